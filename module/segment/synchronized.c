@@ -184,21 +184,15 @@ static bool is_a_tick_older(const struct xtcp_sock *xs, const struct xtcp_seg *s
 	return xs->ts_recent - seg->opt.tsval == 1;
 }
 
-/*
- * As in Linux, a SYN counts as an error (InErrs) in ESTABLISHED only.
- */
-static void count_syn_challenge(const struct sock *sk)
+static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 {
+	/* As in Linux, a SYN counts as an error (InErrs) in ESTABLISHED only. */
 	if (sk->sk_state == XTCP_ESTABLISHED)
 		XTCP_INC(sock_net(sk), IN_ERRS);
 	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
-}
-
-static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
-{
-	count_syn_challenge(sk);
-	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
-						      XTCP_EV_RCV_SYN);
+	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
+			  sk->sk_state != XTCP_SYN_RECEIVED ?
+			  XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
 	answer_challenge(sk, seg);
 }
 
@@ -376,11 +370,7 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
 		return false;
 	}
 	outcome->why = SKB_DROP_REASON_TCP_INVALID_SYN;
-	count_syn_challenge(sk);
-	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
-			  sk->sk_state != XTCP_SYN_RECEIVED ?
-			  XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
-	answer_challenge(sk, seg);
+	challenge_syn(sk, seg);
 	return false;
 }
 
