@@ -342,7 +342,6 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 static bool timewait_count(struct xtcp_net *xn)
 {
 	int max = max(READ_ONCE(xn->knobs.max_tw_buckets), 0);
-
 	int count = atomic_inc_return(&xn->tw_count);
 
 	if (count <= max) {
@@ -581,9 +580,9 @@ static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 }
 
 /* RFC 9293 3.6.1: reset the peer, which sends data to a closed socket. */
-static void timewait_refuse(struct net *net, struct xtcp_timewait *tw,
-			    const struct sk_buff *skb, const struct xtcp_key *key,
-			    const struct xtcp_seg *seg, enum xtcp_event event)
+static void fin_wait_2_refuse(struct net *net, struct xtcp_timewait *tw,
+			      const struct sk_buff *skb, const struct xtcp_key *key,
+			      const struct xtcp_seg *seg, enum xtcp_event event)
 {
 	const struct xtcp_origin origin = {
 		.transparent	= tw->flow.transparent,
@@ -598,23 +597,23 @@ static void timewait_refuse(struct net *net, struct xtcp_timewait *tw,
 	xtcp_timewait_kill(net, tw, event);
 }
 
-/* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
-static void timewait_challenge(struct net *net, struct xtcp_timewait *tw)
+static void timewait_reset(struct net *net, struct xtcp_timewait *tw)
 {
-	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
-		timewait_send_ack(net, tw);
-}
-
-static void timewait_rcv_rst(struct net *net, struct xtcp_timewait *tw,
-			     const struct xtcp_seg *seg)
-{
-	if (seg->seq != tw->rcv_nxt) {
-		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
-		timewait_challenge(net, tw);
-		return;
-	}
 	xtcp_reset_taken(net, &tw->flow, tw->flow.state);
 	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
+}
+
+/* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
+static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
+			   const struct xtcp_seg *seg)
+{
+	if (seg->seq == tw->rcv_nxt) {
+		timewait_reset(net, tw);
+		return;
+	}
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
+	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
+		timewait_send_ack(net, tw);
 }
 
 static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
@@ -653,9 +652,9 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 		if (!rst)
 			xtcp_timewait_answer(net, tw, seg);
 	} else if (seg->flags & XTCP_RST) {
-		timewait_rcv_rst(net, tw, seg);
+		fin_wait_2_rst(net, tw, seg);
 	} else if ((seg->flags & XTCP_SYN) && !seq_before(seg->seq, tw->rcv_nxt)) {
-		timewait_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
+		fin_wait_2_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
 	} else if (timewait_answer_ack_above(net, tw, seg)) {
@@ -665,7 +664,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 	} else if (fin && seg->end == seq_add(tw->rcv_nxt, 1)) {
 		fin_wait_2_fin(net, tw, seg);
 	} else {
-		timewait_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_TEXT_CLOSED);
+		fin_wait_2_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_TEXT_CLOSED);
 	}
 }
 
@@ -718,8 +717,7 @@ static void time_wait_rst(struct net *net, struct xtcp_timewait *tw)
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_IGNORED);
 		return;
 	}
-	xtcp_reset_taken(net, &tw->flow, tw->flow.state);
-	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
+	timewait_reset(net, tw);
 }
 
 /* RFC 9293 3.10.7.4 in TIME-WAIT, except for a SYN of a new incarnation. */
