@@ -460,14 +460,6 @@ done:
 	return ending;
 }
 
-static u64 connect_timeout_left_ns(const struct xtcp_sock *xs)
-{
-	u64 limit = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
-	u64 spent = xtcp_now_ns() - xs->retrans_stamp_ns;
-
-	return spent < limit ? limit - spent : 0;
-}
-
 /* Retransmissions of a SYN, or of the SYN-ACK of a fast-open child. */
 static unsigned int connect_retries(const struct xtcp_sock *xs)
 {
@@ -510,7 +502,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 		return XTCP_ENDING_NONE;
 	}
 	XTCP_INC(net, TIMEOUTS);
-	if (xtcp_user_timeout_ms(xs) && !connect_timeout_left_ns(xs))
+	if (!xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns))
 		return XTCP_ENDING_USER_TIMEOUT;
 	if (xs->retransmit.in_row >= retries)
 		return XTCP_ENDING_GIVE_UP;
@@ -528,9 +520,8 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 							     XTCP_RESENT_SYN_ACK);
 	if (xs->retransmit.in_row > linear)
 		xtcp_rtt_backoff(xs);
-	delay_ns = xtcp_rtt_rto_ns(xs);
-	if (xtcp_user_timeout_ms(xs))
-		delay_ns = min(delay_ns, connect_timeout_left_ns(xs));
+	delay_ns = min(xtcp_rtt_rto_ns(xs),
+		       xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns));
 	xtcp_deadlines_syn_sent(sk, xtcp_now_ns(), delay_ns);
 	return XTCP_ENDING_NONE;
 }

@@ -39,20 +39,6 @@
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
-/*
- * Time until the user timeout that began at @since_ns; 0 if it is over, U64_MAX
- * if there is none.
- */
-static u64 probe_user_timeout_left_ns(const struct xtcp_sock *xs, u64 since_ns)
-{
-	u64 limit_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
-	u64 waited_ns = xtcp_now_ns() - since_ns;
-
-	if (!limit_ns)
-		return U64_MAX;
-	return limit_ns > waited_ns ? limit_ns - waited_ns : 0;
-}
-
 /* SHLD-29 and 30: the first probe after one RTO, then doubling. */
 static u64 persist_us(const struct xtcp_sock *xs)
 {
@@ -65,7 +51,7 @@ static u64 persist_us(const struct xtcp_sock *xs)
 /* Nanoseconds to the next probe, or to the user timeout if that is sooner. */
 static u64 persist_ns(const struct xtcp_sock *xs)
 {
-	u64 left_ns = probe_user_timeout_left_ns(xs, xs->retrans_stamp_ns);
+	u64 left_ns = xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns);
 
 	return min(persist_us(xs) * NSEC_PER_USEC, max(left_ns, 1ULL));
 }
@@ -150,7 +136,7 @@ static void persist_backoff(struct sock *sk)
 static void persist_refused(struct sock *sk, u8 backoff)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 left_ns = probe_user_timeout_left_ns(xs, xs->retrans_stamp_ns);
+	u64 left_ns = xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns);
 
 	WRITE_ONCE(xs->probe.backoff, backoff);
 	xtcp_deadlines_window_probed(sk, min(XTCP_LOCAL_RETRY_NS, max(left_ns, 1ULL)));
@@ -341,7 +327,7 @@ enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk)
 	 * The first probe gets its interval even if the user timeout is over
 	 * already.
 	 */
-	left_ns = probe_user_timeout_left_ns(xs, xs->last_rcv_ns);
+	left_ns = xtcp_retransmit_user_rest_ns(xs, xs->last_rcv_ns);
 	xtcp_deadlines_peer_silent(sk, min(keep_intvl_ns(sk),
 					   left_ns ?: U64_MAX));
 	return XTCP_ENDING_NONE;

@@ -93,6 +93,24 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 }
 
 /**
+ * xtcp_retransmit_user_rest_ns - time until the user timeout of a wait without data in flight
+ * @xs: the connection, locked
+ * @since_ns: when the wait began
+ *
+ * Return: nanoseconds; 0 if the timeout has passed, U64_MAX if there is none
+ */
+u64 xtcp_retransmit_user_rest_ns(const struct xtcp_sock *xs, u64 since_ns)
+{
+	u64 limit_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
+	u64 waited_ns = xtcp_now_ns() - since_ns;
+
+	xtcp_assert_owned(&xs->inet.sk);
+	if (!limit_ns)
+		return U64_MAX;
+	return limit_ns > waited_ns ? limit_ns - waited_ns : 0;
+}
+
+/**
  * xtcp_retransmit_left_ns - time until the oldest segment in flight times out
  * @sk: the socket, locked, with something in flight
  * @now_ns: current time
@@ -127,20 +145,25 @@ u64 xtcp_retransmit_after_ns(struct sock *sk, u64 now_ns)
 	return rto_ns + max((s64)(oldest_sent_ns(sk) - now_ns), 0LL);
 }
 
+/* What to wait for: @wait, or a user timeout that ends sooner and then shortens @delay_ns. */
+static enum xtcp_wait user_first(const struct xtcp_sock *xs, u64 *delay_ns, enum xtcp_wait wait)
+{
+	u64 user_ns;
+
+	if (!xtcp_user_timeout_ms(xs))
+		return wait;
+	user_ns = xtcp_retransmit_user_left_ns(xs);
+	if (user_ns > *delay_ns)
+		return wait;
+	*delay_ns = user_ns;
+	return XTCP_WAIT_USER;
+}
+
 /* Set the timer to @delay_ns after @now_ns, or to a user timeout before that. */
 static void arm_within(struct sock *sk, u64 now_ns, u64 delay_ns)
 {
-	enum xtcp_wait wait = XTCP_WAIT_TIMEOUT;
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 user_ns;
+	enum xtcp_wait wait = user_first(xtcp_sk(sk), &delay_ns, XTCP_WAIT_TIMEOUT);
 
-	if (xtcp_user_timeout_ms(xs)) {
-		user_ns = xtcp_retransmit_user_left_ns(xs);
-		if (user_ns < delay_ns) {
-			wait = XTCP_WAIT_USER;
-			delay_ns = user_ns;
-		}
-	}
 	xtcp_deadlines_flight_changed(sk, wait, now_ns, delay_ns);
 }
 
@@ -196,19 +219,12 @@ void xtcp_retransmit_later(struct sock *sk)
  */
 void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 {
-	enum xtcp_wait wait = XTCP_WAIT_REORDER;
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 user_ns;
+	enum xtcp_wait wait;
 
 	xtcp_assert_owned(sk);
 	delay_ns = min(delay_ns + REORDER_SLACK_NS, xtcp_rtt_rto_ns(xs));
-	if (xtcp_user_timeout_ms(xs)) {
-		user_ns = xtcp_retransmit_user_left_ns(xs);
-		if (user_ns <= delay_ns) {
-			wait = XTCP_WAIT_USER;
-			delay_ns = user_ns;
-		}
-	}
+	wait = user_first(xs, &delay_ns, XTCP_WAIT_REORDER);
 	xtcp_deadlines_loss_suspected(sk, wait, delay_ns);
 }
 
