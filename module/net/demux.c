@@ -51,10 +51,7 @@ static noinline bool demux_port_may_be_ours(struct net *net,
 					    const struct sk_buff *skb,
 					    unsigned int ip_len)
 {
-	__be16 *ports, buffer[2];
-
-	ports = skb_header_pointer(skb, ip_len, sizeof(buffer), buffer);
-	return ports && xtcp_port_is_held(net, ntohs(ports[1]));
+	return xtcp_port_takes(net, skb, ip_len);
 }
 
 static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb,

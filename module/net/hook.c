@@ -387,11 +387,7 @@ void xtcp_hook_del(struct net *net)
  */
 bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb)
 {
-	__be16 *ports, buffer[2];
-
-	ports = skb_header_pointer(skb, 0, sizeof(buffer), buffer);
-	return ports && xtcp_net_is_ready(xtcp_net_rcu(net)) &&
-	       xtcp_port_is_held(net, ntohs(ports[1]));
+	return xtcp_net_is_ready(xtcp_net_rcu(net)) && xtcp_port_takes(net, skb, 0);
 }
 
 /**

@@ -238,12 +238,7 @@ static bool hookv6_segment_is_ours(struct net *net, struct sk_buff *skb,
 				   const struct spot *spot,
 				   struct xtcp_found *found)
 {
-	__be16 *ports, buffer[2];
-
-	if (skb->pkt_type != PACKET_HOST)
-		return false;
-	ports = skb_header_pointer(skb, spot->offset, sizeof(buffer), buffer);
-	return ports && xtcp_port_is_held(net, ntohs(ports[1])) &&
+	return skb->pkt_type == PACKET_HOST && xtcp_port_takes(net, skb, spot->offset) &&
 	       has_header(skb, spot) && hookv6_owns(net, skb, spot, found);
 }
 

@@ -4,6 +4,7 @@
 #define XTCP_PORT_H
 
 #include <linux/bitops.h>
+#include <linux/skbuff.h>
 #include <linux/types.h>
 
 #include "netns.h"
@@ -42,6 +43,23 @@ void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw);
 static inline bool xtcp_port_is_held(const struct net *net, u16 num)
 {
 	return test_bit(num, xtcp_net(net)->tcp_ports);
+}
+
+/**
+ * xtcp_port_takes - like xtcp_port_is_held(), for the destination port of a segment
+ * @net: namespace
+ * @skb: a packet
+ * @offset: where its TCP header begins, from skb->data
+ *
+ * Context: any.
+ * Return: false also if the packet is shorter.
+ */
+static inline bool xtcp_port_takes(const struct net *net, const struct sk_buff *skb, int offset)
+{
+	__be16 *ports, buffer[2];
+
+	ports = skb_header_pointer(skb, offset, sizeof(buffer), buffer);
+	return ports && xtcp_port_is_held(net, ntohs(ports[1]));
 }
 
 #endif /* XTCP_PORT_H */
