@@ -190,14 +190,21 @@ static void input_socket(struct sock *sk, struct sk_buff *skb,
 	bh_unlock_sock(sk);
 }
 
+/* May a segment be answered that no socket gets? IPsec's policies; if not, @skb is freed. */
+static bool input_may_answer(struct sk_buff *skb, unsigned short family)
+{
+	if (xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family))
+		return true;
+	kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
+	return false;
+}
+
 /* RFC 9293 3.10.7.1: handle a segment without a connection. Consumes @skb. */
 static void input_closed(struct net *net, struct sk_buff *skb,
 			 const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
-	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
+	if (!input_may_answer(skb, key->family))
 		return;
-	}
 	if (seg->flags & XTCP_RST)
 		xtcp_lifecycle_none(net, XTCP_EV_RCV_RST_OUTSIDE);
 	else if (seg->flags & XTCP_SYN)
@@ -262,10 +269,8 @@ static void input_with_token(struct net *net, struct sk_buff *skb,
 			     const struct xtcp_key *key, const struct xtcp_seg *seg,
 			     enum xtcp_token_verdict verdict)
 {
-	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
+	if (!input_may_answer(skb, key->family))
 		return;
-	}
 	if (verdict != XTCP_TOKEN_FIN) {
 		/* A RST could reach the peer before its FIN is acknowledged. */
 		xtcp_lifecycle_none(net, XTCP_EV_RCV_ACK);
@@ -326,10 +331,8 @@ static void input_timewait(struct net *net, struct xtcp_timewait *tw,
 {
 	struct sock *lsk;
 
-	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
+	if (!input_may_answer(skb, key->family))
 		return;
-	}
 	if (!xtcp_timewait_rcv(net, tw, skb, key, seg)) {
 		xtcp_skb_done(skb, timewait_reason(seg));
 		return;
