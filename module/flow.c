@@ -131,9 +131,16 @@ void __init xtcp_flow_init_hash(void)
 	get_random_bytes(hash_secrets, sizeof(hash_secrets));
 }
 
+/* To search many connections: the digests rule out most of them. */
+static inline bool flow_matches(const struct xtcp_flow *flow, const struct xtcp_key *key)
+{
+	/* As in xtcp_flow_is_named(). */
+	return data_race(flow->addrs) == key->addrs && xtcp_flow_is_named(flow, key);
+}
+
 static int flow_differs(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	return !xtcp_flow_matches(obj, arg->key);
+	return !flow_matches(obj, arg->key);
 }
 
 static const struct rhashtable_params flow_params = {
@@ -229,7 +236,7 @@ flow_chain_find(struct rhash_lock_head __rcu *const *bucket,
 		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
 		     pos = flow_next_rcu(pos)) {
 			flow = container_of(pos, struct xtcp_flow, node);
-			if (xtcp_flow_matches(flow, key))
+			if (flow_matches(flow, key))
 				return flow;
 		}
 	} while (unlikely(!flow_is_end_of(pos, bucket)));
@@ -301,13 +308,21 @@ static noinline bool flow_record_is_still(struct net *net,
 	return flow_find(net, key) == flow;
 }
 
+/* A socket's memory may be reused for another socket, also of another namespace. */
+static inline bool flow_socket_is_still(const struct net *net,
+					const struct xtcp_flow *flow,
+					const struct xtcp_key *key)
+{
+	return xtcp_flow_is_named(flow, key) && net_eq(sock_net(xtcp_flow_sk(flow)), net);
+}
+
 /* Is @flow, found by @key and referenced since then, still the same flow? */
 static __always_inline bool flow_is_still(struct net *net,
 					  const struct xtcp_flow *flow,
 					  const struct xtcp_key *key)
 {
 	return xtcp_flow_kind_rcu(flow) == XTCP_KIND_SOCKET ?
-	       likely(xtcp_flow_is_still(net, flow, key)) :
+	       likely(flow_socket_is_still(net, flow, key)) :
 	       flow_record_is_still(net, flow, key);
 }
 

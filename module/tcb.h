@@ -731,22 +731,6 @@ static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_flow_matches - is this the connection of a segment
- * @flow: connection
- * @key: of the segment
- *
- * To search many connections: the digests rule out most of them.
- *
- * Return: true if it is.
- */
-static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
-				     const struct xtcp_key *key)
-{
-	/* As in xtcp_flow_is_named(). */
-	return data_race(flow->addrs) == key->addrs && xtcp_flow_is_named(flow, key);
-}
-
-/**
  * xtcp_flow_get - take a reference, unless there is none any more
  * @flow: found under RCU
  *
@@ -768,28 +752,6 @@ static inline bool xtcp_flow_get(struct xtcp_flow *flow)
 	 */
 	smp_acquire__after_ctrl_dep();
 	return true;
-}
-
-/* A socket's memory may be reused for a socket of another namespace. */
-static inline bool xtcp_flow_is_of(const struct xtcp_flow *flow,
-				   const struct net *net)
-{
-	return net_eq(sock_net(xtcp_flow_sk(flow)), net);
-}
-
-/**
- * xtcp_flow_is_still - is a socket still the one that was found
- * @net: namespace
- * @flow: of a socket, referenced by the caller after it was found
- * @key: key under which it was found
- *
- * Return: true if it is; false if its memory was reused for another socket.
- */
-static inline bool xtcp_flow_is_still(const struct net *net,
-				      const struct xtcp_flow *flow,
-				      const struct xtcp_key *key)
-{
-	return xtcp_flow_is_named(flow, key) && xtcp_flow_is_of(flow, net);
 }
 
 static inline bool xtcp_state_in(const struct sock *sk, u32 states)
