@@ -12,6 +12,8 @@ struct sk_buff;
 struct sock;
 struct xtcp_key;
 
+#define XTCP_LISTEN_BUCKETS	256	/* power of two */
+
 void xtcp_lookup_init_hash(void);
 int xtcp_lookup_net_init(struct net *net);
 void xtcp_lookup_net_exit(struct net *net);

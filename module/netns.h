@@ -33,6 +33,7 @@ struct xtcp_histogram;
 struct xtcp_hostcache;
 struct xtcp_mib;
 struct xtcp_obituaries;
+struct xtcp_port_chain;
 struct xtcp_shadows;
 struct xtcp_timewaits;
 
@@ -148,30 +149,6 @@ struct xtcp_knobs {
 	u8	histograms;		/* 0, 1: count times in states and queues */
 	u8	ecn_option;		/* enum xtcp_ecn_option_knob */
 	u8	ecn_option_beacon;	/* 0..3 options in a round trip; 0: no such */
-};
-
-#define XTCP_LISTEN_BUCKETS	256	/* power of two */
-#define XTCP_PORT_BUCKETS	4096	/* power of two */
-
-struct xtcp_port;
-struct xtcp_port_crowd;
-
-/**
- * struct xtcp_port_chain - port buckets whose numbers hash to the same chain
- * @lock: guards the chain and its buckets; softirqs off
- * @nr: number of buckets
- * @crowded: there are many buckets, hashed by number and address in @crowd
- * @first: list of all buckets, if there are few
- * @crowd: hash table of the buckets, if there are many; port/bucket.c
- */
-struct xtcp_port_chain {
-	spinlock_t			lock;	/* softirqs off */
-	u32				nr:31,
-					crowded:1;
-	union {
-		struct xtcp_port	*first;
-		struct xtcp_port_crowd	*crowd;
-	};
 };
 
 /**

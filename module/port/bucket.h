@@ -19,7 +19,10 @@
 #include "netns.h"
 #include "tcb.h"
 
+struct xtcp_port_crowd;
 struct xtcp_shadow;
+
+#define XTCP_PORT_BUCKETS	4096	/* power of two */
 
 /* Sharing options of the sockets, also of those of TIME-WAIT records. */
 #define XTCP_PORT_REUSE		1
@@ -148,6 +151,24 @@ xtcp_port_bind_addr(const struct xtcp_port *port)
 		.laddr = port->laddr, .family = port->family,
 	};
 }
+
+/**
+ * struct xtcp_port_chain - port buckets whose numbers hash to the same chain
+ * @lock: guards the chain and its buckets; softirqs off
+ * @nr: number of buckets
+ * @crowded: there are many buckets, hashed by number and address in @crowd
+ * @first: list of all buckets, if there are few
+ * @crowd: hash table of the buckets, if there are many; port/bucket.c
+ */
+struct xtcp_port_chain {
+	spinlock_t			lock;	/* softirqs off */
+	u32				nr:31,
+					crowded:1;
+	union {
+		struct xtcp_port	*first;
+		struct xtcp_port_crowd	*crowd;
+	};
+};
 
 /**
  * xtcp_port_chain_lock - lock the chain of a port

@@ -16,6 +16,7 @@
 #include <linux/string.h>
 #include <net/sock.h>
 
+#include "lookup.h"
 #include "netns.h"
 #include "tcb.h"
 
