@@ -166,17 +166,13 @@ static bool close_must_reset(const struct sock *sk)
 	       (xtcp_state_in(sk, LAST_STATES) && xs->snd_nxt != xs->write_seq);
 }
 
-/**
- * xtcp_close_reset - abort a connection, with a RST if necessary
- * @sk: locked; the caller holds a reference
- * @event: leads to CLOSED
- * @reason: XTCP_MIB_RESET_SENT_*
+/*
+ * Abort a connection, with a RST if necessary. The caller holds a reference.
  *
  * The program gets no error: it has asked for the abort, or has closed the
  * socket. Unread data is a reason for a RST in CLOSING and LAST-ACK, too.
  */
-void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
-		      enum xtcp_mib_item reason)
+static void close_reset(struct sock *sk, enum xtcp_event event, enum xtcp_mib_item reason)
 {
 	xtcp_assert_owned(sk);
 	if (close_must_reset(sk) || (reason == XTCP_MIB_RESET_SENT_UNREAD_TEXT &&
@@ -379,12 +375,11 @@ static void close_send_last(struct sock *sk, struct sk_buff *spare, bool unread)
 
 	if (unread && before != XTCP_CLOSED) {
 		XTCP_INC(net, ABORT_ON_CLOSE);
-		xtcp_close_reset(sk, XTCP_EV_ABORT,
-				 XTCP_MIB_RESET_SENT_UNREAD_TEXT);
+		close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_UNREAD_TEXT);
 	} else if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime &&
 		   before != XTCP_CLOSED) {
 		XTCP_INC(net, ABORT_ON_DATA);
-		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
+		close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 	} else {
 		state = xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
 		if (state != before && state != XTCP_CLOSED) {
@@ -462,7 +457,7 @@ static void close_settle(struct sock *sk)
 		return;
 	if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), linger2_s) < 0) {
 		XTCP_INC(sock_net(sk), ABORT_ON_LINGER);
-		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
+		close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 		return;
 	}
 	wait_ms = close_fin_wait_2_ms(sk);
@@ -662,8 +657,7 @@ void xtcp_close_end(struct sock *sk, enum xtcp_ending ending)
 		break;
 	case XTCP_ENDING_NO_MEMORY:
 		XTCP_INC(sock_net(sk), ABORT_ON_MEMORY);
-		xtcp_close_reset(sk, XTCP_EV_NO_MEMORY,
-				 XTCP_MIB_RESET_SENT_NO_MEMORY);
+		close_reset(sk, XTCP_EV_NO_MEMORY, XTCP_MIB_RESET_SENT_NO_MEMORY);
 		break;
 	case XTCP_ENDING_USER_TIMEOUT:
 		close_timed_out(sk, XTCP_EV_USER_TIMEOUT);

@@ -21,8 +21,6 @@ void xtcp_close_fin_acked(struct sock *sk);
 void xtcp_close_fin_wait_2_timeout(struct sock *sk);
 void xtcp_close_orphan(struct sock *sk);
 void xtcp_close_destroy(struct sock *sk);
-void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
-		      enum xtcp_mib_item reason);
 void xtcp_close_kill(struct sock *sk);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);

@@ -72,14 +72,8 @@ static struct xtcp_fastkeys *keys_make(const u8 *bytes, unsigned int nr)
 	return keys;
 }
 
-/**
- * xtcp_fastopen_key_once - draw the key of a namespace if it has none
- * @net: namespace
- *
- * Context: process.
- * Return: 0 or -ENOMEM.
- */
-int xtcp_fastopen_key_once(struct net *net)
+/* Draw the key of a namespace if it has none. Returns 0 or -ENOMEM. */
+static int key_once(struct net *net)
 {
 	struct xtcp_fastkeys __rcu **at = &xtcp_net(net)->fast_keys;
 	u8 bytes[XTCP_FASTKEY_LEN];
@@ -182,7 +176,7 @@ int xtcp_fastopen_limit_set(struct sock *sk, u32 limit)
 	u32 most = READ_ONCE(sock_net(sk)->core.sysctl_somaxconn);
 	struct xtcp_fastq *q = xtcp_fastq_of(sk);
 
-	if (!q || xtcp_fastopen_key_once(sock_net(sk)))
+	if (!q || key_once(sock_net(sk)))
 		return -ENOMEM;
 	WRITE_ONCE(q->limit, min(limit, most));
 	queue_publish(sk, q);

@@ -19,7 +19,6 @@ struct xtcp_seg;
 #define XTCP_FASTKEY_LEN	16	/* bytes of a key, as TCP_FASTOPEN_KEY has it */
 
 void xtcp_fastopen_net_exit(struct net *net);
-int xtcp_fastopen_key_once(struct net *net);
 int xtcp_fastopen_keys_set(struct net *net, struct sock *sk, const u8 *keys,
 			   unsigned int nr);
 unsigned int xtcp_fastopen_keys_get(struct net *net, const struct sock *sk, u8 *keys);

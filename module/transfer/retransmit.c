@@ -228,20 +228,16 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 	xtcp_deadlines_loss_suspected(sk, wait, delay_ns);
 }
 
-/**
- * xtcp_retransmit_gives_up - check whether @retries timeouts went unanswered
- * @sk: the socket, locked
- * @retries: number of retransmissions; stands for the time that they take at
- *	least with a doubling RTO: 924.6 s for 15
+/*
+ * Did @retries timeouts go unanswered? The number stands for the time that they take at least
+ * with a doubling RTO: 924.6 s for 15.
  *
  * As in Linux R1 and R2 (RFC 9293 3.8.3) are times, so that a connection with a
  * long RTO does not live for hours; but at least one retransmission is made. A
  * peer that keeps its window at zero and answers is alive (SHLD-17): it must
  * have been silent for two of the longest timeouts.
- *
- * Return: true if they did
  */
-bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
+static bool gives_up(const struct sock *sk, u32 retries)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const u32 rto_max_us = xtcp_rtt_rto_max_us(xs);
@@ -249,7 +245,6 @@ bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
 	u64 since_ns = xs->retrans_stamp_ns;
 	u64 limit_us;
 
-	xtcp_assert_owned(sk);
 	if (!xs->retransmit.in_row)
 		return false;
 	limit_us = (u64)((2U << min(retries, doublings)) - 1) * XTCP_RTO_MIN_US;
@@ -307,7 +302,7 @@ static bool r2_is_reached(struct sock *sk)
 		      xtcp_retransmit_orphan_retries(sk, alive) :
 		      XTCP_KNOB(sock_net(sk), retries2);
 
-	return xtcp_retransmit_gives_up(sk, retries);
+	return gives_up(sk, retries);
 }
 
 /*
@@ -458,7 +453,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 	}
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	if (xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1))) {
+	if (gives_up(sk, XTCP_KNOB(net, retries1))) {
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
@@ -487,7 +482,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 		xtcp_rtt_backoff(xs);
 	xtcp_retransmit_arm(sk);
 	/* As in Linux: the next attempt looks for another route. */
-	if (xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1) + 1))
+	if (gives_up(sk, XTCP_KNOB(net, retries1) + 1))
 		__sk_dst_reset(sk);
 	return XTCP_ENDING_NONE;
 }

@@ -23,7 +23,6 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns);
 u64 xtcp_retransmit_after_ns(struct sock *sk, u64 now_ns);
 u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs);
 u64 xtcp_retransmit_user_rest_ns(const struct xtcp_sock *xs, u64 since_ns);
-bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries);
 bool xtcp_retransmit_user_timeout(const struct sock *sk);
 u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive);
 void xtcp_retransmit_counted(struct sock *sk);

@@ -217,6 +217,18 @@ u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
 	return wnd;
 }
 
+/*
+ * The window of a SYN or SYN-ACK: as many full segments, of @mss bytes of payload, as @space
+ * takes; @mss 0: not known yet. The window of a SYN is not scaled.
+ */
+static u32 window_first(const struct sock *sk, u32 space, u32 mss)
+{
+	if (mss && space > mss)
+		space = rounddown(space, mss);
+	return min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
+			  S16_MAX : XTCP_WINDOW_MAX);
+}
+
 /**
  * xtcp_window_syn_ack - compute the window of a SYN-ACK, and of its child
  * @sk: the listener, or the child
@@ -232,8 +244,8 @@ u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
 {
 	u32 payload = mss - (ts ? XTCP_TS_ROOM : 0);
 
-	return xtcp_window_offer(dst, mss,
-				 min(wnd, xtcp_window_first(sk, payload)));
+	wnd = min(wnd, window_first(sk, xtcp_window_limit(sk), payload));
+	return xtcp_window_offer(dst, mss, wnd);
 }
 
 /**
@@ -250,35 +262,12 @@ void xtcp_window_route(struct sock *sk)
 		WRITE_ONCE(xs->window_clamp, dst_metric(dst, RTAX_WINDOW));
 }
 
-/* xtcp_window_first() of a socket whose window may be as large as @space. */
-static u32 window_first_in(const struct sock *sk, u32 space, u32 mss)
-{
-	if (mss && space > mss)
-		space = rounddown(space, mss);
-	return min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
-			  S16_MAX : XTCP_WINDOW_MAX);
-}
-
-/**
- * xtcp_window_first - the window of a SYN or SYN-ACK
- * @sk: the socket, or the listener; need not be locked
- * @mss: payload of a full segment from the peer, bytes; 0 if not known yet
- *
- * As many full segments as the buffer takes.
- *
- * Return: bytes, at most 65535: the window of a SYN is not scaled
- */
-u32 xtcp_window_first(const struct sock *sk, u32 mss)
-{
-	return window_first_in(sk, xtcp_window_limit(sk), mss);
-}
-
 /**
  * xtcp_window_init - window and scale of a SYN or SYN-ACK
  * @sk: the socket, or the listener; need not be locked
  * @mss: the MSS that we announce, bytes; 0 if not known yet
  * @scaling: window scaling is offered or was agreed on
- * @wnd: set to xtcp_window_first(), bytes
+ * @wnd: set to the window, bytes; at most 65535
  * @wscale: set to the shift of later windows, RFC 7323 2
  *
  * The scale fits the largest buffer that the socket may grow to.
@@ -290,7 +279,7 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 	u32 space = xtcp_window_limit(sk);
 	u32 most = XTCP_WINDOW_MAX << XTCP_WSCALE_MAX;
 
-	*wnd = window_first_in(sk, space, mss);
+	*wnd = window_first(sk, space, mss);
 	*wscale = 0;
 	if (!scaling)
 		return;

@@ -21,7 +21,6 @@ u32 xtcp_window_select(struct sock *sk);
 bool xtcp_window_holds(const struct sock *sk);
 u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd);
 void xtcp_window_route(struct sock *sk);
-u32 xtcp_window_first(const struct sock *sk, u32 mss);
 u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
 			u32 mss, bool ts, u32 wnd);
 void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling, u32 *wnd,

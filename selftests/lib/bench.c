@@ -113,6 +113,15 @@ void bench_value_above_stock(const char *name, const char *minuend,
 	difference(name, minuend, subtrahend, STOCK);
 }
 
+/* Within a round: waits for a timer, for at most @ms. The waiting is not counted. */
+static void wait_uncounted(int64_t ms)
+{
+	int64_t before = now_ns();
+
+	sleep_ms(ms);
+	waited_ns += now_ns() - before;
+}
+
 void bench_flight(int from, int to, char *data, int len, int write_size, int read_size)
 {
 	int sent = 0, got = 0;
@@ -136,7 +145,7 @@ void bench_flight(int from, int to, char *data, int len, int write_size, int rea
 			must(errno == EAGAIN, "recv: %s", strerror(errno));
 		/* Nothing is on its way: a timer has to come first. */
 		if (n < 0)
-			bench_wait(1);
+			wait_uncounted(1);
 	}
 }
 
@@ -171,14 +180,6 @@ void bench_profile_round(void)
 void bench_profile_off(bool off)
 {
 	is_unprofiled = off;
-}
-
-void bench_wait(int64_t ms)
-{
-	int64_t before = now_ns();
-
-	sleep_ms(ms);
-	waited_ns += now_ns() - before;
 }
 
 static double batch_cost(void (*round)(void *arg), void *arg, int rounds)

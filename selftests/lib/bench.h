@@ -91,9 +91,6 @@ static inline double bench_cost(void (*round)(void *arg), void *arg, int rounds)
 	return bench_cost_between(round, NULL, arg, rounds);
 }
 
-/* Within a round: waits for a timer, for at most @ms. The waiting is not counted. */
-void bench_wait(int64_t ms);
-
 /*
  * For a step that reads the clock itself: the profile of this step shows what runs
  * between the two.

@@ -321,7 +321,8 @@ void crowd_note_refusal(struct crowd *c)
 	c->error = errno;
 }
 
-int way_socket(const struct way *way)
+/* A non-blocking socket of that way; -1: none can be made. */
+static int way_socket(const struct way *way)
 {
 	int fd = socket(socket_family(way->family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			stream_proto());

@@ -96,8 +96,6 @@ void role_onlooker(struct crowd *c);
 
 /* No connection was made: errno says why. */
 void crowd_note_refusal(struct crowd *c);
-/* A non-blocking socket of that way; -1: none can be made. */
-int way_socket(const struct way *way);
 /* A listener of the first way on one of the ports; -1: another one has the port. */
 int listener_new(struct crowd *c, int backlog);
 /* close(), or another way in which a listener ends. */

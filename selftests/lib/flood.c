@@ -67,7 +67,8 @@ void flood_load(struct flood *f)
 	f->next = 0;
 }
 
-void flood_reload(void *arg)
+/* Makes the next batch ready, and takes the answers out of the device. */
+static void reload(void *arg)
 {
 	answers_take(arg, 0);
 	flood_load(arg);
@@ -188,9 +189,9 @@ double flood_injector_cost(struct flood *f)
 	double cost;
 
 	f->wrong = BAD_IP_CSUM;
-	flood_reload(f);
+	reload(f);
 	bench_profile_off(true);
-	cost = bench_cost_between(flood_inject, flood_reload, f, FLOOD_BATCH);
+	cost = bench_cost_between(flood_inject, reload, f, FLOOD_BATCH);
 	bench_profile_off(false);
 	f->wrong = wrong;
 	return cost;
@@ -200,6 +201,6 @@ double flood_cost(struct flood *f)
 {
 	double injector = flood_injector_cost(f);
 
-	flood_reload(f);
-	return bench_cost_between(flood_inject, flood_reload, f, FLOOD_BATCH) - injector;
+	reload(f);
+	return bench_cost_between(flood_inject, reload, f, FLOOD_BATCH) - injector;
 }

@@ -49,8 +49,6 @@ struct ipaddr flood_source(uint32_t n);
 
 /* Makes the next batch ready. */
 void flood_load(struct flood *f);
-/* The same, and takes the answers out of the device. struct flood *. */
-void flood_reload(void *flood);
 /* Writes the next segment of the batch. struct flood *. */
 void flood_inject(void *flood);
 /* A whole batch, of which no answer is left in the device. */

@@ -40,7 +40,7 @@ void play_finish(struct play *w, int slot)
 	w->used[slot] = false;
 }
 
-void play_finish_all(struct play *w)
+static void finish_all(struct play *w)
 {
 	for (int i = 0; i < w->slots; i++)
 		if (w->used[i])
@@ -56,26 +56,6 @@ static bool port_is_free(struct play *w, int port)
 
 	close(fd);
 	return is_free;
-}
-
-int play_settle(struct play *w)
-{
-	struct proc_row row;
-	int left = 0;
-
-	play_finish_all(w);
-	play_listen(w, 3600000);
-	for (int i = 0; i < w->slots; i++) {
-		int port = PLAY_PORT + i;
-
-		if (proc_row_find(&row, w->p->family, port, -1, NULL))
-			printf("# left: %s\n", row.line);
-		if (!port_is_free(w, port)) {
-			printf("# port %d is in use\n", port);
-			left++;
-		}
-	}
-	return left + proc_rows(w->p->family, 0);
 }
 
 static struct conn *conn_of(struct play *w, const struct segment *seg)
@@ -133,7 +113,8 @@ static void hear(struct play *w, const struct segment *seg)
 		c->ts_recent = seg->opt.tsval;
 }
 
-void play_listen(struct play *w, int64_t ms)
+/* Reads what comes for so long. */
+static void hear_for(struct play *w, int64_t ms)
 {
 	int64_t until_ns = now_ns() + ms * NSEC_PER_MSEC;
 	const struct segment *seg;
@@ -142,9 +123,29 @@ void play_listen(struct play *w, int64_t ms)
 		hear(w, seg);
 }
 
+int play_settle(struct play *w)
+{
+	struct proc_row row;
+	int left = 0;
+
+	finish_all(w);
+	hear_for(w, 3600000);
+	for (int i = 0; i < w->slots; i++) {
+		int port = PLAY_PORT + i;
+
+		if (proc_row_find(&row, w->p->family, port, -1, NULL))
+			printf("# left: %s\n", row.line);
+		if (!port_is_free(w, port)) {
+			printf("# port %d is in use\n", port);
+			left++;
+		}
+	}
+	return left + proc_rows(w->p->family, 0);
+}
+
 void play_pause(struct play *w)
 {
-	play_listen(w, chance(10) ? draw(400) : 0);
+	hear_for(w, chance(10) ? draw(400) : 0);
 	if (chance(1))
-		play_listen(w, draw(100000));
+		hear_for(w, draw(100000));
 }

@@ -29,15 +29,12 @@ struct play {
 void play_begin(struct play *w, int slot);
 /* The program closes all its sockets of it, perhaps with a RST. */
 void play_finish(struct play *w, int slot);
-void play_finish_all(struct play *w);
 /*
  * End all, and wait for an hour: longer than an orphan whose FIN is never
  * acknowledged, or waits behind a closed window, and its TIME-WAIT. Returns the
  * number of connections and ports that are left.
  */
 int play_settle(struct play *w);
-/* Reads what comes for so long. */
-void play_listen(struct play *w, int64_t ms);
 /* A moment, sometimes longer, rarely very long. */
 void play_pause(struct play *w);
 

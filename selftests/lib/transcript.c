@@ -176,7 +176,11 @@ static void begin(struct player *pl, struct peer *p, const struct episode *e, in
 	pl->start_ns = start_ns;
 }
 
-void transcript_play(struct stage *st, const struct episode *e, uint16_t port, int64_t start_ns)
+/*
+ * Plays @e on the stack under test from @start_ns on, which all stacks share. @port: of the
+ * kernel's end and of the peer's, for this episode alone.
+ */
+static void stage_play(struct stage *st, const struct episode *e, uint16_t port, int64_t start_ns)
 {
 	struct transcript *t = &st->transcript;
 	struct player *pl = &st->player;
@@ -225,7 +229,7 @@ void inside_main(void *arg, int number, int go, int done)
 	char byte;
 
 	while (read(go, &byte, 1) == 1) {
-		transcript_play(&th->stage[number], &th->episode, th->port, th->start_ns);
+		stage_play(&th->stage[number], &th->episode, th->port, th->start_ns);
 		if (write(done, &byte, 1) != 1)
 			break;
 	}

@@ -73,12 +73,6 @@ struct stage {
 };
 
 /*
- * Plays @e on the stack under test from @start_ns on, which all stacks share. @port: of the
- * kernel's end and of the peer's, for this episode alone.
- */
-void transcript_play(struct stage *st, const struct episode *e, uint16_t port, int64_t start_ns);
-
-/*
  * What several processes play at the same time. It is the argument of inside_main() (inside.h),
  * which plays on @stage[number] once for each byte that it reads from @go, and then writes it to
  * @done; it returns when @go is closed.
