@@ -48,29 +48,20 @@
 #include "user/socket.h"
 
 /* Bounds; rows without one are bounded by the knob's type. */
-static int syn_retries_min = 1;		/* with 0 no timer would run */
 static int syn_retries_max = 127;	/* also the maximum of TCP_SYNCNT */
-static int tw_reuse_max = 2;
 static int tw_reuse_delay_max = 60000;	/* ms */
 static int tw_timeout_max = XTCP_TIME_WAIT_S_MAX;
 static int rmem_min = 4096;		/* bytes; less would leave no window */
-static int wmem_min = 1;		/* bytes */
-static int rto_min = 1;			/* us */
 static int rto_max_min = XTCP_RTO_MAX_MIN_US / USEC_PER_MSEC;
 static int rto_max_max = XTCP_RTO_MAX_US / USEC_PER_MSEC;
 static int snd_mss_min = 48;		/* bytes: all options, and 8 */
 static int snd_mss_max = 65535;
-static int early_retrans_max = 4;
 static int ecn_max = XTCP_ECN_KNOBS - 1;
 static int ecn_option_max = XTCP_ECN_OPTION_KNOBS - 1;
-static int ecn_beacon_max = 3;		/* as in Linux */
-static int ratio_max = 1000;		/* per cent */
 static int day_s = 24 * 3600;		/* seconds */
 static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; kernel's TCP */
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int source_prefix6_max = 128;	/* bits of an IPv6 address */
-static int zero;
-static int one = 1;
 static int tso_rtt_log_max = 31;
 static int plb_rounds_max = 31;
 static int plb_cong_thresh_max = XTCP_PLB_ONE;
@@ -89,94 +80,34 @@ static unsigned int wire_max = XTCP_WIRE_NATIVE;
  */
 #define KNOB(field)	((void *)offsetof(struct xtcp_knobs, field))
 
-#define KNOB_U8(field, min, max)					\
+/* A row whose knob has the size of @type, which its handler expects. */
+#define KNOB_ROW(field, type, handle, min, max)				\
 	{								\
 		.procname	= "xtcp_" #field,			\
 		.data		= KNOB(field),				\
-		.maxlen		= sizeof(u8),				\
+		.maxlen		= sizeof(type) +			\
+				  BUILD_BUG_ON_ZERO(sizeof(type) !=	\
+					sizeof_field(struct xtcp_knobs, field)), \
 		.mode		= 0644,					\
-		.proc_handler	= proc_dou8vec_minmax,			\
+		.proc_handler	= handle,				\
 		.extra1		= min,					\
 		.extra2		= max,					\
 	}
 
-#define KNOB_INT(field)							\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof(int),				\
-		.mode		= 0644,					\
-		.proc_handler	= proc_dointvec,			\
-	}
-
-#define KNOB_ULONG(field)						\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof(unsigned long),		\
-		.mode		= 0644,					\
-		.proc_handler	= proc_doulongvec_minmax,		\
-	}
-
-/* Seconds in /proc, jiffies in memory. */
-#define KNOB_SECONDS(field)						\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof(int),				\
-		.mode		= 0644,					\
-		.proc_handler	= proc_dointvec_jiffies,		\
-	}
-
-#define KNOB_INT_RANGE(field, min, max)					\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof(int),				\
-		.mode		= 0644,					\
-		.proc_handler	= proc_dointvec_minmax,			\
-		.extra1		= min,					\
-		.extra2		= max,					\
-	}
-
-#define KNOB_UINT(field)						\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof(unsigned int),			\
-		.mode		= 0644,					\
-		.proc_handler	= proc_douintvec,			\
-	}
-
-#define KNOB_UINT_MAX(field, max)					\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof(unsigned int),			\
-		.mode		= 0644,					\
-		.proc_handler	= proc_douintvec_minmax,		\
-		.extra2		= max,					\
-	}
-
-/* Milliseconds in /proc, jiffies in memory. */
-#define KNOB_MS(field)							\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof(int),				\
-		.mode		= 0644,					\
-		.proc_handler	= proc_dointvec_ms_jiffies,		\
-	}
-
-#define KNOB_SIZES(field, min)						\
-	{								\
-		.procname	= "xtcp_" #field,			\
-		.data		= KNOB(field),				\
-		.maxlen		= sizeof_field(struct xtcp_knobs, field), \
-		.mode		= 0644,					\
-		.proc_handler	= proc_dointvec_minmax,			\
-		.extra1		= min,					\
-	}
+#define KNOB_U8(field, min, max)	KNOB_ROW(field, u8, proc_dou8vec_minmax, min, max)
+#define KNOB_INT(field)			KNOB_ROW(field, int, proc_dointvec, NULL, NULL)
+#define KNOB_INT_RANGE(field, min, max)	KNOB_ROW(field, int, proc_dointvec_minmax, min, max)
+#define KNOB_UINT(field)		KNOB_ROW(field, unsigned int, proc_douintvec, NULL, NULL)
+#define KNOB_UINT_MAX(field, max)	\
+	KNOB_ROW(field, unsigned int, proc_douintvec_minmax, NULL, max)
+#define KNOB_ULONG(field)		\
+	KNOB_ROW(field, unsigned long, proc_doulongvec_minmax, NULL, NULL)
+#define KNOB_SIZES(field, min)		KNOB_ROW(field, int[3], proc_dointvec_minmax, min, NULL)
+/* Seconds, or milliseconds, in /proc; jiffies in memory. */
+#define KNOB_SECONDS(field)		KNOB_ROW(field, int, proc_dointvec_jiffies, NULL, NULL)
+#define KNOB_MS(field)			KNOB_ROW(field, int, proc_dointvec_ms_jiffies, NULL, NULL)
+/* An int that its own handler puts to use. */
+#define KNOB_HANDLED(field, handle, min) KNOB_ROW(field, int, handle, min, NULL)
 
 /* --- names instead of numbers --- */
 
@@ -240,16 +171,6 @@ static int syn_per_source_limit_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 
 	return err ?: proc_dointvec_minmax(ctl, write, buffer, lenp, ppos);
 }
-
-#define KNOB_SYN_PER_SOURCE_LIMIT					\
-	{								\
-		.procname	= "xtcp_syn_per_source_limit",		\
-		.data		= KNOB(syn_per_source_limit),		\
-		.maxlen		= sizeof(int),				\
-		.mode		= 0644,					\
-		.proc_handler	= syn_per_source_limit_handle,		\
-		.extra1		= &zero,				\
-	}
 
 /* Four words of eight hexadecimal digits, for each key; a comma between two keys. */
 #define FASTKEY_WORDS	(XTCP_FASTKEY_LEN / sizeof(u32))
@@ -347,13 +268,13 @@ static int wire_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 }
 
 /* Read or write *@value, 0 to *@most, which the caller then puts to use. */
-static int small_handle(u8 *value, int *most, int write, void *buffer, size_t *lenp,
+static int small_handle(u8 *value, void *most, int write, void *buffer, size_t *lenp,
 			loff_t *ppos)
 {
 	struct ctl_table number = {
 		.data	= value,
 		.maxlen	= sizeof(*value),
-		.extra1	= &zero,
+		.extra1	= SYSCTL_ZERO,
 		.extra2	= most,
 	};
 
@@ -367,7 +288,7 @@ static int histograms_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
 					   knobs.histograms);
 	u8 on = READ_ONCE(xn->knobs.histograms);
-	int err = small_handle(&on, &one, write, buffer, lenp, ppos);
+	int err = small_handle(&on, SYSCTL_ONE, write, buffer, lenp, ppos);
 
 	return write && !err ? xtcp_histograms_set(xn, on) : err;
 }
@@ -463,17 +384,17 @@ static int gid_range_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(syncookies, NULL, NULL),
 	KNOB_INT(max_syn_backlog),
-	KNOB_SYN_PER_SOURCE_LIMIT,
-	KNOB_U8(syn_per_source_prefix, &one, &source_prefix_max),
-	KNOB_U8(syn_per_source_prefix6, &one, &source_prefix6_max),
-	KNOB_INT_RANGE(synack_ratelimit, &zero, NULL),
-	KNOB_INT_RANGE(rst_ratelimit, &zero, NULL),
+	KNOB_HANDLED(syn_per_source_limit, syn_per_source_limit_handle, SYSCTL_ZERO),
+	KNOB_U8(syn_per_source_prefix, SYSCTL_ONE, &source_prefix_max),
+	KNOB_U8(syn_per_source_prefix6, SYSCTL_ONE, &source_prefix6_max),
+	KNOB_INT_RANGE(synack_ratelimit, SYSCTL_ZERO, NULL),
+	KNOB_INT_RANGE(rst_ratelimit, SYSCTL_ZERO, NULL),
 	KNOB_U8(synack_retries, NULL, NULL),
 	KNOB_U8(abort_on_overflow, NULL, NULL),
-	KNOB_U8(migrate_req, &zero, &one),
-	KNOB_U8(reflect_tos, &zero, &one),
-	KNOB_U8(l3mdev_accept, &zero, &one),
-	KNOB_U8(syn_retries, &syn_retries_min, &syn_retries_max),
+	KNOB_U8(migrate_req, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_U8(reflect_tos, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_U8(l3mdev_accept, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_U8(syn_retries, SYSCTL_ONE, &syn_retries_max),	/* with 0 no timer would run */
 	KNOB_U8(retries1, NULL, NULL),
 	KNOB_U8(retries2, NULL, NULL),
 	KNOB_U8(orphan_retries, NULL, NULL),
@@ -481,54 +402,54 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_SECONDS(keepalive_intvl),
 	KNOB_U8(keepalive_probes, NULL, NULL),
 	KNOB_SECONDS(fin_timeout),
-	KNOB_U8(tw_reuse, &zero, &tw_reuse_max),
-	KNOB_INT_RANGE(tw_reuse_delay, &one, &tw_reuse_delay_max),
-	KNOB_U8(tw_stateless, &zero, &one),
-	KNOB_U8(tw_recycle, &zero, &one),
-	KNOB_INT_RANGE(tw_timeout, &one, &tw_timeout_max),
+	KNOB_U8(tw_reuse, SYSCTL_ZERO, SYSCTL_TWO),
+	KNOB_INT_RANGE(tw_reuse_delay, SYSCTL_ONE, &tw_reuse_delay_max),
+	KNOB_U8(tw_stateless, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_U8(tw_recycle, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_INT_RANGE(tw_timeout, SYSCTL_ONE, &tw_timeout_max),
 	KNOB_U8(rfc1337, NULL, NULL),
 	KNOB_INT(max_tw_buckets),
 	KNOB_U8(timestamps, NULL, NULL),
 	KNOB_U8(window_scaling, NULL, NULL),
 	KNOB_U8(sack, NULL, NULL),
 	KNOB_SIZES(rmem, &rmem_min),
-	KNOB_SIZES(wmem, &wmem_min),
+	KNOB_SIZES(wmem, SYSCTL_ONE),
 	KNOB_TEXT("wire", KNOB(wire), 0644, wire_handle),
 	KNOB_TEXT("gid_range", KNOB(gid_range), 0644, gid_range_handle),
 	KNOB_TEXT("histograms", KNOB(histograms), 0644, histograms_handle),
 	KNOB_TEXT("recorder", KNOB(recorder), 0644, recorder_handle),
-	KNOB_U8(syn_linear_timeouts, &zero, &syn_retries_max),
+	KNOB_U8(syn_linear_timeouts, SYSCTL_ZERO, &syn_retries_max),
 	KNOB_U8(slow_start_after_idle, NULL, NULL),
 	KNOB_U8(dsack, NULL, NULL),
 	KNOB_U8(moderate_rcvbuf, NULL, NULL),
 	KNOB_ULONG(comp_sack_delay_ns),
 	KNOB_U8(comp_sack_nr, NULL, NULL),
 	KNOB_U8(recovery, NULL, NULL),
-	KNOB_U8(early_retrans, &zero, &early_retrans_max),
+	KNOB_U8(early_retrans, SYSCTL_ZERO, SYSCTL_FOUR),
 	KNOB_U8(frto, NULL, NULL),
-	KNOB_U8(ecn, &zero, &ecn_max),
-	KNOB_U8(ecn_fallback, &zero, &one),
-	KNOB_U8(ecn_option, &zero, &ecn_option_max),
-	KNOB_U8(ecn_option_beacon, &zero, &ecn_beacon_max),
-	KNOB_INT_RANGE(reordering, &one, KNOB(max_reordering)),
-	KNOB_INT_RANGE(max_reordering, &one, NULL),
+	KNOB_U8(ecn, SYSCTL_ZERO, &ecn_max),
+	KNOB_U8(ecn_fallback, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_U8(ecn_option, SYSCTL_ZERO, &ecn_option_max),
+	KNOB_U8(ecn_option_beacon, SYSCTL_ZERO, SYSCTL_THREE),
+	KNOB_INT_RANGE(reordering, SYSCTL_ONE, KNOB(max_reordering)),
+	KNOB_INT_RANGE(max_reordering, SYSCTL_ONE, NULL),
 	KNOB_U8(early_demux, NULL, NULL),
 	KNOB_U8(stdurg, NULL, NULL),
-	KNOB_U8(autocorking, &zero, &one),
+	KNOB_U8(autocorking, SYSCTL_ZERO, SYSCTL_ONE),
 	KNOB_INT(limit_output_bytes),
-	KNOB_U8(min_tso_segs, &one, NULL),
+	KNOB_U8(min_tso_segs, SYSCTL_ONE, NULL),
 	KNOB_U8(tso_rtt_log, NULL, &tso_rtt_log_max),
 	KNOB_U8(tso_win_divisor, NULL, NULL),
 	KNOB_U8(workaround_signed_windows, NULL, NULL),
-	KNOB_U8(shrink_window, &zero, &one),
-	KNOB_U8(icmp_soft_abort, &zero, &one),
-	KNOB_INT_RANGE(rto_min_us, &rto_min, NULL),
+	KNOB_U8(shrink_window, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_U8(icmp_soft_abort, SYSCTL_ZERO, SYSCTL_ONE),
+	KNOB_INT_RANGE(rto_min_us, SYSCTL_ONE, NULL),
 	KNOB_INT_RANGE(rto_max_ms, &rto_max_min, &rto_max_max),
 	KNOB_U8(thin_linear_timeouts, NULL, NULL),
 	KNOB_U8(retrans_collapse, NULL, NULL),
-	KNOB_U8(pingpong_thresh, &one, NULL),
-	KNOB_INT_RANGE(comp_sack_rtt_percent, &one, &ratio_max),
-	KNOB_INT_RANGE(min_rtt_wlen, &zero, &day_s),
+	KNOB_U8(pingpong_thresh, SYSCTL_ONE, NULL),
+	KNOB_INT_RANGE(comp_sack_rtt_percent, SYSCTL_ONE, SYSCTL_ONE_THOUSAND),
+	KNOB_INT_RANGE(min_rtt_wlen, SYSCTL_ZERO, &day_s),
 	KNOB_MS(invalid_ratelimit),
 	KNOB_INT(challenge_ack_limit),
 	KNOB_INT_RANGE(min_snd_mss, &snd_mss_min, &snd_mss_max),
@@ -537,28 +458,21 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_INT_RANGE(mtu_probe_floor, &snd_mss_min, &snd_mss_max),
 	KNOB_INT(probe_threshold),
 	KNOB_UINT_MAX(probe_interval, &probe_interval_max),
-	KNOB_INT_RANGE(pacing_ss_ratio, &zero, &ratio_max),
-	KNOB_INT_RANGE(pacing_ca_ratio, &zero, &ratio_max),
+	KNOB_INT_RANGE(pacing_ss_ratio, SYSCTL_ZERO, SYSCTL_ONE_THOUSAND),
+	KNOB_INT_RANGE(pacing_ca_ratio, SYSCTL_ZERO, SYSCTL_ONE_THOUSAND),
 	KNOB_UINT(notsent_lowat),
-	KNOB_INT_RANGE(user_timeout, &zero, NULL),
-	KNOB_INT_RANGE(attached_fin_timeout, &zero, NULL),
-	KNOB_U8(plb_enabled, &zero, &one),
+	KNOB_INT_RANGE(user_timeout, SYSCTL_ZERO, NULL),
+	KNOB_INT_RANGE(attached_fin_timeout, SYSCTL_ZERO, NULL),
+	KNOB_U8(plb_enabled, SYSCTL_ZERO, SYSCTL_ONE),
 	KNOB_U8(plb_idle_rehash_rounds, NULL, &plb_rounds_max),
 	KNOB_U8(plb_rehash_rounds, NULL, &plb_rounds_max),
 	KNOB_U8(plb_suspend_rto_sec, NULL, NULL),
-	KNOB_INT_RANGE(plb_cong_thresh, &zero, &plb_cong_thresh_max),
+	KNOB_INT_RANGE(plb_cong_thresh, SYSCTL_ZERO, &plb_cong_thresh_max),
 	KNOB_U8(no_metrics_save, NULL, NULL),
-	KNOB_U8(no_ssthresh_metrics_save, &zero, &one),
+	KNOB_U8(no_ssthresh_metrics_save, SYSCTL_ZERO, SYSCTL_ONE),
 	KNOB_INT(fastopen),
 	KNOB_TEXT("fastopen_key", KNOB(fastopen), 0600, fastopen_key_handle),
-	{
-		.procname	= "xtcp_fastopen_blackhole_timeout_sec",
-		.data		= KNOB(fastopen_blackhole_timeout_sec),
-		.maxlen		= sizeof(int),
-		.mode		= 0644,
-		.proc_handler	= fastopen_blackhole_handle,
-		.extra1		= &zero,
-	},
+	KNOB_HANDLED(fastopen_blackhole_timeout_sec, fastopen_blackhole_handle, SYSCTL_ZERO),
 	KNOB_TEXT("congestion_control", KNOB(congestion_control), 0644,
 		  congestion_control_handle),
 	KNOB_TEXT("available_congestion_control", KNOB_OF_SYSTEM, 0444,

@@ -15,9 +15,9 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROWS = re.compile(r"struct ctl_table xtcp_\w+_rows\[\] = \{\n(.*?)\n\};", re.S)
-# A row is a macro with its name or a text, or braces with a procname; KNOB_ABC is knob abc.
+# A row is a macro with its name or a text, or braces with a procname.
 ROW = re.compile(r'^\t(?:KNOB_TEXT\("(?P<text>\w+)".*?(?P<mode>0\d+)|KNOB_\w+\((?P<field>\w+)|'
-                 r'KNOB_(?P<alone>\w+),|\t\.procname\s*= "xtcp_(?P<braces>\w+)")', re.M | re.S)
+                 r'\t\.procname\s*= "xtcp_(?P<braces>\w+)")', re.M | re.S)
 SET = re.compile(r'\bknob_set(?:_text)?\(\s*"(\w+)"')
 
 
@@ -30,7 +30,7 @@ def knobs():
     for rows in ROWS.findall(read("module/user/sysctl.c")):
         for row in ROW.finditer(rows):
             if row["mode"] != "0444":
-                yield (row["text"] or row["field"] or row["braces"] or row["alone"]).lower()
+                yield (row["text"] or row["field"] or row["braces"])
 
 
 def main():

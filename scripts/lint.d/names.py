@@ -100,8 +100,6 @@ def knobs_of_sources():
     rows = text[text.index("xtcp_knob_rows[] = {"):text.index("#define KNOBS")]
     names = re.findall(r"^\tKNOB_(?!TEXT\b)\w+\((\w+)", rows, re.M) + re.findall(r'KNOB_TEXT\("(\w+)"', rows)
     names += re.findall(r'\.procname\s*= "xtcp_(\w+)"', rows)
-    if re.search(r"^\tKNOB_SYN_PER_SOURCE_LIMIT,", rows, re.M):
-        names.append("syn_per_source_limit")
     return {"xtcp_" + name for name in names}
 
 
