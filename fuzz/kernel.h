@@ -60,6 +60,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define rounddown(n, d)		((n) - (n) % (d))
 #define roundup(n, d)		(DIV_ROUND_UP(n, d) * (d))
+#define NSEC_PER_USEC		1000L
 #define NSEC_PER_MSEC		1000000L
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define max(a, b)		((a) > (b) ? (a) : (b))
@@ -497,6 +498,8 @@ typedef struct { u64 key[2]; } siphash_key_t;
 #define SIPHASH_CONST_1		0x646f72616e646f6dULL
 #define SIPHASH_CONST_2		0x6c7967656e657261ULL
 #define SIPHASH_CONST_3		0x7465646279746573ULL
+
+#define div_u64(n, d)		((u64)(n) / (u32)(d))
 
 #define rol64(x, n)		((x) << (n) | (x) >> (64 - (n)))
 

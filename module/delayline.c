@@ -24,6 +24,7 @@
 
 #include <linux/slab.h>
 
+#include "clock.h"
 #include "compat.h"
 
 /*
@@ -115,7 +116,7 @@ static enum hrtimer_restart line_timer(struct hrtimer *timer)
 	struct xtcp_delayline *line =
 		container_of(timer, struct xtcp_delayline, timer);
 	struct xtcp_delay *delay;
-	u64 now = ktime_get_ns();
+	u64 now = xtcp_now_ns();
 	unsigned int n = 0;
 
 	while (n < EXPIRE_BATCH && (delay = line_pop(line, now))) {
@@ -232,7 +233,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 		container_of(timer, struct xtcp_delayqueue, timer);
 	struct xtcp_delayset *set = queue->set;
 	struct xtcp_delay *delay;
-	u64 now = ktime_get_ns();
+	u64 now = xtcp_now_ns();
 	unsigned int n = 0;
 	bool pause;
 
@@ -246,7 +247,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	pause = n == EXPIRE_BATCH ||
 		xtcp_delaywheel_next_ns(&queue->wheel) <= now;
 	if (!set->dead)
-		queue_arm(queue, pause ? ktime_get_ns() + EXPIRE_PAUSE_NS : 0);
+		queue_arm(queue, pause ? xtcp_now_ns() + EXPIRE_PAUSE_NS : 0);
 	spin_unlock_bh(&set->lock);
 	return HRTIMER_NORESTART;
 }
@@ -263,7 +264,7 @@ static struct xtcp_delayqueue *queue_find(struct xtcp_delayset *set)
 		return NULL;
 	queue->set = set;
 	queue->armed_ns = U64_MAX;
-	xtcp_delaywheel_init(&queue->wheel, ktime_get_ns());
+	xtcp_delaywheel_init(&queue->wheel, xtcp_now_ns());
 	hrtimer_setup(&queue->timer, queue_timer, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_ABS_SOFT);
 	set->queue = queue;
@@ -314,7 +315,7 @@ bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 
 	spin_lock_bh(&set->lock);
 	if (!set->dead) {
-		WRITE_ONCE(delay->expires_ns, ktime_get_ns() +
+		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
 			   (u64)delay_ms * NSEC_PER_MSEC);
 		waits = line_add(set, delay, delay_ms) ||
 			queue_add(set, delay);

@@ -17,9 +17,9 @@
 
 #include <linux/minmax.h>
 #include <linux/slab.h>
-#include <linux/timekeeping.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "lockname.h"
 #include "tcb.h"
 
@@ -78,7 +78,7 @@ void xtcp_fastq_forget(struct sock *sk)
 /* Uncount the RSTs that are old enough. */
 static void fastq_expire(struct xtcp_fastq *q)
 {
-	u32 now = ktime_get_seconds();
+	u32 now = xtcp_now_s();
 	u32 gone = min_t(u32, now - q->reset_s, XTCP_FASTQ_RESET_S);
 	u32 *slot;
 

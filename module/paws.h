@@ -15,9 +15,9 @@
 
 #include <linux/limits.h>
 #include <linux/time64.h>
-#include <linux/timekeeping.h>
 #include <linux/types.h>
 
+#include "clock.h"
 #include "net/wire.h"
 #include "tcb.h"
 
@@ -36,7 +36,7 @@ static inline bool xtcp_paws_rejects(const struct xtcp_seg *seg, u32 ts_recent,
 				     u32 ts_recent_s)
 {
 	return xtcp_paws_is_older(seg, ts_recent) &&
-	       (u32)ktime_get_seconds() - ts_recent_s < XTCP_PAWS_MAX_AGE_S;
+	       xtcp_now_s() - ts_recent_s < XTCP_PAWS_MAX_AGE_S;
 }
 
 /* @seg's timestamp is TS.Recent from now on. */
@@ -44,7 +44,7 @@ static inline void xtcp_paws_note(struct xtcp_sock *xs,
 				  const struct xtcp_seg *seg)
 {
 	xs->ts_recent = seg->opt.tsval;
-	xs->ts_recent_s = ktime_get_seconds();
+	xs->ts_recent_s = xtcp_now_s();
 }
 
 #endif /* XTCP_PAWS_H */

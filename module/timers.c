@@ -33,6 +33,7 @@
 #include <linux/percpu.h>
 #include <linux/smp.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "lockname.h"
 #include "observe/memory.h"
@@ -197,7 +198,7 @@ static struct sock *base_pop(struct timer_base *base, u64 now)
 static enum hrtimer_restart base_fired(struct hrtimer *timer)
 {
 	struct timer_base *base = container_of(timer, struct timer_base, timer);
-	u64 now = ktime_get_ns();
+	u64 now = xtcp_now_ns();
 	unsigned int n = 0;
 	struct sock *sk;
 	u64 next;
@@ -209,7 +210,7 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 	spin_lock(&base->lock);
 	base->armed_ns = U64_MAX;
 	next = xtcp_delaywheel_next_ns(&base->wheel);
-	base_start(base, next > now ? next : ktime_get_ns() + PAUSE_NS);
+	base_start(base, next > now ? next : xtcp_now_ns() + PAUSE_NS);
 	spin_unlock(&base->lock);
 	return HRTIMER_NORESTART;
 }
@@ -231,7 +232,7 @@ int __init xtcp_timers_load(void)
 		base = per_cpu_ptr(bases, cpu);
 		spin_lock_init(&base->lock);
 		xtcp_lock_name(&base->lock, "xtcp_timer");
-		xtcp_delaywheel_init(&base->wheel, ktime_get_ns());
+		xtcp_delaywheel_init(&base->wheel, xtcp_now_ns());
 		hrtimer_setup(&base->timer, base_fired, CLOCK_MONOTONIC,
 			      HRTIMER_MODE_ABS_PINNED_SOFT);
 		base->armed_ns = U64_MAX;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * timers.h - the clock, and the deadlines of sockets
+ * timers.h - the deadlines of sockets
  *
  * Only deadlines.h calls xtcp_timer_set(), xtcp_timer_set_from(), xtcp_timer_clear()
  * and xtcp_timers_rest(): the stages report events to it.
@@ -8,26 +8,7 @@
 #ifndef XTCP_TIMERS_H
 #define XTCP_TIMERS_H
 
-#include <linux/ktime.h>
-#include <linux/timekeeping.h>
-
 #include "tcb.h"
-
-static inline u64 xtcp_now_ns(void)
-{
-	return ktime_get_ns();
-}
-
-/* The low 32 bits, for intervals of less than an hour. */
-static inline u32 xtcp_now_us(void)
-{
-	return div_u64(ktime_get_ns(), NSEC_PER_USEC);
-}
-
-static inline u32 xtcp_now_ms(void)
-{
-	return div_u64(ktime_get_ns(), NSEC_PER_MSEC);
-}
 
 /* Handler of each deadline, called with the socket locked; timeouts.c. */
 extern void (*const xtcp_timer_handlers[XTCP_TIMERS])(struct sock *sk);

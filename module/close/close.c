@@ -29,6 +29,7 @@
 #include <net/inet_sock.h>
 #include <net/xfrm.h>
 
+#include "clock.h"
 #include "close/reset.h"
 #include "close/stateless.h"
 #include "close/timewait.h"

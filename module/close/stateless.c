@@ -28,13 +28,13 @@
 
 #include <linux/skbuff.h>
 
+#include "clock.h"
 #include "isn.h"
 #include "net/family.h"
 #include "net/reply.h"
 #include "net/wire.h"
 #include "observe/stats.h"
 #include "tcb.h"
-#include "timers.h"
 #include "token.h"
 
 /* The longest 2MSL: a token lives twice as long after the latest FIN of the peer. */

@@ -32,6 +32,7 @@
 #include <net/inet_sock.h>
 #include <net/route.h>
 
+#include "clock.h"
 #include "close/reset.h"
 #include "close/stateless.h"
 #include "compat.h"
@@ -45,7 +46,6 @@
 #include "port/port.h"
 #include "segment/oow.h"
 #include "tcb.h"
-#include "timers.h"
 
 #define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: shortest TIME-WAIT */
 #define SHORT_LIFE_MS	4000U	/* up to this, Linux counts TWKilled, not TW */
@@ -503,7 +503,7 @@ static void timewait_take_timestamp(struct xtcp_timewait *tw, const struct xtcp_
 	if (!tw->ts_ok || !seg->opt.has_ts)
 		return;
 	tw->ts_recent = seg->opt.tsval;
-	tw->ts_recent_s = ktime_get_seconds();
+	tw->ts_recent_s = xtcp_now_s();
 }
 
 /* Acknowledge all up to RCV.NXT once more. */

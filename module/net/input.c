@@ -28,6 +28,7 @@
 #include <net/xfrm.h>
 #include <uapi/linux/xtcp.h>
 
+#include "clock.h"
 #include "close/close.h"
 #include "close/stateless.h"
 #include "close/timewait.h"
@@ -50,7 +51,6 @@
 #include "segment/icmp.h"
 #include "segment/synchronized.h"
 #include "tcb.h"
-#include "timers.h"
 
 /* Act on what a segment meant for the end of its connection. Socket lock. */
 static __always_inline void input_end(struct sock *sk, enum xtcp_ending ending)

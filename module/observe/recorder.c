@@ -32,10 +32,10 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "lockname.h"
 #include "netns.h"
 #include "observe/trace.h"
-#include "timers.h"
 
 /* Users could make the kernel patch its code all the time: switch off late. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(xtcp_recorder_key, HZ);

@@ -35,6 +35,7 @@
 #include <net/inet_sock.h>
 #include <net/xfrm.h>
 
+#include "clock.h"
 #include "close/close.h"
 #include "close/reset.h"
 #include "close/timewait.h"
@@ -147,7 +148,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->ts_ok = ho->ts_ok;
 	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
 	xs->ts_recent = READ_ONCE(ho->ts_recent);
-	xs->ts_recent_s = ktime_get_seconds();
+	xs->ts_recent_s = xtcp_now_s();
 }
 
 /* A round trip of the handshake that is longer may be the time for which a program waited. */

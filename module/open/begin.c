@@ -13,8 +13,8 @@
 
 #include <linux/tcp.h>
 
+#include "clock.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/autotune.h"
 #include "transfer/meter.h"
 #include "transfer/recovery.h"

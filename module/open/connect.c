@@ -13,6 +13,7 @@
 #include <linux/security.h>
 #include <net/inet_sock.h>
 
+#include "clock.h"
 #include "close/reset.h"
 #include "close/stateless.h"
 #include "compat.h"
@@ -32,7 +33,6 @@
 #include "port/port.h"
 #include "segment/output.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
@@ -232,7 +232,7 @@ static void connect_take_options(struct sock *sk, const struct xtcp_options *opt
 	xs->ts_ok = opt->has_ts && XTCP_KNOB(net, timestamps);
 	if (xs->ts_ok) {
 		xs->ts_recent = opt->tsval;
-		xs->ts_recent_s = ktime_get_seconds();
+		xs->ts_recent_s = xtcp_now_s();
 	}
 	connect_take_mss(xs, opt->mss ?: xs->af->mss_default);
 	xtcp_output_mss_sync(sk, xs->pmtu);

@@ -70,9 +70,9 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
-#include <linux/timekeeping.h>
 #include <net/net_namespace.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -128,7 +128,7 @@ static DEFINE_SPINLOCK(secret_lock);
 
 static u32 cookie_minute(void)
 {
-	return (u32)ktime_get_seconds() / 60;
+	return xtcp_now_s() / 60;
 }
 
 static struct cookie_secret *cookie_secret_slot(u32 minute)

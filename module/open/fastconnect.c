@@ -27,6 +27,7 @@
 #include <net/dst.h>
 #include <net/tcp.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "fastq.h"
 #include "net/family.h"
@@ -34,7 +35,6 @@
 #include "netns.h"
 #include "observe/stats.h"
 #include "open/fastcache.h"
-#include "timers.h"
 #include "transfer/recovery.h"
 #include "transfer/scoreboard.h"
 #include "transfer/send.h"

@@ -24,9 +24,9 @@
 #include <linux/random.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
-#include <linux/timekeeping.h>
 #include <net/inet_sock.h>
 
+#include "clock.h"
 #include "close/reset.h"
 #include "flow.h"
 #include "hostcache.h"
@@ -68,7 +68,7 @@ static int quota_of(const struct xtcp_quota *quota, int limit)
 /* Count an event. Returns how many there have been in this second. */
 static int gate_quota_count(struct xtcp_quota *quota)
 {
-	u32 now = ktime_get_seconds();
+	u32 now = xtcp_now_s();
 
 	if (READ_ONCE(quota->second) != now) {
 		WRITE_ONCE(quota->second, now);
@@ -87,7 +87,7 @@ static bool gate_quota_allows(struct xtcp_quota *quota, int limit)
 /* Returns true if gate_quota_allows() would return false. Does not count. */
 static bool gate_quota_is_spent(const struct xtcp_quota *quota, int limit)
 {
-	return READ_ONCE(quota->second) == (u32)ktime_get_seconds() &&
+	return READ_ONCE(quota->second) == xtcp_now_s() &&
 	       atomic_read(&quota->count) >= quota_of(quota, limit);
 }
 
@@ -194,7 +194,7 @@ static __always_inline void gate_trace(const struct xtcp_listener *ls,
 static void gate_note_drop(struct net *net)
 {
 	struct xtcp_gate *gate = gate_of(net);
-	u32 now = ktime_get_seconds();
+	u32 now = xtcp_now_s();
 
 	if (READ_ONCE(gate->dropped_s) != now)
 		WRITE_ONCE(gate->dropped_s, now);
@@ -369,7 +369,7 @@ static void gate_watch(struct work_struct *work)
 {
 	struct xtcp_gate *gate =
 		container_of(work, struct xtcp_gate, watch.work);
-	bool quiet = (u32)ktime_get_seconds() - READ_ONCE(gate->dropped_s) >=
+	bool quiet = xtcp_now_s() - READ_ONCE(gate->dropped_s) >=
 		     HOOK_QUIET_S;
 
 	if (!quiet && !gate->hooked)

@@ -26,6 +26,7 @@
 #include <net/sock_reuseport.h>
 #include <uapi/linux/xtcp.h>
 
+#include "clock.h"
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
@@ -47,7 +48,6 @@
 #include "open/synqueue.h"
 #include "port/port.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/accecn.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
@@ -388,7 +388,7 @@ static u32 *listen_overflow_stamp(struct xtcp_listener *ls)
 /* Written at most once a second, so that CPUs don't contend for the cache line. */
 static void listen_overflow_note(struct xtcp_listener *ls)
 {
-	u32 now = (u32)ktime_get_seconds() ?: 1;
+	u32 now = xtcp_now_s() ?: 1;
 	u32 *stamp = listen_overflow_stamp(ls);
 
 	if (READ_ONCE(*stamp) != now)
@@ -629,7 +629,7 @@ static bool listen_cookie_may_be(const struct sock *lsk, struct xtcp_listener *l
 	if (!mode)
 		return false;
 	return mode >= 2 ||
-	       (last && (s32)((u32)ktime_get_seconds() - last) <
+	       (last && (s32)(xtcp_now_s() - last) <
 			COOKIE_BELIEF_S);
 }
 

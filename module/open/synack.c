@@ -15,6 +15,7 @@
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "fastq.h"
 #include "listener.h"
@@ -27,7 +28,6 @@
 #include "open/cookie.h"
 #include "open/synqueue.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/accecn.h"
 #include "transfer/congestion.h"
 #include "transfer/window.h"

@@ -49,6 +49,7 @@
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
 
+#include "clock.h"
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
@@ -68,7 +69,6 @@
 #include "rare.h"
 #include "segment/oow.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/rtt.h"
 
 #define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */

@@ -4,9 +4,9 @@
  */
 #include "segment/oow.h"
 
-#include <linux/ktime.h>
 #include <linux/random.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -22,7 +22,7 @@ static bool challenge_share_take(struct net *net)
 {
 	int limit = XTCP_KNOB(net, challenge_ack_limit);
 	struct xtcp_net *xn = xtcp_net(net);
-	u32 now = ktime_get_seconds();
+	u32 now = xtcp_now_s();
 	u32 left;
 
 	if (limit == INT_MAX)

@@ -16,9 +16,9 @@
 
 #include <linux/types.h>
 
+#include "clock.h"
 #include "net/wire.h"
 #include "netns.h"
-#include "timers.h"
 
 /* xtcp_invalid_ratelimit in ms; 0: no limit. */
 static inline u32 xtcp_oow_interval_ms(const struct net *net)

@@ -16,6 +16,7 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "fastq.h"
 #include "isn.h"
 #include "net/family.h"
@@ -27,7 +28,6 @@
 #include "observe/stats.h"
 #include "observe/trace.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/accecn.h"
 #include "transfer/ack.h"
 #include "transfer/ecn.h"

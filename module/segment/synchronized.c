@@ -14,6 +14,7 @@
 
 #include <net/sock.h>
 
+#include "clock.h"
 #include "close/close.h"
 #include "close/reset.h"
 #include "close/stateless.h"

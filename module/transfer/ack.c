@@ -40,6 +40,7 @@
 #include <linux/skbuff.h>
 #include <net/dst.h>
 
+#include "clock.h"
 #include "deadlines.h"
 #include "net/seq.h"
 #include "net/wire.h"

@@ -43,7 +43,6 @@
 #include "netns.h"
 #include "segment/output.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/congestion.h"
 
 /* Unit of time: 1024 ns, so that a shift converts; 32 bits are 73 minutes. */

@@ -37,7 +37,6 @@
 #include "net/wire.h"
 #include "netns.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/acked.h"
 #include "transfer/algorithms.h"
 #include "transfer/autotune.h"

@@ -20,8 +20,8 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
+#include "clock.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/congestion.h"
 #include "transfer/hystart.h"
 

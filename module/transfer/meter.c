@@ -28,8 +28,8 @@
 #include <linux/tcp.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/congestion.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"

@@ -24,10 +24,10 @@
  */
 #include "transfer/mtuprobe.h"
 
-#include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "net/family.h"
 #include "net/seq.h"
 #include "netns.h"
@@ -42,11 +42,6 @@
  * the window that the probe takes does not matter much. As in Linux.
  */
 #define PROBE_CWND_MIN	11U
-
-static u32 now_s(void)
-{
-	return (u32)ktime_get_seconds();
-}
 
 static struct net *net_of(const struct xtcp_sock *xs)
 {
@@ -69,7 +64,7 @@ void xtcp_mtuprobe_init(struct sock *sk)
 	xs->mtu.high = xs->peer_mss;
 	xs->mtu.low = min(base + xtcp_output_option_size(sk), XTCP_MSS_MOST);
 	xs->mtu.probe = 0;
-	xs->mtu_searched_s = now_s();
+	xs->mtu_searched_s = xtcp_now_s();
 	if (xs->mtu.searched)
 		xtcp_output_mss_sync(sk, xs->pmtu);
 }
@@ -114,7 +109,7 @@ void xtcp_mtuprobe_black_hole(struct sock *sk)
 		xs->mtu.low = min_t(u32, mss + options, XTCP_MSS_MOST);
 	} else {
 		xs->mtu.searched = 1;
-		xs->mtu_searched_s = now_s();
+		xs->mtu_searched_s = xtcp_now_s();
 	}
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
@@ -125,11 +120,11 @@ static void search_again(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 interval = XTCP_KNOB(net_of(xs), probe_interval);
 
-	if (now_s() - xs->mtu_searched_s < interval)
+	if (xtcp_now_s() - xs->mtu_searched_s < interval)
 		return;
 	xs->mtu.high = xs->peer_mss;
 	xs->mtu.low = xs->mss + xtcp_output_option_size(sk);
-	xs->mtu_searched_s = now_s();
+	xs->mtu_searched_s = xtcp_now_s();
 	/* The route's MTU is the limit. */
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }

@@ -13,9 +13,9 @@
 #include <linux/percpu.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "observe/stats.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/rtt.h"
 
 /* Counted up and down on any CPU, so the count of one CPU may be negative. */

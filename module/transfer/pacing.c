@@ -17,6 +17,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
+#include "clock.h"
 #include "deadlines.h"
 #include "netns.h"
 #include "tcb.h"

@@ -16,6 +16,7 @@
 #include <linux/minmax.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "deadlines.h"
 #include "netns.h"
 #include "observe/stats.h"

@@ -29,11 +29,11 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/rtt.h"
 #include "transfer/scoreboard.h"
 

@@ -16,12 +16,12 @@
 #include <linux/minmax.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "deadlines.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/orphans.h"
 #include "transfer/recovery.h"

@@ -18,7 +18,6 @@
 #include "net/seq.h"
 #include "netns.h"
 #include "tcb.h"
-#include "timers.h"
 
 /* RTO after a SYN was retransmitted and no RTT was measured, RFC 6298 5.7. */
 #define RTO_FALLBACK_US		3000000U

@@ -12,6 +12,7 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "deadlines.h"
 #include "net/wire.h"

@@ -37,7 +37,6 @@
 #include "net/family.h"
 #include "open/synqueue.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/congestion.h"
 #include "user/info.h"
 #include "user/row.h"

@@ -13,9 +13,9 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 
+#include "clock.h"
 #include "net/seq.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/accecn.h"
 #include "transfer/autotune.h"
 #include "transfer/meter.h"

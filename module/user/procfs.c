@@ -41,6 +41,7 @@
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
 
+#include "clock.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "flow.h"
@@ -51,7 +52,6 @@
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "tcb.h"
-#include "timers.h"
 #include "user/row.h"
 #include "user/waiting.h"
 

@@ -13,11 +13,11 @@
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "flow.h"
 #include "net/seq.h"
 #include "tcb.h"
-#include "timers.h"
 
 const u8 xtcp_row_wires[XTCP_ROW_WIRES] = { XTCP_WIRE_NATIVE, XTCP_WIRE_TCP };
 

@@ -8,6 +8,7 @@
  *
  * Context: process; takes the socket lock, and releases it while it waits.
  */
+#include "clock.h"
 #include "user/stream.h"
 
 #include <linux/net.h>
@@ -25,7 +26,6 @@
 #include "netns.h"
 #include "open/fastconnect.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/burst.h"
 #include "transfer/congestion.h"
 #include "transfer/meter.h"

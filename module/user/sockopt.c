@@ -28,6 +28,7 @@
 #include <net/tcp.h>
 #include <uapi/linux/xtcp.h>
 
+#include "clock.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "fastq.h"
@@ -42,7 +43,6 @@
 #include "rare.h"
 #include "segment/output.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/congestion.h"
 #include "transfer/probe.h"

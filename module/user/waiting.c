@@ -30,7 +30,6 @@
 #include "net/seq.h"
 #include "open/synqueue.h"
 #include "tcb.h"
-#include "timers.h"
 #include "user/row.h"
 
 /*
