@@ -7,7 +7,6 @@
 
 #include <linux/types.h>
 
-#include "lifecycle.h"
 #include "observe/stats.h"
 
 struct net;

@@ -23,7 +23,6 @@
 #include "net/seq.h"
 #include "net/skb.h"
 #include "net/wire.h"
-#include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
 

@@ -41,7 +41,6 @@
 #include "net/reply.h"
 #include "net/route6.h"
 #include "net/wire.h"
-#include "netns.h"
 #include "tcb.h"
 
 #if IS_ENABLED(CONFIG_IPV6)

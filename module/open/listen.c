@@ -27,7 +27,6 @@
 #include <uapi/linux/xtcp.h>
 
 #include "clock.h"
-#include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "fastq.h"

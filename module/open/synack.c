@@ -19,7 +19,6 @@
 #include "compat.h"
 #include "fastq.h"
 #include "listener.h"
-#include "lookup.h"
 #include "net/family.h"
 #include "net/reply.h"
 #include "netns.h"

@@ -21,7 +21,6 @@
 #include "net/device.h"
 #include "net/hook.h"
 #include "observe/stats.h"
-#include "port/conflict.h"
 #include "port/ephemeral.h"
 #include "port/port.h"
 #include "shadow.h"

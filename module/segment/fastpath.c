@@ -19,7 +19,6 @@
 
 #include "close/close.h"
 #include "net/wire.h"
-#include "observe/stats.h"
 #include "open/echo.h"
 #include "paws.h"
 #include "tcb.h"

@@ -46,7 +46,6 @@
 #include "transfer/recovery.h"
 #include "transfer/retransmit.h"
 #include "transfer/scoreboard.h"
-#include "transfer/send.h"
 #include "transfer/sendqueue.h"
 
 /**

@@ -24,7 +24,6 @@
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
-#include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ack.h"
 #include "transfer/autotune.h"

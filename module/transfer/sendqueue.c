@@ -33,7 +33,6 @@
 #include "net/wire.h"
 #include "observe/memory.h"
 #include "observe/stats.h"
-#include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ecn.h"
 #include "transfer/memory.h"

@@ -14,6 +14,7 @@
 #include <net/tcp.h>
 
 #include "clock.h"
+#include "compat.h"
 #include "net/seq.h"
 #include "tcb.h"
 #include "transfer/accecn.h"

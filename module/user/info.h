@@ -10,8 +10,6 @@
 #include <linux/tcp.h>
 #include <linux/types.h>
 
-#include "compat.h"
-
 struct sock;
 
 /**

@@ -15,7 +15,6 @@
 #include <net/sock.h>
 
 #include "compat.h"
-#include "netns.h"
 #include "open/listen.h"
 #include "tcb.h"
 #include "user/procfs.h"

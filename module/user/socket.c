@@ -62,7 +62,6 @@
 #include "proto.h"
 #include "rare.h"
 #include "segment/icmp.h"
-#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
