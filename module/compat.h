@@ -3,11 +3,10 @@
  * compat.h - differences between kernel versions
  *
  * The module is written for the newest kernel's interface; this file provides it
- * on older kernels. No other file tests LINUX_VERSION_CODE. Sorted by the kernel
- * header that changed. Each entry names the version with the change, so that it
- * can be removed with the last older kernel. Stable releases backport helpers: if
- * the name is a macro, its definition is tested; else the replacement is a macro,
- * which may hide a backported function.
+ * on older kernels. No other file tests LINUX_VERSION_CODE. Each entry names the
+ * version with the change, so that it can be removed with the last older kernel.
+ * Stable releases backport helpers: if the name is a macro, its definition is
+ * tested; else the replacement is a macro, which may hide a backported function.
  */
 #ifndef XTCP_COMPAT_H
 #define XTCP_COMPAT_H

@@ -550,7 +550,7 @@ static inline void xtcp_assert_owned(const struct sock *sk)
  * the one of @recorder.
  */
 
-/* The peer's ISN; until the peer has SACKed a segment, for @sacked_end is in its place. */
+/* The peer's ISN; until the peer has SACKed a segment; then @sacked_end takes its memory. */
 static inline seq_t xtcp_irs(const struct xtcp_sock *xs)
 {
 	DEBUG_NET_WARN_ON_ONCE(xs->sacked_out && xs->sack_ok);

@@ -47,7 +47,7 @@ static void timeout_retransmit(struct sock *sk)
 	/* The child of a fast open may be closed before the third ACK. */
 	if (xtcp_state_in(sk, XTCP_OPENING) || unlikely(xs->fast_held))
 		ending = xtcp_connect_timeout(sk);
-	else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
+	else if (xs->cookie_held && !xs->in_flight)
 		xtcp_echo_timeout(sk);
 	else
 		ending = timeout_data(sk);

@@ -155,7 +155,7 @@ static u32 overtaken_ticks(const struct xtcp_sock *xs)
 	return max(xs->rtt.rto_us / (u32)USEC_PER_MSEC * 6 / 5, 1U);
 }
 
-/* Would the window of a pure ACK without news change nothing? As update_window() decides. */
+/* Would the window of a pure ACK without news change nothing? As update_window() of acked.c. */
 static bool window_is_no_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	u32 wnd = xtcp_acked_window(xs, seg);

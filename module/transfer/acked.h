@@ -46,6 +46,7 @@ struct sock;
  * @arm: the retransmission timer is to be set again
  * @ece: it echoes a CE mark, or reports marks
  * @old: a later ACK has overtaken it
+ * @first_syn: it echoes the timestamp of the first copy of our SYN or SYN-ACK
  * @marks: number of marks that it reports; Accurate ECN
  */
 struct xtcp_acked {

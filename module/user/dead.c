@@ -151,7 +151,7 @@ static ssize_t dead_write(struct file *file, const char __user *buf, size_t len,
 {
 	struct net *net = pde_data(file_inode(file));
 
-	/* The opener's capability, as in kill.c. */
+	/* The opener's capability, as in killfile.c. */
 	if (!file_ns_capable(file, net->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	xtcp_recorder_clear(net);

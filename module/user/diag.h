@@ -32,13 +32,13 @@ struct xtcp_diag_row {
 };
 
 /**
- * struct xtcp_diag_reader - who reads messages, and what he asks for
- * @user_ns: user namespace in which he sees owners
- * @portid: port of his netlink socket, 0 for a file
- * @seq: number of his request
+ * struct xtcp_diag_reader - the reader of messages, and what it asks for
+ * @user_ns: user namespace in which it sees owners
+ * @portid: port of its netlink socket, 0 for a file
+ * @seq: number of its request
  * @flags: NLM_F_MULTI in a dump
- * @ext: attributes that he asks for, 1 << (INET_DIAG_* - 1)
- * @net_admin: he has CAP_NET_ADMIN, and sees marks
+ * @ext: attributes that it asks for, 1 << (INET_DIAG_* - 1)
+ * @net_admin: it has CAP_NET_ADMIN, and sees marks
  */
 struct xtcp_diag_reader {
 	struct user_namespace	*user_ns;

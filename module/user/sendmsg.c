@@ -340,8 +340,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	int flags = msg->msg_flags;
 	u8 nagle = flags & MSG_MORE ? XTCP_NAGLE_CORK : 0;
 	u32 tsflags = READ_ONCE(sk->sk_tsflags);
-	int err = 0, copied = 0;
 	struct xtcp_zerocopy zc;
+	int err, copied = 0;
 	long timeo;
 
 	err = xtcp_zerocopy_begin(sk, msg, &zc);

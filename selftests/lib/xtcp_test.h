@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * xtcp_test: the only header of lib/ that a test program includes, once.
+ * xtcp_test: the header of lib/ that each test program includes, once; it includes most others.
  *
  *	#include "lib/xtcp_test.h"
  *
