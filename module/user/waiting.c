@@ -39,9 +39,7 @@
 #define glance(field) data_race(field)
 
 /* States in which our payload or FIN can be unsent or in flight. */
-#define SENDING_STATES	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
-			 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_CLOSING) | \
-			 XTCP_STATEF(XTCP_LAST_ACK))
+#define UNACKED_STATES	(XTCP_SYNCHRONIZED & ~XTCP_STATEF(XTCP_FIN_WAIT_2))
 
 static const char *const timer_names[] = {
 	[XTCP_TIMER_PERSIST]		= "persist",
@@ -235,7 +233,7 @@ static void connection_show(struct words *w, const struct sock *sk, u8 state)
 {
 	if (state != XTCP_SYN_SENT)
 		reader_show(w, sk);
-	if (XTCP_STATEF(state) & SENDING_STATES)
+	if (XTCP_STATEF(state) & UNACKED_STATES)
 		sender_show(w, sk);
 	if (w->before == ' ')
 		word_add(w, state_waits_for(state));
