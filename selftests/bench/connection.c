@@ -56,21 +56,13 @@ static void open_close_server(void *arg)
 	close(client);
 }
 
-static void send_receive(int from, int to)
-{
-	char c = 'x';
-
-	must(send(from, &c, 1, 0) == 1, "send: %s", strerror(errno));
-	must(recv(to, &c, 1, 0) == 1, "recv: %s", strerror(errno));
-}
-
 static void request(void *arg)
 {
 	int client, server;
 
 	site_connect(arg, &client, &server);
-	send_receive(client, server);
-	send_receive(server, client);
+	bench_byte(client, server);
+	bench_byte(server, client);
 	close(client);
 	close(server);
 }

@@ -68,20 +68,12 @@ static void site_connect(struct site *s)
 	must(s->fd[SERVER] >= 0, "accept: %s", strerror(errno));
 }
 
-static void byte(int from, int to)
-{
-	char c = 'x';
-
-	must(send(from, &c, 1, 0) == 1, "send: %s", strerror(errno));
-	must(recv(to, &c, 1, 0) == 1, "recv: %s", strerror(errno));
-}
-
 static void round_trip(void *arg)
 {
 	struct site *s = arg;
 
-	byte(s->fd[CLIENT], s->fd[SERVER]);
-	byte(s->fd[SERVER], s->fd[CLIENT]);
+	bench_byte(s->fd[CLIENT], s->fd[SERVER]);
+	bench_byte(s->fd[SERVER], s->fd[CLIENT]);
 }
 
 static void request(void *arg)

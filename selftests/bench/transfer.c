@@ -82,20 +82,12 @@ static void ends_open_lo(struct ends *e)
 	ends_open_over(e, ns, ns, &lo);
 }
 
-static void byte(int from, int to)
-{
-	char c = 'x';
-
-	must(send(from, &c, 1, 0) == 1, "send: %s", strerror(errno));
-	must(recv(to, &c, 1, 0) == 1, "recv: %s", strerror(errno));
-}
-
 static void round_trip(void *arg)
 {
 	struct ends *e = arg;
 
-	byte(e->client, e->server);
-	byte(e->server, e->client);
+	bench_byte(e->client, e->server);
+	bench_byte(e->server, e->client);
 }
 
 static void step_rr(void)

@@ -265,18 +265,10 @@ static void accept_measure(const char *row, int wire)
 	place_measure(&p, row);
 }
 
-static void byte(int from, int to)
-{
-	char c = 'x';
-
-	must(send(from, &c, 1, 0) == 1, "send: %s", strerror(errno));
-	must(recv(to, &c, 1, 0) == 1, "recv: %s", strerror(errno));
-}
-
 static void rr_round(struct worker *w)
 {
-	byte(w->fd[CLIENT], w->fd[SERVER]);
-	byte(w->fd[SERVER], w->fd[CLIENT]);
+	bench_byte(w->fd[CLIENT], w->fd[SERVER]);
+	bench_byte(w->fd[SERVER], w->fd[CLIENT]);
 }
 
 static void rr_measure(const char *row, int wire)

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -71,6 +72,15 @@ void bench_value_difference(const char *row, const char *minuend,
 /* The same, but the value on the kernel's TCP is subtracted on both sides. */
 void bench_value_above_stock(const char *row, const char *minuend,
 			     const char *subtrahend);
+
+/* One byte across; inlined, for the calls are counted. */
+static inline void bench_byte(int from, int to)
+{
+	char c = 'x';
+
+	must(send(from, &c, 1, 0) == 1, "send: %s", strerror(errno));
+	must(recv(to, &c, 1, 0) == 1, "recv: %s", strerror(errno));
+}
 
 /*
  * @len bytes of @data go from one socket to the other, in writes of at most

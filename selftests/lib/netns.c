@@ -282,6 +282,11 @@ int netns_new(struct where at)
 	return fd;
 }
 
+void shell_run(struct where at, const char *commands)
+{
+	check(!system(commands), at, "failed: %s", commands);
+}
+
 void netns_enter(struct where at, int ns_fd)
 {
 	check(!setns(ns_fd, CLONE_NEWNET), at, "setns: %s", strerror(errno));

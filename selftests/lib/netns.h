@@ -32,6 +32,8 @@ int stream_socket(int family);
  * of it.
  */
 int netns_new(struct where at);
+/* Commands of the shell, which must succeed. */
+void shell_run(struct where at, const char *commands);
 /* Moves this process there; its existing sockets stay where they are. */
 void netns_enter(struct where at, int ns_fd);
 /* The network namespace of the guest's first process. */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conn.h"
 #include "context.h"
 #include "netns.h"
 #include "segment.h"
@@ -191,6 +192,11 @@ int socket_set_ip(int fd, int option, int value)
 
 	return errno_of(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? ipv6[option] : option,
 				   &value, sizeof(value)));
+}
+
+void socket_set_wire_tcp(int fd)
+{
+	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
 }
 
 int socket_meminfo(int fd, int which)

@@ -61,6 +61,8 @@ int socket_port(int fd);
  * IP_RECVERR_RFC4884 or IP_PKTINFO, or over IPv6 of its equivalent.
  */
 int socket_set_ip(int fd, int option, int value);
+/* XTCP_WIRE of a socket of xtcp: the TCP wire. */
+void socket_set_wire_tcp(int fd);
 /* A value of SO_MEMINFO: SK_MEMINFO_*. It is read without the socket lock. */
 int socket_meminfo(int fd, int which);
 

@@ -13,11 +13,6 @@ PEER_FIXTURE(inroute);
 
 #define CONF "/proc/sys/net/ipv4/conf/"
 
-static void run(struct __test_metadata *_metadata, const char *command)
-{
-	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
-}
-
 static void syn(struct peer *p, const char *src, const char *dst)
 {
 	peer_send(p, .flags = SYN, .src = ipaddr(src), .dst = ipaddr(dst), .seq = 1000);
@@ -166,11 +161,11 @@ TEST_F(inroute, a_rule_takes_the_decision)
 	/*
 	 * A rule in front of the table of local addresses, which usually comes first.
 	 */
-	run(_metadata, "ip rule add pref 2 table local && ip rule del pref 0 &&"
-		       "ip rule add pref 1 from 192.0.2.0/24 blackhole");
+	shell_run(WHERE(_metadata), "ip rule add pref 2 table local && ip rule del pref 0 &&"
+		  "ip rule add pref 1 from 192.0.2.0/24 blackhole");
 	syn_never_arrives(p, "192.0.2.3", "10.0.0.1");
 	syn_is_answered(p, "198.51.100.1", "10.0.0.1");
-	run(_metadata, "ip rule del pref 1");
+	shell_run(WHERE(_metadata), "ip rule del pref 1");
 	syn_is_answered(p, "192.0.2.3", "10.0.0.1");
 	close(lfd);
 }
@@ -184,7 +179,7 @@ TEST_F(inroute, an_address_that_went_is_none)
 	address_add(WHERE(_metadata), "tun0", &second, 24);
 	syn_is_answered(p, "192.0.2.3", "10.0.0.9");
 	syn_is_answered(p, "192.0.2.4", "10.0.0.9");
-	run(_metadata, "ip addr del 10.0.0.9/24 dev tun0");
+	shell_run(WHERE(_metadata), "ip addr del 10.0.0.9/24 dev tun0");
 	syn_never_arrives(p, "192.0.2.5", "10.0.0.9");
 	syn_is_answered(p, "192.0.2.6", "10.0.0.1");
 	close(lfd);
@@ -243,7 +238,7 @@ TEST_F(inroute, lc_110_changed_route_of_an_answer)
 	close(tun1);
 	p->tun = tun0;
 	syn_is_answered(p, "192.0.2.3", "10.0.0.1");
-	run(_metadata, "ip route add unreachable 192.0.2.3");
+	shell_run(WHERE(_metadata), "ip route add unreachable 192.0.2.3");
 	syn(p, "192.0.2.3", "10.0.0.1");
 	peer_expect_silence(p, 10);
 	syn_is_answered(p, "192.0.2.4", "10.0.0.1");
@@ -256,7 +251,7 @@ TEST_F(inroute, dscp_has_a_say)
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
 
-	run(_metadata, "ip route add blackhole 10.0.0.1 tos 0x10 table local");
+	shell_run(WHERE(_metadata), "ip route add blackhole 10.0.0.1 tos 0x10 table local");
 	syn_is_answered(p, "192.0.2.3", "10.0.0.1");
 	peer_send(p, .flags = SYN, .src = ipaddr("192.0.2.3"), .seq = 1000, .tos = 0x10);
 	peer_expect_silence(p, 10);

@@ -16,11 +16,6 @@ FIXTURE_VARIANT_ADD(inroute6, native) { .setup = { .family = AF_INET6 } };
 
 #define HERE	"fd00:a::1"
 
-static void run(struct __test_metadata *_metadata, const char *command)
-{
-	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
-}
-
 static void syn(struct peer *p, const char *src, const char *dst)
 {
 	peer_send(p, .flags = SYN, .src = ipaddr(src), .dst = ipaddr(dst), .seq = 1000);
@@ -71,7 +66,7 @@ TEST_F(inroute6, an_address_that_went_is_none)
 	address_add(WHERE(_metadata), "tun0", &second, 128);
 	syn_is_answered(p, "2001:db8::3", "fd00:a::9");
 	syn_is_answered(p, "2001:db8::4", "fd00:a::9");
-	run(_metadata, "ip -6 addr del fd00:a::9/128 dev tun0");
+	shell_run(WHERE(_metadata), "ip -6 addr del fd00:a::9/128 dev tun0");
 	syn_never_arrives(p, "2001:db8::5", "fd00:a::9");
 	syn_is_answered(p, "2001:db8::6", HERE);
 	close(lfd);
@@ -85,11 +80,11 @@ TEST_F(inroute6, netfilter_queue_a_verdict_brings_it)
 	struct nfqueue q;
 
 	nfqueue_open(WHERE(_metadata), &q);
-	run(_metadata, "nft 'table ip6 t {"
-		       "chain p { type filter hook prerouting priority 0;"
-		       "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; };"
-		       "chain i { type filter hook input priority 0;"
-		       "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; }; }'");
+	shell_run(WHERE(_metadata), "nft 'table ip6 t {"
+		  "chain p { type filter hook prerouting priority 0;"
+		  "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; };"
+		  "chain i { type filter hook input priority 0;"
+		  "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; }; }'");
 	for (int i = 0; i < 5; i++) {
 		syn(p, "2001:db8::3", HERE);
 		nfqueue_pass(WHERE(_metadata), &q);
@@ -108,11 +103,11 @@ TEST_F(inroute6, a_rule_takes_the_decision)
 	/*
 	 * A rule in front of the table of local addresses, which usually comes first.
 	 */
-	run(_metadata, "ip -6 rule add pref 2 table local && ip -6 rule del pref 0 &&"
-		       "ip -6 rule add pref 1 from 2001:db8:1::/48 blackhole");
+	shell_run(WHERE(_metadata), "ip -6 rule add pref 2 table local && ip -6 rule del pref 0 &&"
+		  "ip -6 rule add pref 1 from 2001:db8:1::/48 blackhole");
 	syn_never_arrives(p, "2001:db8:1::3", HERE);
 	syn_is_answered(p, "2001:db8:2::1", HERE);
-	run(_metadata, "ip -6 rule del pref 1");
+	shell_run(WHERE(_metadata), "ip -6 rule del pref 1");
 	syn_is_answered(p, "2001:db8:1::3", HERE);
 	close(lfd);
 }
@@ -185,17 +180,17 @@ TEST_F(inroute6, lc_110_changed_route_of_an_answer)
 	int tun1 = tun_new(WHERE(_metadata), "tun1");
 
 	syn_is_answered(p, "2001:db8:3::3", HERE);
-	run(_metadata, "ip -6 route add 2001:db8:3::/48 dev tun1");
+	shell_run(WHERE(_metadata), "ip -6 route add 2001:db8:3::/48 dev tun1");
 	answered_by(p, tun1, "2001:db8:3::3");
 	answered_by(p, tun1, "2001:db8:3::4");
 	syn_is_answered(p, "2001:db8:4::3", HERE);
-	run(_metadata, "ip -6 route del 2001:db8:3::/48");
+	shell_run(WHERE(_metadata), "ip -6 route del 2001:db8:3::/48");
 	syn_is_answered(p, "2001:db8:3::3", HERE);
 	syn_is_answered(p, "2001:db8:3::4", HERE);
-	run(_metadata, "ip -6 route add unreachable 2001:db8:3::3");
+	shell_run(WHERE(_metadata), "ip -6 route add unreachable 2001:db8:3::3");
 	unanswered(p, "2001:db8:3::3");
 	syn_is_answered(p, "2001:db8:3::2", HERE);
-	run(_metadata, "ip -6 route replace default dev tun1");
+	shell_run(WHERE(_metadata), "ip -6 route replace default dev tun1");
 	answered_by(p, tun1, "2001:db8:3::2");
 	answered_by(p, tun1, "2001:db8:4::3");
 	close(lfd);
@@ -209,10 +204,10 @@ TEST_F(inroute6, lc_110_a_range_that_became_local)
 	int lfd = way_is_known(_metadata, p);
 
 	syn_is_answered(p, "2001:db8:3::3", HERE);
-	run(_metadata, "ip -6 route add local 2001:db8:3::/48 dev lo");
+	shell_run(WHERE(_metadata), "ip -6 route add local 2001:db8:3::/48 dev lo");
 	unanswered(p, "2001:db8:3::4");
 	syn_is_answered(p, "2001:db8:4::3", HERE);
-	run(_metadata, "ip -6 route del local 2001:db8:3::/48 dev lo table local");
+	shell_run(WHERE(_metadata), "ip -6 route del local 2001:db8:3::/48 dev lo table local");
 	syn_is_answered(p, "2001:db8:3::4", HERE);
 	close(lfd);
 }
@@ -250,7 +245,7 @@ TEST_F(inroute6, a_range_ends_where_another_route_begins)
 	for (int i = 0; i < (int)ARRAY_SIZE(route); i++) {
 		snprintf(command, sizeof(command), "ip -6 route add %s dev tun%d",
 			 route[i], i % 2);
-		run(_metadata, command);
+		shell_run(WHERE(_metadata), command);
 	}
 	/* Each after each other one. */
 	for (int i = 0; i < n; i++)
@@ -269,11 +264,11 @@ TEST_F(inroute6, a_rule_chooses_the_way_back)
 	int tun1 = tun_new(WHERE(_metadata), "tun1");
 
 	syn_is_answered(p, "2001:db8:3::3", HERE);
-	run(_metadata, "ip -6 route add default dev tun1 table 100 &&"
-		       "ip -6 rule add pref 1 to 2001:db8:3::/48 table 100");
+	shell_run(WHERE(_metadata), "ip -6 route add default dev tun1 table 100 &&"
+		  "ip -6 rule add pref 1 to 2001:db8:3::/48 table 100");
 	answered_by(p, tun1, "2001:db8:3::3");
 	syn_is_answered(p, "2001:db8:4::3", HERE);
-	run(_metadata, "ip -6 rule del pref 1");
+	shell_run(WHERE(_metadata), "ip -6 rule del pref 1");
 	syn_is_answered(p, "2001:db8:3::3", HERE);
 	close(lfd);
 	close(tun1);
@@ -285,10 +280,10 @@ TEST_F(inroute6, ipsec_has_a_say)
 	int lfd = way_is_known(_metadata, p);
 
 	syn_is_answered(p, "2001:db8:3::3", HERE);
-	run(_metadata, "ip xfrm policy add dst 2001:db8:3::/48 dir out action block");
+	shell_run(WHERE(_metadata), "ip xfrm policy add dst 2001:db8:3::/48 dir out action block");
 	unanswered(p, "2001:db8:3::4");
 	syn_is_answered(p, "2001:db8:4::3", HERE);
-	run(_metadata, "ip xfrm policy flush");
+	shell_run(WHERE(_metadata), "ip xfrm policy flush");
 	syn_is_answered(p, "2001:db8:3::4", HERE);
 	close(lfd);
 }
@@ -303,8 +298,8 @@ TEST_F(inroute6, several_paths_are_all_used)
 
 	/* A router does not check whether a gateway is reachable. */
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/conf/all/forwarding", "1"));
-	run(_metadata, "ip -6 route add 2001:db8:3::/48"
-		       " nexthop via fe80::1 dev tun0 nexthop via fe80::1 dev tun1");
+	shell_run(WHERE(_metadata), "ip -6 route add 2001:db8:3::/48"
+		  " nexthop via fe80::1 dev tun0 nexthop via fe80::1 dev tun1");
 	for (int i = 1; i <= 64; i++) {
 		snprintf(src, sizeof(src), "2001:db8:3::%x", i);
 		syn(p, src, HERE);

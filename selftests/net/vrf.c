@@ -27,11 +27,6 @@ static void on(struct second *s, int which)
 	s->p->tun = s->tun[which];
 }
 
-static void run(struct __test_metadata *_metadata, const char *commands)
-{
-	ASSERT_EQ(0, system(commands)) TH_LOG("%s", commands);
-}
-
 static void second_tun(struct __test_metadata *_metadata, struct second *s, struct peer *p)
 {
 	s->p = p;
@@ -43,8 +38,8 @@ static void second_tun(struct __test_metadata *_metadata, struct second *s, stru
 static void red_vrf(struct __test_metadata *_metadata, struct second *s, struct peer *p)
 {
 	second_tun(_metadata, s, p);
-	run(_metadata, "ip link add red type vrf table 10 && ip link set red up && "
-		       "ip link set tun1 master red");
+	shell_run(WHERE(_metadata), "ip link add red type vrf table 10 && ip link set red up && "
+		  "ip link set tun1 master red");
 	address_add(WHERE(_metadata), "tun1", &p->kernel, p->family == AF_INET6 ? 64 : 24);
 }
 

@@ -13,11 +13,6 @@
 PEER_FIXTURE(hook);
 FIXTURE_VARIANT_ADD(hook, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
 
-static void wire_tcp(int fd)
-{
-	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
-}
-
 static void expect_alive(struct __test_metadata *_metadata, struct conn *c)
 {
 	conn_send(c, .flags = ACK | PSH, .data = "ping");
@@ -34,7 +29,7 @@ TEST_F(hook, lc_27_forged_native_packets_match_no_connection)
 	struct conn c;
 
 	NOT_ON_STOCK();
-	conn_open(p, &c, .prepare = wire_tcp);
+	conn_open(p, &c, .prepare = socket_set_wire_tcp);
 	counters_begin(&before);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		p->wire = IPPROTO_XTCP;
@@ -75,7 +70,7 @@ TEST_F(hook, fragments_are_whole_before)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : socket_set_wire_tcp);
 	for (int backwards = 0; backwards < 2; backwards++) {
 		struct segment_spec spec = conn_spec(&c, .flags = ACK | PSH, .len = 1000);
 		uint8_t whole[PACKET_MAX], part[PACKET_MAX];
@@ -111,7 +106,7 @@ static void listen_everywhere(struct __test_metadata *_metadata)
 {
 	int fd = stream_socket(AF_INET);
 
-	wire_tcp(fd);
+	socket_set_wire_tcp(fd);
 	ASSERT_EQ(0, socket_bind(fd, "", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(fd, 4));
 }
@@ -165,7 +160,7 @@ TEST_F(hook, a_sniffer_sees_protocol_6)
 	int n;
 
 	ASSERT_LE(0, sniffer);
-	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : socket_set_wire_tcp);
 	for (int i = 0; i < 10; i++)
 		expect_alive(_metadata, &c);
 	for (;;) {
@@ -201,7 +196,7 @@ TEST_F(hook, raw_sockets_do_not_see_ours)
 
 	NOT_ON_STOCK();
 	ASSERT_LE(0, raw);
-	conn_open(p, &c, .prepare = wire_tcp);
+	conn_open(p, &c, .prepare = socket_set_wire_tcp);
 	expect_alive(_metadata, &c);
 	EXPECT_GT(0, recv(raw, buf, sizeof(buf), 0));
 	p->stock_may_speak = true;
@@ -264,7 +259,7 @@ TEST_F(hook, rfc9293_must_51_source_route)
 	int fd = stream_socket(AF_INET);
 
 	if (!stock_mode())
-		wire_tcp(fd);
+		socket_set_wire_tcp(fd);
 	ASSERT_EQ(0, setsockopt(fd, IPPROTO_IP, IP_OPTIONS, route, sizeof(route)));
 	fd_nonblock(fd);
 	ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
@@ -281,7 +276,7 @@ TEST_F(hook, the_header_follows_the_socket)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : socket_set_wire_tcp);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IP, IP_TTL, 7));
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IP, IP_TOS, 0xb8));
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));

@@ -25,14 +25,9 @@ FIXTURE_VARIANT_ADD(hook6, tcp) {
 /* RFC 8200 4.4: a routing header of unknown type without segments left is skipped. */
 #define ROUTING(next, type, left) (next), 0, (type), (left), 0, 0, 0, 0
 
-static void wire_tcp(int fd)
-{
-	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
-}
-
 static void open_ours(struct peer *p, struct conn *c)
 {
-	conn_open(p, c, .prepare = stock_mode() ? NULL : wire_tcp);
+	conn_open(p, c, .prepare = stock_mode() ? NULL : socket_set_wire_tcp);
 }
 
 /* Data that has arrived is read first. */
@@ -105,7 +100,7 @@ TEST_F(hook6, rfc8200_a_syn_behind_options)
 
 		peer_note(p, "%s", chain->name);
 		if (!stock_mode())
-			wire_tcp(fd);
+			socket_set_wire_tcp(fd);
 		ASSERT_EQ(0, socket_bind(fd, "fd00:a::1", KERNEL_PORT));
 		ASSERT_EQ(0, socket_listen(fd, 4));
 		spec = peer_spec(p, .flags = SYN, .seq = 5);
@@ -293,7 +288,7 @@ TEST_F(hook6, lc_102_segments_of_the_kernels_tcp_are_left_alone)
 	NOT_ON_STOCK();
 	address_add(WHERE(_metadata), "tun0", &own, 64);
 	ours = stream_socket(AF_INET6);
-	wire_tcp(ours);
+	socket_set_wire_tcp(ours);
 	ASSERT_EQ(0, socket_bind(ours, "fd00:a::1", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(ours, 4));
 	stock = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP);
@@ -420,7 +415,7 @@ TEST_F(hook6, lc_106_too_big_quotes_extension_headers)
 static void wire_tcp_with_errors(int fd)
 {
 	if (!stock_mode())
-		wire_tcp(fd);
+		socket_set_wire_tcp(fd);
 	socket_set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 }
 
@@ -602,7 +597,7 @@ TEST_F(hook6, checksum_complete_is_kept_right)
 	link_up(WHERE(_metadata), "gre1");
 	address_add(WHERE(_metadata), "gre1", &inner, 64);
 	fd = stream_socket(AF_INET6);
-	wire_tcp(fd);
+	socket_set_wire_tcp(fd);
 	ASSERT_EQ(0, socket_bind(fd, "fd00:b::1", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(fd, 16));
 	watched = sums_watch(_metadata);

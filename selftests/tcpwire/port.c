@@ -229,11 +229,6 @@ static int stock_bind_errno(int port, int options)
 	return err;
 }
 
-static void wire_tcp(int fd)
-{
-	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
-}
-
 /* Down to the last second of TIME-WAIT. */
 TEST_F(port, lc_116_held_until_time_wait_is_over)
 {
@@ -241,7 +236,7 @@ TEST_F(port, lc_116_held_until_time_wait_is_over)
 	struct conn c;
 
 	NOT_ON_STOCK();
-	conn_open(p, &c, .active = true, .prepare = wire_tcp, .kport = 7001);
+	conn_open(p, &c, .active = true, .prepare = socket_set_wire_tcp, .kport = 7001);
 	EXPECT_EQ(EADDRINUSE, stock_bind_errno(c.kport, 0));
 	conn_advance(&c, ST_TIME_WAIT, true);
 	peer_mark(p);
@@ -259,7 +254,7 @@ TEST_F(port, lc_116_children_hold_the_port)
 	struct conn c;
 
 	NOT_ON_STOCK();
-	conn_open(p, &c, .prepare = wire_tcp);
+	conn_open(p, &c, .prepare = socket_set_wire_tcp);
 	close(c.lfd);
 	EXPECT_EQ(EADDRINUSE, stock_bind_errno(KERNEL_PORT, 0));
 	conn_send(&c, .flags = ACK | PSH, .data = "still");

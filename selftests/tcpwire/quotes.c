@@ -15,14 +15,9 @@ FIXTURE_VARIANT_ADD(quotes, ipv6) {
 	.setup = { .family = AF_INET6, .wire = XTCP_WIRE_TCP },
 };
 
-static void wire_tcp(int fd)
-{
-	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
-}
-
 static void (*prepare(void))(int fd)
 {
-	return stock_mode() ? NULL : wire_tcp;
+	return stock_mode() ? NULL : socket_set_wire_tcp;
 }
 
 /* The message's own checksum is verified first. */
@@ -71,7 +66,7 @@ TEST_F(quotes, lc_109_icmp_for_stock_is_stocks)
 	NOT_ON_STOCK();
 	p->stock_may_speak = true;
 	ours = stream_socket(p->family);
-	wire_tcp(ours);
+	socket_set_wire_tcp(ours);
 	ASSERT_EQ(0, socket_bind(ours, v6 ? "fd00:a::1" : "10.0.0.1", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(ours, 4));
 	stock = socket(socket_family(p->family), SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP);
@@ -89,7 +84,7 @@ TEST_F(quotes, lc_116_after_unloading_stock_answers)
 	int fd;
 
 	NOT_ON_STOCK();
-	conn_open(p, &c, .prepare = wire_tcp, .active = true, .kport = 7001);
+	conn_open(p, &c, .prepare = socket_set_wire_tcp, .active = true, .kport = 7001);
 	conn_advance(&c, ST_TIME_WAIT, true);
 	module_await_idle(WHERE(_metadata));
 	EXPECT_EQ(0, module_unload());

@@ -33,11 +33,6 @@ FIXTURE_TEARDOWN(vanish)
 	peer_close_at(WHERE(_metadata), &self->peer);
 }
 
-static void wire_tcp(int fd)
-{
-	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
-}
-
 /* A listener of xtcp on the port that is queued, and a SYN held in the queue. */
 static int syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *self)
 {
@@ -46,7 +41,7 @@ static int syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *sel
 	socklen_t len = ipaddr_sockaddr(&p->kernel, 5001, &ss);
 	int lfd = stream_socket(p->family);
 
-	wire_tcp(lfd);
+	socket_set_wire_tcp(lfd);
 	ASSERT_EQ(0, bind(lfd, (struct sockaddr *)&ss, len));
 	ASSERT_EQ(0, listen(lfd, 4));
 	peer_send(p, .flags = SYN, .seq = 1000, .dport = 5001, .opt = OPT(OPT_MSS(1460)));
@@ -150,7 +145,7 @@ TEST_F(vanish, queues_outlive_a_listener_of_ours)
 
 	NOT_ON_STOCK();
 	lfd = stream_socket(AF_INET);
-	wire_tcp(lfd);
+	socket_set_wire_tcp(lfd);
 	ASSERT_EQ(0, socket_bind(lfd, "", 5002));
 	ASSERT_EQ(0, socket_listen(lfd, 4));
 	stock = stocks_syn_held(_metadata, self);
@@ -171,7 +166,7 @@ TEST_F(vanish, queues_outlive_a_flood)
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("syncookies", 0));
 	lfd = stream_socket(AF_INET);
-	wire_tcp(lfd);
+	socket_set_wire_tcp(lfd);
 	ASSERT_EQ(0, socket_bind(lfd, "", 5002));
 	ASSERT_EQ(0, socket_listen(lfd, 0));
 	stock = stocks_syn_held(_metadata, self);
