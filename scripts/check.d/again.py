@@ -7,10 +7,9 @@ passes the second time is reported as unsteady: it needs a look, but stops nobod
 It runs alone, so that what an earlier program has left behind looks like chance, too.
 """
 
-import os
 import typing
 
-from common import say
+from common import flag, say
 from plan import Job
 
 # More than these at once are no chance: they stay failed, and none is run again.
@@ -24,7 +23,7 @@ class Unsteady(typing.NamedTuple):
 
 
 def wanted():
-    return os.environ.get("AGAIN", "") not in ("", "0")
+    return flag("AGAIN")
 
 
 def run_again(kernels, tests):

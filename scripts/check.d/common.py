@@ -8,6 +8,12 @@ import threading
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPTS = os.path.join(TOP, "scripts")
 
+
+def flag(name):
+    """Is a switch of the environment on? Empty and 0 are off."""
+    return os.environ.get(name, "") not in ("", "0")
+
+
 # XTCP_TEST_STOCK: the kernel's TCP is tested, not xtcp.
 STOCK = bool(os.environ.get("XTCP_TEST_STOCK"))
 # The CPUs of each guest. With more than one it runs in real time.

@@ -22,7 +22,7 @@ DEATH_TIMEOUT_S = 30
 # No guest ends by itself before its tests do: a month.
 GUEST_TIMEOUT_S = 30 * 24 * 3600
 # The lines to print of a guest that died.
-LAST_LINES = 15
+DEATH_LINES = 15
 # The time that slow checks, or real time on a busy host, may add to an answer.
 DEBUG_SLACK_MS = 8
 REAL_TIME_SLACK_MS = 500
@@ -246,10 +246,10 @@ class Guest:
             section = self.log.section(name, wait=False)
         else:
             section = self.log.lines()
-        trace = self.log.find(section) or section[-LAST_LINES:]
+        trace = self.log.find(section) or section[-DEATH_LINES:]
         hung = [s for s in self.said if s.startswith("# no end after")]
         outcome.fail("the guest hung" if hung else "the guest died",
-                     self.said[-LAST_LINES:] + ["the kernel's log:"] + trace)
+                     self.said[-DEATH_LINES:] + ["the kernel's log:"] + trace)
         outcome.is_final = self.complained if hung else not self.is_of_emulator(trace)
         self.done.add(name)
         self.kernel.report(outcome)

@@ -9,13 +9,15 @@ import subprocess
 
 import contexts
 import marker
-from common import TOP, die
+from common import TOP, die, flag
 from variants import (EVERY, FOREIGN, VARIANTS, WORDS, few, guest_of, kernels_of,
                       runs_at)
 
 ERROR_LINES = 40
-LANE = os.environ.get("LANE", "") not in ("", "0")
-ALL = os.environ.get("ALL", "") not in ("", "0")
+# Folders of selftests/ that are no rooms: nothing in them is a test.
+NO_ROOMS = ("lib", "inside", "bench", "contention", "modules", "drivers")
+LANE = flag("LANE")
+ALL = flag("ALL")
 FEW = os.environ.get("ALL") == "ci"
 
 
@@ -108,7 +110,7 @@ def find_sources():
     sources = []
     for room in sorted(os.listdir(os.path.join(TOP, "selftests"))):
         folder = os.path.join(TOP, "selftests", room)
-        if room in ("lib", "inside", "bench", "contention", "modules", "drivers") or not os.path.isdir(folder):
+        if room in NO_ROOMS or not os.path.isdir(folder):
             continue
         # Programs that are large to fetch: only by `make programs`, and nothing else then.
         if (room == "lane") != LANE:

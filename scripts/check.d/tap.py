@@ -8,7 +8,7 @@ NOISE = re.compile(r"TAP version|# Starting \d|#\s+(RUN|OK|FAIL)\s")
 # The exit status of a program that skips all its tests.
 SKIPPED = 4
 # How much of a failed test's output is reported: its end says why the test failed.
-LAST_LINES = 30
+OUTPUT_LINES = 30
 
 
 class Outcome:
@@ -27,7 +27,7 @@ class Outcome:
     def fail_after(self, what, output):
         """Fails after a program's output, of which the report shows the end."""
         lines = [line for line in output if line.strip()]
-        before = len(lines) - LAST_LINES
+        before = len(lines) - OUTPUT_LINES
         if before > 0:
             lines[:before] = [f"... {before} lines before, see {self.kept or 'build/check/'}"]
         self.fail(what, lines)
