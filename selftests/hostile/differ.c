@@ -18,7 +18,12 @@
 #include "lib/inside.h"
 #include "lib/transcript.h"
 
-#include "meant.h"
+#include "meant_ack.h"
+#include "meant_end.h"
+#include "meant_icmp.h"
+#include "meant_loss.h"
+#include "meant_opening.h"
+#include "meant_window.h"
 
 #define STACKS 3
 #define ACTS 24

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* meant_ack: what is acknowledged when, and SACK blocks; meant.h has the rules. */
+#ifndef SELFTESTS_HOSTILE_MEANT_ACK_H
+#define SELFTESTS_HOSTILE_MEANT_ACK_H
+
+#include "meant.h"
+
+static bool act_acks_unsent(const struct act *a)
+{
+	return a->ack > 0;
+}
+
+static bool acks_the_unsent(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	/* Its timestamp is what the peer echoes from then on. */
+	if (!strcmp(d->what, "time"))
+		for (int i = 0; i < d->scene; i++)
+			if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]))
+				return true;
+	return any_recent(e, d, act_acks_unsent);
+}
+
+static bool act_has_no_flag(const struct act *a)
+{
+	return !(a->flags & (ACK | RST | SYN));
+}
+
+static bool is_without_ack(const struct episode *e, const struct difference *d,
+			   const struct transcript *stock, const struct transcript *ours)
+{
+	/* The peer echoes the timestamp of the answer from then on: another round trip time. */
+	if (!strcmp(d->what, "time") && is_stamped(e))
+		for (int i = 0; i <= d->scene; i++)
+			if (e->act[i].kind == ACT_SEGMENT && act_has_no_flag(&e->act[i]))
+				return true;
+	return any_recent(e, d, act_has_no_flag);
+}
+
+/* An ACK that was overtaken, as far as it tells, brings SACK blocks. */
+static bool has_old_sack(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && e->act[i].ack < 0)
+			return true;
+	return false;
+}
+
+/* Has the peer sent some of the payload of an act before? */
+static bool repeats_payload(const struct episode *e, const struct transcript *t, int scene)
+{
+	uint32_t seq = t->scene[scene].seq, end = seq + e->act[scene].len;
+
+	for (int i = 0; i < scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && seq_before(t->scene[i].seq, end) &&
+		    seq_before(seq, t->scene[i].seq + e->act[i].len))
+			return true;
+	return false;
+}
+
+/* The last ACK up to a scene; one that says nothing if there is none. */
+static const struct said *last_ack(const struct transcript *t, int scene)
+{
+	static const struct said none;
+
+	for (; scene >= 0; scene--)
+		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
+			if ((t->scene[scene].said[i].flags & (ACK | RST)) == ACK)
+				return &t->scene[scene].said[i];
+	return &none;
+}
+
+/* Payload that was received before, or lies before all, comes: the next ACK reports it. */
+static bool has_old_payload(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0 && is_recent(e, d, i); i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].len &&
+		    (seq_before(ours->scene[i].seq, last_ack(ours, i - 1)->ack) ||
+		     repeats_payload(e, ours, i)))
+			return true;
+	return false;
+}
+
+/* Payload that was received before brings the ACK of our FIN after close(). */
+static bool is_old_payload_then(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	return ours->scene[d->scene].state == ST_ORPHAN_FIN_WAIT_2 &&
+	       has_old_payload(e, d, stock, ours);
+}
+
+static bool act_is_fin(const struct act *a)
+{
+	return a->flags & FIN;
+}
+
+static bool act_is_old(const struct act *a)
+{
+	return a->seq < 0;
+}
+
+/* An urgent pointer below RCV.NXT comes at the same time as payload. */
+static bool has_old_urgent_behind(const struct episode *e, int scene)
+{
+	bool behind = false;
+
+	for (int i = 0; i <= scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind == ACT_SEGMENT) {
+			if (behind && act_is_old(a) && a->flags & URG)
+				return true;
+			behind |= a->len;
+		}
+		behind &= !a->pause_ms;
+	}
+	return false;
+}
+
+/* Another timestamp, or none, comes at the same time as payload, before xtcp acknowledges this. */
+static bool has_other_stamp_behind(const struct episode *e, int scene)
+{
+	const struct act *payload = NULL;
+
+	for (int i = 0; i <= scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind == ACT_SEGMENT && payload && payload->stamp != a->stamp)
+			return true;
+		if (a->kind == ACT_SEGMENT && a->len)
+			payload = a;
+		if (a->pause_ms)
+			payload = NULL;
+	}
+	return false;
+}
+
+/*
+ * Two segments that lie below RCV.NXT, the first of them just behind payload or a FIN: a stack
+ * that has not acknowledged this yet accepts it. To the second, soon after, the other one says
+ * nothing.
+ */
+static bool has_two_old_ones(const struct episode *e, const struct transcript *t, int scene)
+{
+	const struct act *a = e->act;
+	int64_t first_us = INT64_MIN;
+	bool behind = false;
+
+	for (int i = 0; i <= scene; i++) {
+		bool old = a[i].kind == ACT_SEGMENT && act_is_old(&a[i]);
+
+		if (old && t->scene[i].begin_us - first_us <= 500000)
+			return true;
+		if (old && behind)
+			first_us = t->scene[i].begin_us;
+		if (a[i].kind == ACT_SEGMENT)
+			behind = a[i].len || a[i].flags & FIN;
+		behind &= !a[i].pause_ms;
+	}
+	return false;
+}
+
+/*
+ * A RST has come before the ACK was due; or another segment has come before Linux acknowledged a
+ * FIN, and was too far ahead to give its timestamp; or before xtcp acknowledged payload, and so
+ * was not old yet, or gave no timestamp.
+ */
+static bool is_before_the_ack(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	/* Which timestamp is echoed stays so until another segment brings one. */
+	if (!strcmp(d->what, "echoed timestamp"))
+		for (int i = 0; i <= d->scene; i++)
+			if (e->act[i].kind == ACT_SEGMENT && act_is_fin(&e->act[i]))
+				return true;
+	if (!strcmp(d->what, "echoed timestamp") && has_other_stamp_behind(e, d->scene))
+		return true;
+	if ((!strcmp(d->what, "an ACK") || !strcmp(d->what, "echoed timestamp")) &&
+	    has_two_old_ones(e, stock, d->scene))
+		return true;
+	if (!strcmp(d->what, "acknowledgement number") && has_other_stamp_behind(e, d->scene))
+		return true;
+	if (!strcmp(d->what, "DelayedACKLost") && any_recent(e, d, act_is_old))
+		return true;
+	if (!strcmp(d->what, "TCPChallengeACK") && any_recent(e, d, act_is_old))
+		return true;
+	return stock->scene[d->scene].state == ST_CLOSED && ours->scene[d->scene].state == ST_CLOSED;
+}
+
+/* How many milliseconds are between two acts? */
+static int pause_between(const struct episode *e, int first, int last)
+{
+	int ms = 0;
+
+	for (int i = first; i < last; i++)
+		ms += e->act[i].pause_ms;
+	return ms;
+}
+
+/* An act that brings nothing, and may be answered; no more than one in half a second is. */
+static bool act_asks_for_ack(const struct act *a)
+{
+	return a->kind == ACT_SEGMENT && ((a->seq < 0 && !a->len) || a->ack < 0 || a->flags & SYN);
+}
+
+/*
+ * A segment from before the last payload or FIN is old for the stack that has acknowledged that,
+ * and its answer forbids the next one.
+ */
+static bool is_old_after_the_ack(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i < d->scene; i++) {
+		bool text = false, next = false;
+
+		if (e->act[i].kind != ACT_SEGMENT || e->act[i].seq >= 0 || e->act[i].len)
+			continue;
+		for (int j = 0; j < i; j++)
+			text |= e->act[j].kind == ACT_SEGMENT && pause_between(e, j, i) <= 60 &&
+				(e->act[j].len || e->act[j].flags & FIN);
+		for (int j = i + 1; j <= d->scene; j++)
+			next |= act_asks_for_ack(&e->act[j]) && pause_between(e, i, j) <= 500;
+		if (text && next)
+			return true;
+	}
+	return false;
+}
+
+static bool says_ack(const struct scene *s)
+{
+	for (int i = 0; i < s->said_n; i++)
+		if ((s->said[i].flags & (ACK | RST)) == ACK)
+			return true;
+	return false;
+}
+
+/*
+ * A timestamp ahead in the segment behind one with payload: Linux takes it, because it has
+ * acknowledged the payload, and what follows is old.
+ */
+static bool is_ahead_before_the_ack(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i <= d->scene; i++) {
+		if (e->act[i].kind != ACT_SEGMENT || e->act[i].stamp != STAMP_AHEAD)
+			continue;
+		for (int j = 0; j < i; j++)
+			if (e->act[j].kind == ACT_SEGMENT && e->act[j].len &&
+			    !pause_between(e, j, i))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Linux has acknowledged payload at once, because its window has grown. To xtcp the next segment
+ * is not the first one after an ACK, which gives the timestamp.
+ */
+static bool acks_payload_later(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene - 1; i >= 0 && is_recent(e, d, i); i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].len &&
+		    says_ack(&stock->scene[i]) && !says_ack(&ours->scene[i]))
+			return true;
+	return false;
+}
+
+/* So the urgent pointer counts in xtcp only. */
+static bool is_urgent_before_the_ack(const struct episode *e, const struct difference *d,
+				     const struct transcript *stock, const struct transcript *ours)
+{
+	return has_old_urgent_behind(e, d->scene);
+}
+
+/* Linux makes room for SACK blocks beside payload. */
+static bool has_sack_beside_payload(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if (stock->scene[i].said[j].sacks && stock->scene[i].said[j].len)
+				return true;
+	return false;
+}
+
+static bool lies_within(const struct sack_block *inner, const struct sack_block *outer)
+{
+	return outer->left <= inner->left && inner->right <= outer->right;
+}
+
+/* Only xtcp reports an overlap, or only Linux still has blocks beside the ACK of a FIN. */
+static bool reports_overlap(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *a = last_ack(stock, d->scene), *b = last_ack(ours, d->scene);
+
+	if (d->is_counter) {
+		for (int i = d->scene; i >= 0; i--)
+			if (e->act[i].kind == ACT_SEGMENT && e->act[i].seq &&
+			    (e->act[i].len || act_is_fin(&e->act[i])))
+				return true;
+		return false;
+	}
+	if (!b->sacks && has_fin(e, d->scene))
+		return true;
+	return b->sacks > 1 && b->sacks == a->sacks + 1 && lies_within(&b->sack[0], &b->sack[1]) &&
+	       !memcmp(&b->sack[1], a->sack, a->sacks * sizeof(a->sack[0]));
+}
+
+/* A timestamp ahead, and so the next segment's is old. */
+static bool has_overtaken_ack(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].stamp == STAMP_AHEAD)
+			return true;
+	return false;
+}
+
+/* The number of a FIN is a part of what Linux reports. */
+static bool is_fin_dsack(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *a = last_ack(stock, d->scene), *b = last_ack(ours, d->scene);
+
+	if (!has_fin(e, d->scene) || a->sacks != b->sacks)
+		return false;
+	for (int i = 0; i < a->sacks; i++)
+		if (a->sack[i].left != b->sack[i].left ||
+		    a->sack[i].right - b->sack[i].right > 1)
+			return false;
+	return true;
+}
+
+/*
+ * What Linux has just sent with SACK blocks is more segments than here: more of cwnd, and an ACK of
+ * a part may be one of a whole one.
+ */
+static bool has_more_segments(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0 && is_recent(e, d, i); i--)
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if (stock->scene[i].said[j].sacks && stock->scene[i].said[j].len)
+				return true;
+	return false;
+}
+
+#endif

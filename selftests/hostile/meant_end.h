@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* meant_end: FIN, RST, giving up, and what comes after; meant.h has the rules. */
+#ifndef SELFTESTS_HOSTILE_MEANT_END_H
+#define SELFTESTS_HOSTILE_MEANT_END_H
+
+#include "meant.h"
+
+/* After its FIN the peer goes on, perhaps with other bytes for the FIN's number. */
+static bool goes_on_after_fin(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	bool fin = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (fin && a->kind == ACT_SEGMENT && (a->len || a->flags & (FIN | URG)))
+			return true;
+		fin |= a->kind == ACT_SEGMENT && a->flags & FIN;
+	}
+	return false;
+}
+
+static bool is_reset_beside(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	bool closed = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (closed && a->kind == ACT_SEGMENT && a->flags & RST)
+			return true;
+		closed |= !ours->scene[i].accepted;
+	}
+	return false;
+}
+
+/* The peer's FIN has come with its ACK of ours. */
+static bool is_linger2_and_fin(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	return has_setting(e, d->scene, "LINGER2 -1") &&
+	       stock->scene[d->scene].state == ST_CLOSED &&
+	       ours->scene[d->scene].state == ST_TIME_WAIT;
+}
+
+static bool is_linger2(const struct episode *e, const struct difference *d,
+		       const struct transcript *stock, const struct transcript *ours)
+{
+	return ours->scene[d->scene].state == ST_CLOSED && !ours->scene[d->scene].accepted;
+}
+
+/* A FIN that lies below RCV.NXT. */
+static bool has_old_fin(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].seq < 0 && e->act[i].flags & FIN)
+			return true;
+	return false;
+}
+
+/* Urgent data came in a segment that ended the connection. */
+static bool is_urgent_at_the_end(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	if (!strcmp(d->what, "errno") && e->act[d->scene].kind != ACT_READ_URGENT)
+		return false;
+	if (stock->scene[d->scene].state != ST_CLOSED ||
+	    (stock->scene[d->scene].poll ^ ours->scene[d->scene].poll) & ~(POLLPRI | POLLOUT))
+		return false;
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & URG)
+			return true;
+	return false;
+}
+
+/* With a TCP_USER_TIMEOUT one stack has given up before a call. */
+static bool has_given_up(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	return has_setting(e, d->scene, "USER_TIMEOUT") &&
+	       (stock->scene[d->scene].state == ST_CLOSED ||
+		ours->scene[d->scene].state == ST_CLOSED);
+}
+
+/* One stack has given up, and the other would at its next timeout. */
+static bool gives_up_earlier(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	const struct scene *a = &stock->scene[d->scene], *b = &ours->scene[d->scene];
+
+	if (b->state == ST_CLOSED && has_setting(e, d->scene, "USER_TIMEOUT"))
+		return true;
+	return (a->state == ST_CLOSED || b->state == ST_CLOSED) &&
+	       (ends_with_retransmission(stock, d->scene) || ends_with_retransmission(ours, d->scene));
+}
+
+/* A new connection over TIME-WAIT has ended before it opened. */
+static bool is_time_wait_again(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	if (stock->scene[d->scene].state != ST_CLOSED ||
+	    ours->scene[d->scene].state != ST_TIME_WAIT)
+		return false;
+	for (int i = d->scene; i >= 0; i--)
+		if (stock->scene[i].state == ST_HALF_OPEN && ours->scene[i].state == ST_HALF_OPEN)
+			return true;
+	return false;
+}
+
+static bool has_syn_after_fin(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & SYN && has_fin(e, i - 1))
+			return true;
+	return false;
+}
+
+/* A RST whose timestamp is old. */
+static bool has_old_rst(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & RST && e->act[i].stamp == STAMP_OLD)
+			return true;
+	return false;
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* meant_icmp: ICMP errors, which may change the MTU; meant.h has the rules. */
+#ifndef SELFTESTS_HOSTILE_MEANT_ICMP_H
+#define SELFTESTS_HOSTILE_MEANT_ICMP_H
+
+#include "meant.h"
+
+/* Bytes of payload of the last segment before a scene. */
+static int last_len(const struct transcript *t, int scene)
+{
+	while (--scene >= 0)
+		if (t->scene[scene].said_n)
+			return t->scene[scene].said[t->scene[scene].said_n - 1].len;
+	return 0;
+}
+
+/* Nothing was in flight that the ICMP error could be about, or what it quotes was small. */
+static bool quotes_what_has_arrived(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP &&
+		    (!ours->scene[i - 1].outq ||
+		     (e->act[i].mtu && last_len(ours, i) + 40 + 12 * is_stamped(e) <= e->act[i].mtu)))
+			return true;
+	return false;
+}
+
+/* The same of an MTU, which so stays as it was. */
+static bool keeps_mtu(const struct episode *e, const struct difference *d,
+		      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (has_small_mtu(e, i) &&
+		    (!ours->scene[i - 1].outq ||
+		     last_len(ours, i) + 40 + 12 * is_stamped(e) <= e->act[i].mtu))
+			return true;
+	return false;
+}
+
+/* A packet was too big, for Linux at least, which has sent at once. */
+static bool has_too_big(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (has_small_mtu(e, i))
+			return true;
+	return false;
+}
+
+/* An ICMP error is remembered. */
+static bool has_temporary_error(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)
+			return true;
+	return false;
+}
+
+/*
+ * An error that shortens the timeout, and a D-SACK at the same time: Linux has sent again before it
+ * arrives, and so believes it.
+ */
+static bool has_dsack_beside_icmp(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene - 1; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu && !e->act[i].pause_ms &&
+		    e->act[i + 1].kind == ACT_SEGMENT && e->act[i + 1].sacks)
+			return resends(stock, i, i) && !resends(ours, i, i);
+	return false;
+}
+
+/* Linux has measured a longer round trip by what it has sent for a smaller MTU. */
+static bool has_other_timeout(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (has_small_mtu(e, i))
+			return is_stamped(e) && ends_with_retransmission(stock, d->scene) &&
+			       ends_with_retransmission(ours, d->scene);
+	return false;
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* meant_opening: until a connection is open; meant.h has the rules. */
+#ifndef SELFTESTS_HOSTILE_MEANT_OPENING_H
+#define SELFTESTS_HOSTILE_MEANT_OPENING_H
+
+#include "meant.h"
+
+static bool is_half_open(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	/* Beside the socket of an earlier connection, which has ended. */
+	if (ours->scene[d->scene].state == ST_CLOSED)
+		for (int i = d->scene; i >= 0; i--)
+			for (int j = 0; j < ours->scene[i].said_n; j++)
+				if ((ours->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
+					return !e->active && i > 0;
+	/* It may have opened since, without a settled pause. */
+	for (int i = d->scene; i >= 0; i--) {
+		if (i < d->scene && e->act[i].pause_ms >= 250)
+			break;
+		if (i && stock->scene[i - 1].state == ST_HALF_OPEN && ours->scene[i - 1].state == ST_HALF_OPEN)
+			return true;
+	}
+	return stock->scene[d->scene].state == ST_HALF_OPEN &&
+	       ours->scene[d->scene].state == ST_HALF_OPEN;
+}
+
+/* An ACK has come to the half-open connection, and another segment has opened it. */
+static bool is_opened_later(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i < d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (!e->active && a->kind == ACT_SEGMENT && a->flags & ACK &&
+		    ours->scene[i - 1].state == ST_HALF_OPEN &&
+		    ours->scene[i].state == ST_HALF_OPEN)
+			return ours->scene[d->scene].state != ST_HALF_OPEN;
+	}
+	return false;
+}
+
+static bool is_opened_by_syn_ack(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 0; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		/* With payload, accept() has returned it. */
+		if (!e->active && a->kind == ACT_SEGMENT && (a->flags & (SYN | ACK)) == (SYN | ACK) &&
+		    (stock->scene[i].state == ST_HALF_OPEN ||
+		     stock->scene[i].state == ST_SYN_RECEIVED))
+			return true;
+	}
+	return false;
+}
+
+/* The SYN-ACK was sent more than once: Linux remembers that until a recovery. */
+static bool is_syn_ack_repeated(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	int n = 0;
+
+	for (int i = 0; i < d->scene; i++)
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			n += (stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK);
+	return !e->active && n > 1;
+}
+
+/* The same, or beside the socket of an earlier connection, which has ended. */
+static bool is_opened_beside(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	bool answered = false;
+
+	if (is_opened_by_syn_ack(e, d, stock, ours))
+		return true;
+	for (int i = 1; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (stock->scene[i].state != ST_CLOSED)
+			continue;
+		if (answered && a->kind == ACT_SEGMENT && (a->flags & (SYN | ACK)) == (SYN | ACK))
+			return !e->active;
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			answered |= (stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK);
+	}
+	return false;
+}
+
+static bool is_simultaneous(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 0; e->active && i <= d->scene; i++) {
+		if (stock->scene[i].state == ST_SYN_RECEIVED)
+			return true;
+		/* Or until it has given up. */
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if ((stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
+				return true;
+	}
+	return false;
+}
+
+static bool acts_in_syn_received(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i <= d->scene; i++)
+		if (e->active && stock->scene[i - 1].state == ST_SYN_RECEIVED &&
+		    ((e->act[i].kind == ACT_SEGMENT && e->act[i].ack == -1) ||
+		     e->act[i].kind == ACT_CLOSE ||
+		     (e->act[i].kind == ACT_SHUTDOWN && e->act[i].what) ||
+		     (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)))
+			return true;
+	return false;
+}
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* meant_window: windows of either end, probes, urgent and held data; meant.h has the rules. */
+#ifndef SELFTESTS_HOSTILE_MEANT_WINDOW_H
+#define SELFTESTS_HOSTILE_MEANT_WINDOW_H
+
+#include "meant.h"
+
+/* The number behind the window of a peer's segment. */
+static uint32_t window_end(const struct episode *e, const struct transcript *t, int scene)
+{
+	const struct act *a = &e->act[scene];
+	bool scaled = e->syn == 2 && !(a->flags & SYN) && !episode_has_knob(e, "window_scaling");
+
+	return t->scene[scene].ack + (a->wnd << (scaled ? 4 : 0));
+}
+
+static bool fills_window(const struct episode *e, const struct transcript *t, int scene,
+			 const struct said *h)
+{
+	int mss = 1000 - 12 * is_stamped(e);
+
+	for (int i = 0; i <= scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd > 0 && h->len && h->len < mss &&
+		    h->seq + h->len == window_end(e, t, i))
+			return true;
+	return false;
+}
+
+/* One stack has sent a part of a segment, up to the end of a small window. */
+static bool has_small_window(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 0; i <= d->scene; i++) {
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if (fills_window(e, stock, i, &stock->scene[i].said[j]))
+				return true;
+		for (int j = 0; j < ours->scene[i].said_n; j++)
+			if (fills_window(e, ours, i, &ours->scene[i].said[j]))
+				return true;
+	}
+	return false;
+}
+
+static const struct said *first_reset(const struct transcript *t, int scene)
+{
+	for (int i = 0; i < t->scene[scene].said_n; i++)
+		if (t->scene[scene].said[i].flags & RST)
+			return &t->scene[scene].said[i];
+	return NULL;
+}
+
+/* A RST, and the peer's window ends less than one unit of its scale before what was sent. */
+static bool is_reset_beyond_window(const struct episode *e, const struct difference *d,
+				   const struct transcript *stock, const struct transcript *ours)
+{
+	bool small = false;
+
+	for (int i = 0; i <= d->scene && e->syn >= 2; i++) {
+		const struct said *a = first_reset(stock, i), *b = first_reset(ours, i);
+
+		small |= e->act[i].kind == ACT_SEGMENT && e->act[i].wnd >= 0;
+		if (small && a && b && a->seq != b->seq && a->seq - b->seq < 128)
+			return true;
+	}
+	return false;
+}
+
+static bool delivers_by_small_window(const struct episode *e, const struct difference *d,
+				     const struct transcript *stock, const struct transcript *ours)
+{
+	return has_small_window(e, d, stock, ours) && acks_other_data(d, stock, ours);
+}
+
+/* The peer's window is small, and a FIN is to be sent. */
+static bool has_fin_beyond_window(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	bool small = false, fin = false;
+
+	for (int i = d->scene; i >= 0; i--) {
+		const struct act *a = &e->act[i];
+
+		small |= a->kind == ACT_SEGMENT && a->wnd >= 0;
+		fin |= a->kind == ACT_CLOSE || (a->kind == ACT_SHUTDOWN && a->what);
+	}
+	return small && fin;
+}
+
+/* A write that more should follow, and since then no pause after which it was acknowledged. */
+static bool has_held_data(const struct episode *e, const struct difference *d,
+			  const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--) {
+		if (e->act[i].kind == ACT_WRITE_MORE)
+			return true;
+		if (i < d->scene && e->act[i].pause_ms >= 250 && !stock->scene[i].outq)
+			break;
+	}
+	return false;
+}
+
+/* The last value that an option was given, or 0. */
+static int last_setting(const struct episode *e, int scene, const char *name)
+{
+	char text[64];
+
+	for (; scene >= 0; scene--)
+		if (e->act[scene].kind == ACT_SET &&
+		    strstr(episode_act_text(&e->act[scene], text, sizeof(text)), name))
+			return e->act[scene].value;
+	return 0;
+}
+
+/* When the first segment with payload, SYN or FIN of a scene was sent; INT64_MAX if none was. */
+static int64_t first_text_us(const struct scene *s)
+{
+	for (int i = 0; i < s->said_n; i++)
+		if (s->said[i].len || s->said[i].flags & (SYN | FIN))
+			return s->said[i].at_us;
+	return INT64_MAX;
+}
+
+/* By more than a clock tick. */
+static bool sends_earlier(int scene, const struct transcript *stock, const struct transcript *ours)
+{
+	return first_text_us(&ours->scene[scene]) + 10000 < first_text_us(&stock->scene[scene]);
+}
+
+/* ACKs have come while TCP_CORK held data back; timeouts count from when it was sent. */
+static bool is_corked(const struct episode *e, const struct difference *d,
+		      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (last_setting(e, i, "TCP_CORK") && sends_earlier(i, stock, ours))
+			return true;
+	return false;
+}
+
+static bool says_urgent(const struct scene *s)
+{
+	for (int i = 0; i < s->said_n; i++)
+		if (s->said[i].flags & URG)
+			return true;
+	return false;
+}
+
+/* Urgent data was sent, and there was no pause after which all was acknowledged. */
+static bool has_urgent_write(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--) {
+		if (i < d->scene && ours->scene[i].accepted && !ours->scene[i].outq &&
+		    !stock->scene[i].outq)
+			break;
+		if (says_urgent(&stock->scene[i]) || says_urgent(&ours->scene[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool has_notsent_limit(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	return has_setting(e, d->scene, "NOTSENT_LOWAT");
+}
+
+/* The urgent byte is behind the segment that announced it. */
+static bool is_urgent_ahead(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	if ((stock->scene[d->scene].poll ^ ours->scene[d->scene].poll) != POLLPRI)
+		return false;
+	for (int i = d->scene; i >= 0; i--) {
+		const struct act *a = &e->act[i];
+		bool next = a->urg && !episode_has_knob(e, "stdurg");
+
+		if (a->kind == ACT_SEGMENT && a->flags & URG && a->urg - next >= a->len)
+			return true;
+	}
+	return false;
+}
+
+/* Something was sent again after the peer had closed its window. */
+static bool has_closed_window(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd)
+			return resends(ours, i, d->scene);
+	return false;
+}
+
+/* Something was sent again behind a closed window, both before close() and after it. */
+static bool is_closed_behind_window(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	bool closed = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		if (closed && e->act[i].kind == ACT_CLOSE)
+			return resends(stock, i, d->scene);
+		closed |= e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd &&
+			  resends(stock, i, i);
+	}
+	return false;
+}
+
+/* An ACK of this stack has just left before a write. */
+static bool has_write_after_ack(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_WRITE)
+			for (int j = i - 1; j >= 0 && !e->act[j].pause_ms; j--)
+				if (e->act[j].kind == ACT_SEGMENT)
+					return true;
+	return false;
+}
+
+/*
+ * The last segment of no length just before all that was sent: it probes a closed window. NULL if
+ * there is none.
+ */
+static const struct said *last_probe(const struct transcript *t, int last)
+{
+	const struct said *probe = NULL;
+	uint32_t nxt = 0;
+
+	for (int i = 0; i <= last; i++) {
+		for (int j = 0; j < t->scene[i].said_n; j++) {
+			const struct said *h = &t->scene[i].said[j];
+
+			if (!h->icmp && !h->len && !(h->flags & (SYN | FIN | RST)) &&
+			    h->seq + 1 == nxt)
+				probe = h;
+			if (!h->icmp && !(h->flags & RST) &&
+			    seq_before(nxt, h->seq + h->len + !!(h->flags & (SYN | FIN))))
+				nxt = h->seq + h->len + !!(h->flags & (SYN | FIN));
+		}
+	}
+	return probe;
+}
+
+static bool is_probed(const struct episode *e, const struct difference *d,
+		      const struct transcript *stock, const struct transcript *ours)
+{
+	/* With a window of a byte the probe has that byte. */
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd == 1)
+			return true;
+	return last_probe(ours, d->scene) || last_probe(stock, d->scene);
+}
+
+/*
+ * A segment has come since the last probe: Linux counts from there when its timer is due, and at
+ * once looks at TCP_USER_TIMEOUT, which has ended the connection.
+ */
+static bool is_probe_put_off(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *probe = last_probe(ours, d->scene);
+
+	if (!probe || stock->scene[d->scene].state != ST_CLOSED ||
+	    !has_setting(e, d->scene, "USER_TIMEOUT"))
+		return false;
+	for (int i = d->scene; i >= 0 && ours->scene[i].begin_us > probe->at_us; i--)
+		if (e->act[i].kind == ACT_SEGMENT)
+			return true;
+	return false;
+}
+
+/* A probe for an urgent pointer is a segment with SND.NXT, beside the other one. */
+static bool is_urgent_probe(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *a = last_probe(stock, d->scene), *b = last_probe(ours, d->scene);
+
+	return (a && a->flags & URG) || (b && b->flags & URG);
+}
+
+/* A window that is open, but too small, after a timeout: Linux's first probe is later. */
+static bool is_probe_after_timeout(const struct episode *e, const struct difference *d,
+				   const struct transcript *stock, const struct transcript *ours)
+{
+	if (is_stamped(e) || !sends_earlier(d->scene, stock, ours) ||
+	    !has_small_window(e, d, stock, ours))
+		return false;
+	for (int i = d->scene - 1; i >= 0; i--)
+		if (ends_with_retransmission(stock, i))
+			return true;
+	return false;
+}
+
+#endif
