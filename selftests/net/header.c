@@ -306,6 +306,30 @@ TEST_F(header, fragments_are_put_together)
 	EXPECT_EQ(-1, pattern_check(part, 900, 0));
 }
 
+/* Answers without a socket: a RST, a SYN-ACK, an ACK of TIME-WAIT. */
+TEST_F(header, rfc6864_answers_are_atomic)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	peer_hold(p, 1);
+	peer_send(p, .flags = SYN, .seq = 99, .dport = 1);
+	peer_expect(p, .flags = RST | ACK, .ack = 100, .sport = 1);
+	EXPECT_TRUE(p->last.df);
+	EXPECT_EQ(0, p->last.ip_id);
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	EXPECT_TRUE(p->last.df);
+	EXPECT_EQ(0, p->last.ip_id);
+	conn_send(&c, .flags = RST, .seq = 1);
+	conn_to_state(p, &c, ST_TIME_WAIT, .kport = 6000);
+	conn_send(&c, .flags = FIN | ACK, .seq = conn_peer_nxt(&c) - 1);
+	conn_expect(&c, .flags = ACK);
+	EXPECT_TRUE(p->last.df);
+	EXPECT_EQ(0, p->last.ip_id);
+}
+
 TEST_F(header, rfc9293_must_49_ttl)
 {
 	struct peer *p = &self->peer;
