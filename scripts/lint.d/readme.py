@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """readme.py: compare README.md with what it repeats.
 
-  scripts/lint.d/readme.py     prints the differences
+  scripts/lint.d/readme.py         prints the differences
+  scripts/lint.d/readme.py FILE    prints the lines of make run in README.md that FILE, the output
+                                   of one, does not have; .ci/run calls this
 
   benchmarks   the rows of "xtcp beside Linux TCP", and the numbers below them, with bench.rst
   knobs        the rows of "Tune it" with the defaults of knobs.rst
@@ -18,6 +20,7 @@ import errno
 import glob
 import os
 import re
+import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 README = "README.md"
@@ -144,11 +147,16 @@ def messages(text):
     return said if seen else [f"{README}: has no table of messages"]
 
 
+def run_block(part):
+    """The lines of make run that README.md shows; "…" stands for others."""
+    block = re.search(r"^    (=== .*\n(?:    .*\n|\n)*)", part, re.M).group(1)
+    return [line.strip() for line in block.splitlines() if line.strip()]
+
+
 def make_run(text):
     """The block that begins with a chapter of the narrator."""
     story, part = read("scripts/run.d/narrator"), section(text, "Try it in a virtual machine")
-    block = re.search(r"^    (=== .*\n(?:    .*\n|\n)*)", part, re.M).group(1)
-    lines = [line.strip() for line in block.splitlines() if line.strip() not in ("", "…")]
+    lines = [line for line in run_block(part) if line != "…"]
     said = []
 
     def expect(line, found):
@@ -185,8 +193,37 @@ def make_run(text):
     return said
 
 
+def masked(line):
+    """Without what differs between two runs: thousandths of a second, and the seconds of the whole."""
+    line = re.sub(r"\b\d+\.\d{3}(?= s  )", lambda m: f"{float(m.group()):.1f}", line.strip())
+    return re.sub(r"(?<=ran for )\d+(?= s)", "N", line)
+
+
+def printed(text, output):
+    """README's lines are in the output of make run, in this order; nothing is between two without "…"."""
+    got, at, said = [masked(line) for line in output.splitlines()], 0, []
+    others = True
+    for line in run_block(section(text, "Try it in a virtual machine")):
+        if line == "…":
+            others = True
+            continue
+        try:
+            found = got.index(masked(line), at)
+        except ValueError:
+            found = None
+        if found is None or (found > at and not others):
+            said.append(f"{README}: this make run did not print, or not here: {line}")
+        at, others = (at if found is None else found + 1), found is None
+    return said
+
+
 def main():
     text = read(README)
+    if len(sys.argv) > 1:
+        with open(sys.argv[1], encoding="utf-8", errors="replace") as f:
+            said = printed(text, f.read())
+        print("\n".join(said), end="\n" if said else "")
+        sys.exit(bool(said))
     for step in (benchmarks, knobs, messages, make_run):
         for line in step(text):
             print(line)
