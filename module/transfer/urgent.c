@@ -117,6 +117,7 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 		     int flags)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 byte = xs->urgent.byte;
 
 	xtcp_assert_owned(sk);
 	if (sock_flag(sk, SOCK_URGINLINE) || !xs->urgent.state ||
@@ -135,7 +136,8 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 		msg->msg_flags |= MSG_TRUNC;
 		return 0;
 	}
-	if (!(flags & MSG_TRUNC) && memcpy_to_msg(msg, &xs->urgent.byte, 1))
+	/* A copy: hardened usercopy lets none of the memory of sockets go to programs. */
+	if (!(flags & MSG_TRUNC) && memcpy_to_msg(msg, &byte, 1))
 		return -EFAULT;
 	return 1;
 }
