@@ -314,6 +314,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_ack_init(sk);
 	xtcp_congestion_forget(xs);
 	xtcp_demux_forget(sk);
+	inet_clear_bit(DEFER_CONNECT, sk);
 	sk->sk_err_soft = 0;
 	sk_set_peek_off(sk, -1);
 	sock_rps_reset_rxhash(sk);
