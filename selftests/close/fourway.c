@@ -7,6 +7,7 @@
 /* vm: wires v6 mapped */
 #include "lib/xtcp_test.h"
 
+#include <linux/tcp.h>
 #include <sys/stat.h>
 
 PEER_FIXTURE(fourway);
@@ -68,6 +69,59 @@ TEST_F(fourway, lc_70_queued_text_goes_first)
 	} while (!(p->last.flags & FIN));
 	EXPECT_EQ(6002, conn_kern_nxt(&c));
 	conn_expect_state(&c, ST_FIN_WAIT_2);
+}
+
+/* The FIN takes a number of the window, and this one has room for it: one segment. */
+TEST_F(fourway, lc_70_fin_fills_the_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .wnd = 5);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	ASSERT_EQ(4, send(c.fd, "last", 4, 0));
+	peer_expect_silence(p, 20);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = FIN | PSH | ACK, .seq = 1, .ack = 1, .data = "last");
+	conn_send(&c, .flags = ACK, .ack = 6);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+}
+
+/*
+ * Here the window ends before the FIN, also when payload and FIN wait together: then the kernel's
+ * TCP sends nothing before its probe, and xtcp the payload at once. The FIN is no probe.
+ */
+TEST_F(fourway, lc_70_fin_waits_for_the_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (int corked = 0; corked < 2; corked++) {
+		peer_note(p, "corked %d", corked);
+		conn_open(p, &c, .wnd = 4, .kport = 6000 + corked);
+		ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, corked));
+		ASSERT_EQ(4, send(c.fd, "last", 4, 0));
+		if (corked)
+			ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+		conn_expect(&c, .seq = 1, .ack = 1, .data = "last",
+			    .within_ms = corked && stock_mode() ? 1300 : PROMPT_MS);
+		EXPECT_EQ(0, p->last.flags & FIN);
+		if (!corked)
+			ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+		conn_expect_state(&c, ST_FIN_WAIT_1);
+		peer_expect_silence(p, 100);
+		c.wnd = 0;
+		conn_send(&c, .flags = ACK, .ack = 5);
+		for (int i = 0; i < 2; i++) {
+			conn_expect(&c, .flags = ACK, .seq = 4, .within_ms = 1300);
+			conn_send(&c, .flags = ACK, .ack = 5);
+		}
+		c.wnd = 1;
+		conn_send(&c, .flags = ACK, .ack = 5);
+		conn_expect(&c, .flags = (corked ? FIN | PSH : FIN) | ACK, .seq = 5, .ack = 1);
+		conn_send(&c, .flags = ACK, .ack = 6);
+		conn_expect_state(&c, ST_FIN_WAIT_2);
+	}
 }
 
 TEST_F(fourway, lc_71_fin_ends_what_is_read)
