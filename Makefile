@@ -45,7 +45,7 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := $(if $(strip $(foreach flag,n q t,$(findstring $(flag),$(firstword -$(MAKEFLAGS))))),true,scripts/recipe)
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all check-ci soak programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report hacking vm packages install install-modules install-tools uninstall may-write clean FORCE
+.PHONY: help setup modules modules-quietly check check-all check-ci soak programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps shells coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report hacking vm packages install install-modules install-tools uninstall may-write clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -72,6 +72,7 @@ help:
 	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
 	@echo 'make kselftest                   install the tests in sources of 6.12 and 7.2 and run some by their runner'
 	@echo 'make mishaps [T=TEST]            what make says with no root, no network, a full disk, at ^C, ...'
+	@echo 'make shells [T=TEST]             use the shells of make vm and make machine as a person at a terminal does'
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
 	@echo 'make mutants [N=300] [SEED=1] [FILES=PATTERN] [T=PATTERN]  change the module by one token: which test fails?'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
@@ -240,6 +241,12 @@ kselftest:
 mishaps:
 	@$(call provide,run,guest_kver)
 	@scripts/mishaps $(if $(value T),$(call quoted,T))
+
+# Three guests in real time, a minute or two.
+shells:
+	@$(call provide,run,guest_kver)
+	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
+	@KVER=$(call quoted,guest_kver) scripts/shells $(if $(value T),$(call quoted,T))
 
 coverage:
 	@$(call provide,check)
