@@ -307,7 +307,7 @@ TEST_F(header, fragments_are_put_together)
 }
 
 /* Answers without a socket: a RST, a SYN-ACK, an ACK of TIME-WAIT. */
-TEST_F(header, rfc6864_answers_are_atomic)
+TEST_F(header, answers_are_atomic)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
