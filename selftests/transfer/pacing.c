@@ -8,6 +8,7 @@
 
 #include <linux/tcp.h>
 #include <poll.h>
+#include <sys/epoll.h>
 
 PEER_FIXTURE(pacing);
 
@@ -808,8 +809,9 @@ TEST_F(pacing, tcp_notsent_lowat_of_a_paced_connection)
 {
 	struct peer *p = &self->peer;
 	static uint8_t text[50 * MSS];
+	struct epoll_event woken = { .events = EPOLLOUT | EPOLLET };
+	int n, ep = epoll_create1(EPOLL_CLOEXEC);
 	struct conn c;
-	int n;
 
 	open_paced(_metadata, p, &c);
 	EXPECT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 10 * MSS));
@@ -818,8 +820,12 @@ TEST_F(pacing, tcp_notsent_lowat_of_a_paced_connection)
 	EXPECT_LE(10 * MSS, n);
 	EXPECT_GT(40 * MSS, n);
 	EXPECT_FALSE(writable(&c));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, c.fd, &woken));
 	/* When half of the limit is left, and the burst that is under way. */
 	peer_expect_poll(p, c.fd, POLLOUT, n / MSS - 5 - 2);
+	/* The writer was woken, and need not look again. */
+	EXPECT_EQ(1, epoll_wait(ep, &woken, 1, 0));
+	close(ep);
 	p->leave_unread = true;
 }
 
