@@ -4,7 +4,7 @@
  * one of the kernel's TCP; and a single flow fills a long path, and uses a lossy one.
  * With XTCP_PLOT set the latter prints TCP_INFO meanwhile, for scripts/plot.
  */
-/* vm: wires timeout=600 newest slow */
+/* vm: wires timeout=600 newest slow rare */
 #include "lib/xtcp_test.h"
 #include "lib/pump.h"
 

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2015,SC2086,SC2154,SC2317 # names have no blanks; called by name
 #
 # plot: `xtcp plot` draws a live transfer from the tracepoints, a capture, and two flows side by side.
-# vm: timeout=600 busy with=python3 newest slow
+# vm: timeout=600 busy with=python3 newest slow rare
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
@@ -65,7 +65,7 @@ live_transfer_with_losses() {
 	watch :5001 --json && transfer "$run" && watched 0 || return
 	expect_equal "1 300000 native smoothed True True $(counted $server lost)" \
 		"$(json '" ".join(map(str, (len(j), j[0]["payload_bytes"], j[0]["wire"], j[0]["rtt"], j[0]["cwnd_peak_segments"] >= 10,
-			j[0]["sack_blocks"] > 2, sum(j[0]["retransmissions"].values()))))')" flow || { cat "$dir/said.plot"; return 1; }
+			j[0]["sack_blocks"] > 0, sum(j[0]["retransmissions"].values()))))')" flow || { cat "$dir/said.plot"; return 1; }
 	expect_equal True "$(json 'set(j[0]["retransmissions"]) <= {"RACK", "duplicate-ACKs", "loss-probe", "RTO", "slow-start"}')" \
 		'each has a reason' || { cat "$dir/said.plot"; return 1; }
 	expect_equal 'the transfer; Sequence numbers, bytes; cwnd (thin: ssthresh), segments; Smoothed round trip time, ms' \
