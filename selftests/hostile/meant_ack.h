@@ -87,7 +87,12 @@ static bool has_old_payload(const struct episode *e, const struct difference *d,
 static bool is_old_payload_then(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
-	return ours->scene[d->scene].state == ST_ORPHAN_FIN_WAIT_2 &&
+	int i = d->scene;
+
+	/* Counters are compared at the end only. */
+	while (d->is_counter && i && ours->scene[i].state != ST_ORPHAN_FIN_WAIT_2)
+		i--;
+	return ours->scene[i].state == ST_ORPHAN_FIN_WAIT_2 &&
 	       has_old_payload(e, d, stock, ours);
 }
 
