@@ -225,6 +225,13 @@ static bool flow_is_end_of(const struct rhash_head *pos,
 	return pos == RHT_NULLS_MARKER(bucket);
 }
 
+/* Visits the flows of a chain; @pos is its end afterwards, for flow_is_end_of(). */
+#define flow_for_each_rcu(flow, pos, bucket)				\
+	for ((pos) = rht_ptr_rcu(bucket);				\
+	     (pos) && !rht_is_a_nulls(pos) &&				\
+	     ((flow) = container_of(pos, struct xtcp_flow, node), true);	\
+	     (pos) = flow_next_rcu(pos))
+
 static __always_inline struct xtcp_flow *
 flow_chain_find(struct rhash_lock_head __rcu *const *bucket,
 		const struct xtcp_key *key)
@@ -233,12 +240,9 @@ flow_chain_find(struct rhash_lock_head __rcu *const *bucket,
 	struct rhash_head *pos;
 
 	do {
-		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
-		     pos = flow_next_rcu(pos)) {
-			flow = container_of(pos, struct xtcp_flow, node);
+		flow_for_each_rcu(flow, pos, bucket)
 			if (flow_matches(flow, key))
 				return flow;
-		}
 	} while (unlikely(!flow_is_end_of(pos, bucket)));
 	return NULL;
 }
@@ -410,8 +414,8 @@ static struct xtcp_flow *flow_clash_get(struct net *net, struct xtcp_flow *flow,
 
 /*
  * Flows with the same addresses, ports and wire, on different devices, are in one chain: the
- * device is no part of the hash, because that of a socket may change. From 16 flows in a chain on
- * rhashtable would move the whole table for each new one.
+ * device is no part of the hash, because that of a socket may change. If 16 flows are in a chain,
+ * rhashtable moves the whole table for the next one.
  */
 #define ALIKE_MAX	12
 
@@ -424,9 +428,7 @@ static unsigned int flow_chain_alike(struct rhash_lock_head __rcu *const *bucket
 
 	do {
 		n = 0;
-		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
-		     pos = flow_next_rcu(pos)) {
-			flow = container_of(pos, struct xtcp_flow, node);
+		flow_for_each_rcu(flow, pos, bucket) {
 			/* As in xtcp_flow_is_named(). */
 			n += data_race(flow->addrs == key->addrs && flow->ports == key->ports &&
 				       flow->wire == key->wire);
@@ -443,12 +445,14 @@ static noinline bool flow_has_enough_alike(struct net *net, const struct xtcp_ke
 	unsigned int n = 0;
 	u32 hash;
 
-	/* While the flows move, some are in the next table. */
-	for (tbl = rht_dereference_rcu(flows->tbl, flows); tbl;
-	     tbl = rht_dereference_rcu(tbl->future_tbl, flows)) {
+	tbl = rht_dereference_rcu(flows->tbl, flows);
+	do {
 		hash = flow_key_hash(key, 0, tbl->hash_rnd);
 		n += flow_chain_alike(rht_bucket(tbl, rht_bucket_index(tbl, hash)), key);
-	}
+		/* While the flows move, some are in the next table; as in flow_find(). */
+		smp_rmb();
+		tbl = rht_dereference_rcu(tbl->future_tbl, flows);
+	} while (unlikely(tbl));
 	return n >= ALIKE_MAX;
 }
 
@@ -609,6 +613,7 @@ bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
 	struct rhashtable *flows = &xtcp_net_rcu(net)->flows;
 	struct bucket_table *tbl = rht_dereference_rcu(flows->tbl, flows);
 	struct rhash_lock_head __rcu *const *head;
+	struct xtcp_flow *flow;
 	struct rhash_head *pos;
 
 	if (tbl->hash_rnd != table->seed || tbl->size != table->size)
@@ -616,9 +621,8 @@ bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
 	head = rht_bucket(tbl, bucket);
 	/* Read the chain again if the walk ended in another one. */
 	do {
-		for (pos = rht_ptr_rcu(head); pos && !rht_is_a_nulls(pos);
-		     pos = flow_next_rcu(pos))
-			visit(container_of(pos, struct xtcp_flow, node), arg);
+		flow_for_each_rcu(flow, pos, head)
+			visit(flow, arg);
 	} while (unlikely(!flow_is_end_of(pos, head)));
 	/* If an entry had moved, its new table is visible now. */
 	smp_rmb();

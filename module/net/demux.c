@@ -51,7 +51,7 @@ static noinline bool demux_port_may_be_ours(struct net *net,
 					    const struct sk_buff *skb,
 					    unsigned int ip_len)
 {
-	return xtcp_port_takes(net, skb, ip_len);
+	return xtcp_port_is_held_skb(net, skb, ip_len);
 }
 
 static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb,

@@ -76,7 +76,7 @@ static unsigned int hookv4_deliver(struct net *net, struct sk_buff *skb,
 static bool hookv4_segment_is_ours(struct net *net, struct sk_buff *skb,
 				   struct xtcp_found *found)
 {
-	return skb->pkt_type == PACKET_HOST && xtcp_port_takes(net, skb, ip_hdrlen(skb)) &&
+	return skb->pkt_type == PACKET_HOST && xtcp_port_is_held_skb(net, skb, ip_hdrlen(skb)) &&
 	       xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb), found);
 }
 

@@ -238,7 +238,7 @@ static bool hookv6_segment_is_ours(struct net *net, struct sk_buff *skb,
 				   const struct spot *spot,
 				   struct xtcp_found *found)
 {
-	return skb->pkt_type == PACKET_HOST && xtcp_port_takes(net, skb, spot->offset) &&
+	return skb->pkt_type == PACKET_HOST && xtcp_port_is_held_skb(net, skb, spot->offset) &&
 	       has_header(skb, spot) && hookv6_owns(net, skb, spot, found);
 }
 

@@ -46,7 +46,7 @@ static inline bool xtcp_port_is_held(const struct net *net, u16 num)
 }
 
 /**
- * xtcp_port_takes - like xtcp_port_is_held(), for the destination port of a segment
+ * xtcp_port_is_held_skb - like xtcp_port_is_held(), for the destination port of a segment
  * @net: namespace
  * @skb: a packet
  * @offset: where its TCP header begins, from skb->data
@@ -54,7 +54,8 @@ static inline bool xtcp_port_is_held(const struct net *net, u16 num)
  * Context: any.
  * Return: false also if the packet is shorter.
  */
-static inline bool xtcp_port_takes(const struct net *net, const struct sk_buff *skb, int offset)
+static inline bool xtcp_port_is_held_skb(const struct net *net,
+					 const struct sk_buff *skb, int offset)
 {
 	__be16 *ports, buffer[2];
 

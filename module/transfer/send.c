@@ -821,7 +821,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	now_ns = xtcp_now_ns();
 	err = xtcp_output_queued(sk, skb, now_ns);
 	if (err) {
-		/* For RACK it is what was sent before. */
+		/* RACK goes on to time the copy that was sent before. */
 		cb->sent_ns = sent_ns;
 		XTCP_ADD(net, RETRANS_FAIL, segs);
 		return err;

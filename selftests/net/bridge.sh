@@ -4,6 +4,7 @@
 #
 # A bridge on xtcp's host, whose frames br_netfilter shows to the hooks of IP: those that the
 # bridge passes on to another host are not xtcp's, even if they name a connection of it.
+# (Over IPv6 and on the TCP wire xtcp gave them no socket before it looked at the bridge, either.)
 # vm: timeout=300 distro
 set -u
 
