@@ -707,7 +707,7 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 #define XTCP_CMSG_HAS_KEY(sockc)	false
 #endif
 
-/* net/sock.h: a control message can name the memory of a device that has the payload, since 6.16. */
+/* net/sock.h: a control message can name a device's memory that has the payload, since 6.16. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 #define XTCP_CMSG_HAS_DMABUF(sockc)	false
 #else

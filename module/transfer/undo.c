@@ -191,8 +191,8 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 }
 
 /*
- * True if a block lies wholly above SND.UNA and within what was sent. Part of a duplicate can't have
- * been acknowledged before, so one that begins at SND.UNA or below it must end there, too.
+ * True if a block lies wholly above SND.UNA and within what was sent. Part of a duplicate can't
+ * have been acknowledged before, so one that begins at SND.UNA or below it must end there, too.
  */
 static bool block_is_in_flight(const struct xtcp_sock *xs, const struct xtcp_sack_block *b)
 {

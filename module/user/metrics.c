@@ -135,15 +135,15 @@ static const struct {
 	u8	state;
 	u8	record;
 } shown_states[] = {
-	{ XTCP_SYN_SENT },
-	{ XTCP_SYN_RECEIVED },
-	{ XTCP_ESTABLISHED },
-	{ XTCP_FIN_WAIT_1 },
-	{ XTCP_FIN_WAIT_2, XTCP_ORPHAN_FIN_WAIT_2 },
-	{ XTCP_CLOSE_WAIT },
-	{ XTCP_CLOSING },
-	{ XTCP_LAST_ACK },
-	{ XTCP_TIME_WAIT },
+	{ .state = XTCP_SYN_SENT },
+	{ .state = XTCP_SYN_RECEIVED },
+	{ .state = XTCP_ESTABLISHED },
+	{ .state = XTCP_FIN_WAIT_1 },
+	{ .state = XTCP_FIN_WAIT_2, .record = XTCP_ORPHAN_FIN_WAIT_2 },
+	{ .state = XTCP_CLOSE_WAIT },
+	{ .state = XTCP_CLOSING },
+	{ .state = XTCP_LAST_ACK },
+	{ .state = XTCP_TIME_WAIT },
 };
 
 /* Connections that a cookie opens leave SYN-RECEIVED and never entered it. */
@@ -432,20 +432,20 @@ static const struct {
 	void	(*listener)(struct seq_file *m, const struct sock *sk,
 			    const struct xtcp_listener *ls);
 } sections[] = {
-	{ build_show },
-	{ events_show },
-	{ connections_show },
-	{ limits_show },
-	{ transitions_head, .row = transition_show },
-	{ dwelt_head, .row = dwelt_show },
-	{ queue_head, .listener = queue_show },
-	{ queue_limit_head, .listener = queue_limit_show },
-	{ queue_peak_head, .listener = queue_peak_show },
-	{ overflows_head, .listener = overflows_show },
-	{ drops_head, .listener = drops_show },
-	{ cookies_head, .listener = cookies_show },
-	{ waits_head, .listener = waits_show },
-	{ eof_show },
+	{ .head = build_show },
+	{ .head = events_show },
+	{ .head = connections_show },
+	{ .head = limits_show },
+	{ .head = transitions_head, .row = transition_show },
+	{ .head = dwelt_head, .row = dwelt_show },
+	{ .head = queue_head, .listener = queue_show },
+	{ .head = queue_limit_head, .listener = queue_limit_show },
+	{ .head = queue_peak_head, .listener = queue_peak_show },
+	{ .head = overflows_head, .listener = overflows_show },
+	{ .head = drops_head, .listener = drops_show },
+	{ .head = cookies_head, .listener = cookies_show },
+	{ .head = waits_head, .listener = waits_show },
+	{ .head = eof_show },
 };
 
 static void section_begin(struct metrics_reader *reader, unsigned int section)

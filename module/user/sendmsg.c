@@ -261,7 +261,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		if (skb->len < goal || !msg_data_left(msg))
 			continue;
 		push_on_the_way(sk, false);
-		/* ACKs wait in the backlog: what they let go should not wait for the whole write. */
+		/* ACKs wait in the backlog: what they allow should not wait for the whole write. */
 		if (++filled % FILLED_BEFORE_ACKS == 0 && sk_flush_backlog(sk))
 			goal = xtcp_burst_goal(sk);
 	}

@@ -74,7 +74,7 @@ TEST_F(contended, fin_behind_the_ack_of_ours)
 		pthread_join(thread, NULL);
 		seg = peer_read(p, now_ns() + NSEC_PER_SEC);
 		ASSERT_NE(NULL, seg);
-		/* On a busy host close() may not have begun: the ACK was of nothing that was sent. */
+		/* On a busy host close() may not have begun: the ACK was of nothing yet. */
 		if (seg->flags == ACK) {
 			conn_send(&c, .flags = RST, .seq = 1);
 			peer_drain(p, 50);

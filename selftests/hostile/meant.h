@@ -61,7 +61,7 @@ static bool acks_other_data(const struct difference *d, const struct transcript 
 	return false;
 }
 
-/* The last segment with payload, SYN or FIN before the @said of @scene that is left out; or NULL. */
+/* The last segment with payload, SYN or FIN before the @said of @scene; or NULL. */
 static const struct said *last_text(const struct transcript *t, int *scene, int *said)
 {
 	for (; *scene >= 0; --*scene, *said = *scene < 0 ? 0 : t->scene[*scene].said_n)

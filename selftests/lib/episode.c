@@ -265,7 +265,7 @@ void episode_draw(struct episode *e, uint64_t seed, int acts)
 	for (int i = 0; i < e->knobs; i++)
 		e->knob[i] = i ? (e->knob[0] + 1 + draw(LENGTH(knobs) - 1)) % LENGTH(knobs) :
 			     draw(LENGTH(knobs));
-	/* After a loss, and behind a FIN, stacks differ on purpose; there is more to see elsewhere. */
+	/* After a loss, and behind a FIN, stacks differ on purpose: see more elsewhere. */
 	holes = chance(40);
 	for (int i = 0; i < acts; i++)
 		draw_act(&e->act[i], holes);

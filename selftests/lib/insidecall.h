@@ -18,7 +18,7 @@ struct inside_call {
 	unsigned long memory;		/* where the process has the device's memory */
 	unsigned long scratch;		/* and in it its own part */
 	int number, go, done;
-	char env[1024];			/* "NAME=VALUE", each with its '\0'; an empty one ends them */
+	char env[1024];			/* "NAME=VALUE", each with its '\0', and an empty one */
 	char said[512];			/* why a check has failed; or empty */
 };
 

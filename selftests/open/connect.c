@@ -350,7 +350,7 @@ TEST_F(connect, sm_simultaneous_open_after_shutdown)
 	conn_send(&c, .flags = RST);
 }
 
-/* The window is closed, so the FIN waits in the queue: for that it needs memory, in atomic context. */
+/* The window is closed, so the FIN waits in the queue: that needs memory, in atomic context. */
 TEST_F(connect, sm_simultaneous_open_after_shutdown_no_window)
 {
 	struct peer *p = &self->peer;
