@@ -299,15 +299,18 @@ static __sum16 pseudo_sum(const struct sk_buff *skb, unsigned int len)
 				  0);
 }
 
-/* Finish one of the segments: sequence number, flags, checksum. */
-static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
+/*
+ * Finish one of the segments: sequence number, flags, checksum. @rest: sum of the pseudo-header
+ * without a length.
+ */
+static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags, __wsum rest)
 {
 	struct tcphdr *th = tcp_hdr(skb);
 	unsigned int len = skb->len - skb_transport_offset(skb);
 
 	th->seq = htonl(seq);
 	((u8 *)th)[13] &= ~not_flags;
-	th->check = pseudo_sum(skb, len);
+	th->check = ~csum_fold(csum_add(rest, (__force __wsum)htonl(len)));
 	th->check = gso_make_checksum(skb, ~csum_unfold(th->check));
 }
 
@@ -322,6 +325,7 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 	u32 mss = skb_shinfo(skb)->gso_size;
 	unsigned int header_len;
 	struct sk_buff *segs, *seg;
+	__wsum rest;
 	u32 seq;
 
 	/*
@@ -338,6 +342,10 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 		return ERR_PTR(-EINVAL);
 
 	seq = ntohl(tcp_hdr(skb)->seq);
+	/* The header names the first hop of a source route, the sum its end. */
+	rest = csum_sub(csum_unfold(skb->ip_summed == CHECKSUM_PARTIAL ?
+				    tcp_hdr(skb)->check : pseudo_sum(skb, skb->len)),
+			(__force __wsum)htonl(skb->len));
 	__skb_pull(skb, header_len);
 	segs = skb_segment(skb, features & ~NETIF_F_CSUM_MASK);
 	if (IS_ERR(segs))
@@ -345,7 +353,7 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 	for (seg = segs; seg; seg = seg->next, seq += mss)
 		segment_finish(seg, seq,
 			       (seg->next ? XTCP_FIN | XTCP_PSH : 0) |
-			       (seg != segs ? XTCP_CWR : 0));
+			       (seg != segs ? XTCP_CWR : 0), rest);
 	segments_own(segs, skb);
 	return segs;
 }

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 PEER_FIXTURE(tun);
 PAIR_FIXTURE(offload);
@@ -108,6 +109,36 @@ TEST_F(tun, fin_is_on_the_last_segment_only)
 	conn_expect(&c, .flags = ACK, .seq = 1 + MSS, .len = MSS);
 	conn_expect(&c, .flags = ACK | PSH | FIN, .seq = 1 + 2 * MSS, .len = MSS);
 	conn_send(&c, .flags = ACK);
+}
+
+/* The sum of a segment goes over the end of a source route, not over its first hop. */
+TEST_F(tun, rfc9293_must_51_source_route)
+{
+	static const uint8_t route[] = { 131, 11, 4, 10, 0, 0, 7, 10, 0, 0, 2, 0 };
+	struct peer *p = &self->peer;
+	const struct segment *seg;
+	struct conn c;
+	int packets = 0, wrong = 0;
+
+	if (p->family != AF_INET)
+		return;
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_IP, IP_OPTIONS, route, sizeof(route)));
+	ASSERT_EQ(700, send(c.fd, (char [700]){ 0 }, 700, 0));
+	usleep(1000);
+	ASSERT_EQ(4000, send(c.fd, (char [4000]){ 0 }, 4000, 0));
+	while ((seg = peer_read(p, now_ns() + 20 * NSEC_PER_MSEC))) {
+		int header = (seg->packet[0] & 15) * 4;
+		int len = (seg->packet[2] << 8 | seg->packet[3]) - header;
+		/* 10.0.0.1 to 10.0.0.2, which the header does not name. */
+		uint32_t pseudo = 0x0a00 + 0x0001 + 0x0a00 + 0x0002 + seg->packet[9] + len;
+
+		packets++;
+		wrong += !!ip_checksum(seg->packet + header, len, pseudo);
+	}
+	EXPECT_LT(3, packets);
+	EXPECT_EQ(0, wrong) TH_LOG("%d of %d", wrong, packets);
+	p->leave_unread = true;
 }
 
 /* A segment in the middle of an skb is lost: it alone is sent again. */
