@@ -632,6 +632,31 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 }
 
 /*
+ * Given a socket, the kernel looks up the route by the protocol of the socket. On the TCP wire its
+ * packets have another one, and "ip rule ... ipproto" may send them to another table. So pass a
+ * packet of the connection.
+ */
+static noinline void ipv4_mtu_reduced_by_rules(struct sock *sk, struct dst_entry *dst, unsigned int mtu)
+{
+	struct iphdr iph = {
+		.protocol = xtcp_sk(sk)->flow.wire,
+		.tos	  = inet_sk(sk)->tos,
+		.saddr	  = xtcp_sk(sk)->flow.laddr,
+	};
+	struct sk_buff skb = {
+		.head = (u8 *)&iph,
+		.data = (u8 *)&iph,
+		.mark = READ_ONCE(sk->sk_mark),
+	};
+
+	rcu_read_lock();
+	iph.daddr = ipv4_first_hop(sk);
+	skb.dev = dst_dev(dst);
+	dst->ops->update_pmtu(dst, NULL, &skb, mtu, true);
+	rcu_read_unlock();
+}
+
+/*
  * The update adds an exception for the peer and invalidates the cached route.
  * The second lookup finds the new MTU, or the one in force if the administrator
  * has locked it or the new one is below net.ipv4.route.min_pmtu.
@@ -642,8 +667,13 @@ static unsigned int ipv4_mtu_reduced(struct sock *sk, unsigned int mtu)
 
 	if (IS_ERR(dst))
 		return 0;
-	dst->ops->update_pmtu(dst, sk, NULL, max(mtu, MTU_MIN), true);
+	mtu = max(mtu, MTU_MIN);
+	dst->ops->update_pmtu(dst, sk, NULL, mtu, true);
 	dst = ipv4_route(sk);
+	if (!IS_ERR(dst) && dst_mtu(dst) > mtu && xtcp_sk(sk)->flow.wire != sk->sk_protocol) {
+		ipv4_mtu_reduced_by_rules(sk, dst, mtu);
+		dst = ipv4_route(sk);
+	}
 	return IS_ERR(dst) ? 0 : dst_mtu(dst);
 }
 

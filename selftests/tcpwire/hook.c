@@ -7,6 +7,7 @@
 /* vm: mapped short */
 #include "lib/xtcp_test.h"
 
+#include <linux/icmp.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 
@@ -287,6 +288,25 @@ TEST_F(hook, the_header_follows_the_socket)
 	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
 	EXPECT_FALSE(conn_expect(&c, .flags = ACK | PSH, .data = "y", .ttl = 7)->df);
 	conn_send(&c, .flags = ACK);
+}
+
+/* The route's MTU is that of the table which a rule for TCP chooses. */
+TEST_F(hook, lc_106_too_big_on_a_route_for_tcp)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+
+	shell_run(WHERE(_metadata), "ip route add 10.0.0.0/24 dev tun0 src 10.0.0.1 table 100 &&"
+		  "ip rule add ipproto tcp lookup 100");
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : socket_set_wire_tcp);
+	conn_write(&c, 1460);
+	first = *conn_expect(&c, .len = 1460);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .quote = &first, .rest = 1000);
+	conn_expect(&c, .seq = 1, .len = 960);
+	p->leave_unread = true;
+	socket_abort(c.fd);
 }
 
 TEST_HARNESS_MAIN
