@@ -22,10 +22,10 @@
  * A scenario defines: OPENS_0, OPENS_1 (calls of connect() of each end), LISTENS (end 1 has a
  * listener), LOSSES, COPIES, TRIES (retransmissions in a row), ABORTS, VANISHES (ends that may
  * stop without a word), RESTARTS (of end 0, which forgets its connection), WAITS (end 1 closes
- * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES, REUSE, TOKENS, OLD (an old
- * segment is in the network at first), HASTE (TIME-WAIT ends although segments are in the
- * network) and SAME_ISN, which breaks the last rule together with it, to see that the search
- * notices.
+ * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES, REUSE, TOKENS, OLD (the slot in
+ * which an old segment is in the network at first: 0 on its way to end 0, 2 to end 1), FIRST_ISN,
+ * HASTE (TIME-WAIT ends although segments are in the network) and SAME_ISN, which breaks the last
+ * rule together with it, to see that the search notices.
  */
 #define SYN	1
 #define FIN	2
@@ -82,7 +82,7 @@ c_code {
 /* Our numbers. */
 inline new_isn() {
 #ifdef SAME_ISN
-	E[me].iss = 10;
+	E[me].iss = FIRST_ISN;
 #else
 	E[me].iss = isn;
 	isn = isn + GAP;
@@ -643,7 +643,7 @@ init {
 	d_step {
 		losses = LOSSES; copies = COPIES; aborts = ABORTS;
 		vanishes = VANISHES; restarts = RESTARTS;
-		isn = 10;
+		isn = FIRST_ISN;
 		E[0].st = CLOSED; E[0].opens = OPENS_0;
 		E[1].opens = OPENS_1; E[1].lis = LISTENS;
 		if
@@ -652,17 +652,17 @@ init {
 		fi
 	}
 #ifdef OLD
-	/* From a connection of the past: below all numbers that are in use. */
+	/* From a connection of the past: below all numbers that are in use, if FIRST_ISN is 10. */
 	select (i : 1 .. 7);
-	N[2].seq = i;
+	N[OLD].seq = i;
 	select (i : 0 .. 7);
-	N[2].ack = i;
+	N[OLD].ack = i;
 	select (i : 0 .. 15);
-	N[2].flags = i;
+	N[OLD].flags = i;
 	select (i : 0 .. 1);
-	N[2].text = i;
-	N[2].inc = 200;
-	N[2].used = 1;
+	N[OLD].text = i;
+	N[OLD].inc = 200;
+	N[OLD].used = 1;
 	i = 0;
 #endif
 	do
