@@ -189,7 +189,12 @@ void xtcp_smallqueue_resume(struct sock *sk)
 	if (!xtcp_state_in(sk, XTCP_SENDING_STATES))
 		return;
 	xtcp_recovery_resume(sk);
-	xtcp_send_push(sk, 0);
+	/*
+	 * If a lost segment still waits for its copy, a new segment must not be sent: a queue that
+	 * refuses it frees it at once, which would schedule the tasklet again, without end.
+	 */
+	if (!test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
+		xtcp_send_push(sk, 0);
 }
 
 static void smallqueue_resume_sk(struct sock *sk)

@@ -295,6 +295,48 @@ TEST_F(smallqueue, rfc6298_5_5_backs_off_while_a_copy_is_here)
 	close(server);
 }
 
+/*
+ * The host holds the copy of a lost segment for seconds, and refuses each new segment. xtcp waits
+ * for the copy to leave, and does not try new ones without a pause.
+ */
+TEST_F(smallqueue, refused_beside_a_copy)
+{
+	struct pair *pr = &self->pair;
+	struct counters before;
+	int client, server, other[2];
+	char buf[8];
+
+	pair_connected(pr, PORT, &client, &server);
+	pair_connected(pr, PORT + 1, &other[0], &other[1]);
+	ASSERT_EQ(0, setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)));
+	ASSERT_EQ(3, send(client, "one", 3, 0));
+	sleep_ms(100);
+	ASSERT_EQ(3, recv(server, buf, sizeof(buf), 0));
+	/* One packet leaves at once, then 12 bytes a second. Two more have room. */
+	pair_enter(pr, CLIENT);
+	ASSERT_EQ(0, knob_set("autocorking", 0));
+	shell_run(WHERE(_metadata), pr->family == AF_INET6 ?
+		  "tc qdisc add dev veth0 root tbf rate 100bit burst 90 limit 210" :
+		  "tc qdisc add dev veth0 root tbf rate 100bit burst 90 limit 170");
+	ASSERT_EQ(3, send(client, "two", 3, 0));
+	sleep_ms(100);
+	ASSERT_EQ(3, recv(server, buf, sizeof(buf), 0));
+	ASSERT_EQ(5, send(client, "three", 5, 0));
+	/* The retransmission timer marks it lost, while it is here. */
+	sleep_ms(1500);
+	ASSERT_EQ(3, send(other[0], "two", 3, 0));
+	sleep_ms(10);
+	counters_take(&before);
+	ASSERT_EQ(4, send(client, "four", 4, 0));
+	sleep_ms(1000);
+	EXPECT_GE(50, counter_moved(&before, "TCPSpuriousRtxHostQueues"));
+	shell_run(WHERE(_metadata), "tc qdisc del dev veth0 root");
+	close(client);
+	close(server);
+	close(other[0]);
+	close(other[1]);
+}
+
 /* --- our ACKs ------------------------------------------------------------ */
 
 #define ACKS 10
