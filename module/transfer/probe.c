@@ -40,10 +40,13 @@
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
-/* SHLD-29 and 30: the first probe after one RTO, then doubling. */
+/*
+ * SHLD-29 and 30: the first probe after one RTO, then doubling. Not faster than with the default
+ * minimum of the RTO: a peer answers bare probes of the same number only twice a second.
+ */
 static u64 persist_us(const struct xtcp_sock *xs)
 {
-	u64 delay_us = max(xs->rtt.rto_us, xtcp_rtt_rto_min_us(xs));
+	u64 delay_us = max(xs->rtt.rto_us, XTCP_RTO_MIN_US);
 
 	return min_t(u64, delay_us << min_t(u8, xs->probe.backoff, 31),
 		     xtcp_rtt_rto_max_us(xs));
@@ -275,10 +278,10 @@ void xtcp_probe_keepalive_changed(struct sock *sk)
 static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 user_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 
-	if (xtcp_user_timeout_ms(xs))
-		return xs->probe.out && idle_ns >=
-		       (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
+	if (user_ns)
+		return xs->probe.out && idle_ns >= user_ns;
 	return xs->probe.out >= keep_probes(sk);
 }
 

@@ -122,6 +122,24 @@ TEST_F(persist, rfc9293_shld_30_interval_doubles)
 	open_window(&c);
 }
 
+/*
+ * A peer answers a probe twice a second at most (xtcp_invalid_ratelimit, and Linux's knob). Probes
+ * as fast as a small timeout would all count as unanswered.
+ */
+TEST_F(persist, rfc9293_must_37_with_a_small_rto_min)
+{
+	int64_t delay = 200000;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("rto_min_us", 5000));
+	conn_open(&self->peer, &c);
+	close_window(_metadata, &c);
+	EXPECT_GT(100000, rto_us(&c));
+	for (int i = 0; i < 5; i++, delay *= 2)
+		expect_probe(&c, delay);
+	open_window(&c);
+}
+
 TEST_F(persist, retries2_limits_doublings)
 {
 	struct conn c;
