@@ -265,11 +265,11 @@ static bool gives_up(const struct sock *sk, u32 retries)
  */
 bool xtcp_retransmit_user_timeout(const struct sock *sk)
 {
-	const struct xtcp_sock *xs = xtcp_sk(sk);
+	/* Read once: a program may clear it at any time, and 0 would be over. */
+	s64 user_ns = (s64)xtcp_user_timeout_ms(xtcp_sk(sk)) * NSEC_PER_MSEC;
 
 	xtcp_assert_owned(sk);
-	return xtcp_user_timeout_ms(xs) &&
-	       waited_ns(&xs->inet.sk) >= (s64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
+	return user_ns && waited_ns(sk) >= user_ns;
 }
 
 /**
