@@ -13,6 +13,7 @@
  *
  *  - each pair of state and event that occurs is a row of the table;
  *  - when nothing can happen any more, each end is in CLOSED or, with a listener, in LISTEN;
+ *  - the last timeout, an acceptable RST and abort() end a connection at once;
  *  - payload and FIN of another connection are never accepted, nor another one's SYN
  *    acknowledged (each segment carries its connection's number, which no check looks at).
  *
@@ -77,6 +78,8 @@ c_code {
  * socket that is gone leaves nothing but the listener.
  */
 #define EVENT(event)	ev = event; c_code { LIFECYCLE_EVENT(); }; assert(ev != NO_ROW)
+/* An event that ends the connection, whatever its state. */
+#define END_EVENT(event) EVENT(event); assert(E[me].st == CLOSED || E[me].st == LISTEN)
 #define gone_connection() c_code { LIFECYCLE_FORGET(); }
 
 /* Our numbers. */
@@ -211,7 +214,7 @@ inline rcv_syn_sent() {
 	:: (s_flags & ACK) && s_ack != E[me].nxt -> EVENT(RCV_BAD_SYN_ACK); send_reset()
 	:: !((s_flags & ACK) && s_ack != E[me].nxt) && (s_flags & RST) ->
 		if
-		:: s_flags & ACK -> EVENT(RCV_RST)
+		:: s_flags & ACK -> END_EVENT(RCV_RST)
 		:: else -> EVENT(RCV_RST_OUTSIDE)
 		fi
 	:: (s_flags & (ACK | RST | SYN)) == ACK && s_ack == E[me].nxt -> EVENT(RCV_ACK)
@@ -241,11 +244,11 @@ inline rcv_half_open() {
 		:: !WITHIN(E[me]) && !(s_flags & RST) -> EVENT(RCV_OUTSIDE); answer()
 		:: WITHIN(E[me]) && (s_flags & RST) ->
 			if
-			:: s_seq == E[me].rnxt -> EVENT(RCV_RST)
+			:: s_seq == E[me].rnxt -> END_EVENT(RCV_RST)
 			:: else -> EVENT(RCV_RST_NEAR); answer()
 			fi
 		:: WITHIN(E[me]) && !(s_flags & RST) && (s_flags & SYN) && s_seq != E[me].irs ->
-			send_reset(); EVENT(RCV_SYN_OTHER)
+			send_reset(); END_EVENT(RCV_SYN_OTHER)
 		:: WITHIN(E[me]) && !(s_flags & RST) && !((s_flags & SYN) && s_seq != E[me].irs) ->
 			if
 			:: !(s_flags & ACK) -> EVENT(RCV_BAD_FLAGS)
@@ -353,7 +356,7 @@ inline rcv_synchronized() {
 		fi
 	:: WITHIN(E[me]) && (s_flags & RST) ->
 		if
-		:: s_seq == E[me].rnxt -> EVENT(RCV_RST)
+		:: s_seq == E[me].rnxt -> END_EVENT(RCV_RST)
 		:: else -> EVENT(RCV_RST_NEAR); answer()
 		fi
 	:: WITHIN(E[me]) && !(s_flags & RST) && (s_flags & SYN) ->
@@ -401,7 +404,7 @@ inline rcv_orphan() {
 	:: !WITHIN(E[me]) && !(s_flags & RST) -> EVENT(RCV_OUTSIDE); answer()
 	:: WITHIN(E[me]) && (s_flags & RST) ->
 		if
-		:: s_seq == E[me].rnxt -> EVENT(RCV_RST)
+		:: s_seq == E[me].rnxt -> END_EVENT(RCV_RST)
 		:: else -> EVENT(RCV_RST_NEAR); answer()
 		fi
 	:: WITHIN(E[me]) && (s_flags & (RST | SYN)) == SYN -> send_reset(); EVENT(RCV_SYN)
@@ -441,7 +444,7 @@ inline rcv_time_wait() {
 		if
 		:: s_seq == E[me].rnxt && !(s_flags & (RST | SYN | ACK)) -> EVENT(RCV_BAD_FLAGS)
 		:: (s_flags & (RST | SYN | ACK)) == ACK && s_ack > E[me].nxt -> EVENT(RCV_ACK_ABOVE); answer()
-		:: s_seq == E[me].rnxt && (s_flags & RST) -> EVENT(RCV_RST)
+		:: s_seq == E[me].rnxt && (s_flags & RST) -> END_EVENT(RCV_RST)
 		:: s_seq == E[me].rnxt && s_end == s_seq && (s_flags & (RST | SYN | ACK)) == ACK &&
 		   s_ack <= E[me].nxt -> EVENT(RCV_ACK)
 		:: else ->
@@ -548,7 +551,7 @@ inline abort(e) {
 	:: SYNCHRONIZED(E[e]) -> emit(RST, E[e].nxt, 0, 0, E[e].inc)
 	:: else
 	fi;
-	EVENT(ABORT);
+	END_EVENT(ABORT);
 	me = 0; ev = 0
 }
 
@@ -556,7 +559,7 @@ inline time_out(e) {
 	me = e;
 	if
 	:: E[e].tries < TRIES -> E[e].tries++; EVENT(RETRANSMISSION_TIMEOUT); send_again()
-	:: else -> EVENT(RETRANSMISSION_GIVE_UP)
+	:: else -> END_EVENT(RETRANSMISSION_GIVE_UP)
 	fi;
 	me = 0; ev = 0
 }
@@ -567,14 +570,14 @@ inline keepalive(e) {
 	if
 	:: E[e].tries < TRIES ->
 		E[e].tries++; EVENT(KEEPALIVE_TIMEOUT); emit(ACK, E[e].nxt - 1, E[e].rnxt, 0, E[e].inc)
-	:: else -> EVENT(KEEPALIVE_GIVE_UP)
+	:: else -> END_EVENT(KEEPALIVE_GIVE_UP)
 	fi;
 	me = 0; ev = 0
 }
 
 inline end_wait(e, event) {
 	me = e;
-	EVENT(event);
+	END_EVENT(event);
 	me = 0; ev = 0
 }
 
