@@ -405,10 +405,13 @@ TEST_F(rivals, bbr_shares)
 	share_all(_metadata, &self->pair, BBR, (struct share_bound){ 0.1, 0.1, 0.95 });
 }
 
-/* Without marks it is Reno. */
+/*
+ * Without marks it is Reno. Two of them lose at the same time, or always the same one loses: the
+ * smaller share is from 0.07 to 0.5, in both stacks.
+ */
 TEST_F(rivals, dctcp_shares)
 {
-	share_all(_metadata, &self->pair, DCTCP, (struct share_bound){ 0.25, 0.15, 0.75 });
+	share_all(_metadata, &self->pair, DCTCP, (struct share_bound){ 0.03, 0.15, 0.75 });
 }
 
 /* --- windows -------------------------------------------------------------------- */
