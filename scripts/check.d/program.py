@@ -9,7 +9,7 @@ import subprocess
 
 import contexts
 import marker
-from common import TOP, die, flag
+from common import SCRIPTS, TOP, die, flag, take_turn
 from variants import (EVERY, FOREIGN, VARIANTS, WORDS, few, guest_of, kernels_of,
                       runs_at)
 
@@ -151,12 +151,9 @@ def find_tests():
 
 
 def make(programs, *options):
-    environment = {k: v for k, v in os.environ.items()
-                   if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-    os.makedirs(os.path.join(TOP, "build"), exist_ok=True)
-    return subprocess.run(["flock", "build/selftests.lock", "make", "-s", "--no-print-directory",
-                           *options, "-f", "scripts/check.mk", *programs],
-                          cwd=TOP, env=environment, stdout=subprocess.PIPE,
+    # What scripts/compile prints while it waits would be part of the compiler's output.
+    take_turn("selftests", "another make compiles test programs here; waiting for its end").close()
+    return subprocess.run([os.path.join(SCRIPTS, "compile"), *options, *programs], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
 
 
@@ -171,7 +168,7 @@ def build(tests, crosses=()):
 def build_for(tests, cross):
     wanted = {t: [path for _, path in t.programs(cross)] for t in tests}
     programs = sorted({p for of_test in wanted.values() for p in of_test})
-    options = ("-k", f"-j{os.cpu_count()}", f"CROSS_COMPILE={cross}")
+    options = ("-k", f"CROSS_COMPILE={cross}")
     if not programs or make(programs, *options).returncode == 0:
         return
     for test in tests:
