@@ -91,7 +91,7 @@ help:
 	@echo 'make uninstall                  remove what make install has installed'
 	@echo 'make setup                      install and download what make check needs'
 	@echo '                                each target provides what it needs itself: scripts/setup --help'
-	@echo 'make clean                      remove build/'
+	@echo 'make clean                      remove build/, unless another make is at work there'
 	@echo
 	@echo 'KVER is a release as uname -r prints it, or a series such as 6.12, or 6.12-arm64.'
 	@echo 'scripts/check --list prints what make check would run, and in which guests.'
@@ -468,4 +468,4 @@ uninstall: may-write
 	@rmdir '$(DESTDIR)$(PREFIX)/lib/xtcp' '$(DESTDIR)$(PREFIX)/share/xtcp' 2>/dev/null || :
 
 clean:
-	rm -rf build
+	@scripts/clean

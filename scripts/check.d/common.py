@@ -36,12 +36,16 @@ def take_turn(name, waiting=None):
     """Wait until no other process holds build/NAME.lock, and print a line if one does: as
     scripts/turn. The returned file holds the lock until it is closed, or this process ends."""
     path = os.path.join(TOP, "build", name + ".lock")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    lock = open(path, "w", encoding="ascii")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(waiting or f"{name}: another make {name} is at work here; waiting for its end",
-              file=sys.stderr, flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+    while True:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        lock = open(path, "w", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(waiting or f"{name}: another make {name} is at work here; waiting for its end",
+                  file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock.fileno()).st_nlink:
+            return lock
+        # make clean has removed it meanwhile.
+        lock.close()
