@@ -42,7 +42,8 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # Prints a line when ^C stops a target. With -n, -q or -t make still runs each line that calls
 # make again: then a shell that does nothing.
-SHELL := $(if $(strip $(foreach flag,n q t,$(findstring $(flag),$(firstword -$(MAKEFLAGS))))),true,scripts/recipe)
+dry := $(strip $(foreach flag,n q t,$(findstring $(flag),$(firstword -$(MAKEFLAGS)))))
+SHELL := $(if $(dry),true,scripts/recipe)
 
 .DEFAULT_GOAL := modules
 .PHONY: help setup modules modules-quietly check check-all check-ci soak programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps shells coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report hacking vm packages install install-modules install-tools uninstall may-write clean FORCE
@@ -372,7 +373,18 @@ command_files = xtcptool/*.py xtcptool/*/*.py
 modprobe_conf = $(if $(filter /usr,$(PREFIX)),/usr,/usr/local)/lib/modprobe.d/xtcp.conf
 # Kbuild makes some of them for some kernels only.
 kernel_objects = xtcp.ko xtcp_diag.ko xtcp_cc_dctcp.ko xtcp_cc_bbr.ko xtcp_cc_bpf.ko
-install: may-write install-modules install-tools
+
+# One of them after the other, each as a whole: a make that has the lock does the work. With -n this one prints it.
+# install-tools needs no build/, and no lock in a clone to which the user may not write.
+ifeq ($(XTCP_INSTALL_LOCKED)$(dry),)
+install install-modules uninstall: may-write
+install install-modules install-tools uninstall:
+	@! mkdir -p build 2>/dev/null || [ ! -w build ] || { exec 9>build/install.lock; \
+	scripts/turn 9 'install: another make install or uninstall is at work here; waiting for its end' || exit; }; \
+	XTCP_INSTALL_LOCKED=1 $(MAKE) --no-print-directory $@
+else
+install: install-modules install-tools
+endif
 
 # Fails before anything is compiled if the user may not write to the folders.
 may-write:
@@ -385,14 +397,13 @@ may-write:
 # $(call room_for,WHAT,FOLDER)
 room_for = scripts/room '$(2)' 10 "install: the disk is full: $(1) need 10 MB in $(2)"
 
+ifneq ($(XTCP_INSTALL_LOCKED)$(dry),)
 # Without their debug information, which is 30 times as large as the rest. A signature
 # comes last: a module that is changed afterwards has none. SIGN_KEY and SIGN_CERT are
 # the files of a key that the machine's firmware knows (Documentation/install.rst).
 # Under its name there is a whole module, or the one before.
-install-modules: may-write
-	@set -e; mkdir -p build; exec 9>build/install.lock; \
-	scripts/turn 9 'install: another make install is at work here; waiting for its end'; \
-	new=; trap '[ $$? = 0 ] || rm -f "$$new"' EXIT; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
+install-modules:
+	@set -e; new=; trap '[ $$? = 0 ] || rm -f "$$new"' EXIT; trap 'exit 130' INT; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		headers=$$(scripts/kver --build $$release); \
 		$(call room_for,the modules,$(DESTDIR)/lib/modules); \
@@ -440,7 +451,7 @@ install-tools:
 # Does a package of the system that DESTDIR is have such a file? dpkg compares paths as the package has them.
 packaged = dpkg-query --admindir='$(DESTDIR)/var/lib/dpkg' -S
 # With the same PREFIX, DESTDIR and KVER as install.
-uninstall: may-write
+uninstall:
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		rm -vf '$(DESTDIR)'/lib/modules/$$release/updates/xtcp.ko* \
 			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_diag.ko* \
@@ -466,6 +477,7 @@ uninstall: may-write
 		rm -vf '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
 	done
 	@rmdir '$(DESTDIR)$(PREFIX)/lib/xtcp' '$(DESTDIR)$(PREFIX)/share/xtcp' 2>/dev/null || :
+endif
 
 clean:
 	@scripts/clean
