@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+import subprocess
 import sys
 import threading
 
@@ -30,6 +31,17 @@ def say(text=""):
 
 def die(text):
     sys.exit(f"{os.path.basename(sys.argv[0])}: {text}")
+
+
+def run_vm(*words):
+    """What scripts/vm prints, in bytes, and its exit status. ^C reaches it, too, and it has to end its
+    guest: subprocess.run() would kill it a quarter of a second later."""
+    with subprocess.Popen([os.path.join(SCRIPTS, "vm"), *words], stdout=subprocess.PIPE) as vm:
+        try:
+            return vm.communicate()[0], vm.returncode
+        except KeyboardInterrupt:
+            vm.wait()
+            raise
 
 
 def take_turn(name, waiting=None):
