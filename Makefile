@@ -308,6 +308,7 @@ docs:
 	@$(call provide,docs)
 	@mkdir -p build; exec 9>build/docs.lock; \
 	scripts/turn 9 'docs: another make docs is at work here; waiting for its end' && \
+	scripts/room build 10 'docs: the disk is full: the pages need 10 MB in build/' && \
 	sphinx-build -W --keep-going -q -E -b html -d build/doctrees Documentation build/docs
 	@echo 'build/docs/index.html'
 
