@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""readme.py: compare README.md with what it repeats.
+"""readme.py: compare README.md with what it repeats, and measure it.
 
   scripts/lint.d/readme.py         prints the differences
   scripts/lint.d/readme.py FILE    prints the lines of make run in README.md that FILE, the output
                                    of one, does not have; .ci/run calls this
 
+  length       no more than 200 lines, and three sentences before the first picture
   benchmarks   the rows of "xtcp beside Linux TCP", and the numbers below them, with bench.rst
   knobs        the rows of "Tune it" with the defaults of knobs.rst
   messages     those of "When something goes wrong" with the texts of the errors that the sources
@@ -24,6 +25,8 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 README = "README.md"
+# What a reader takes in: of the whole, and of the paragraph that says what xtcp is.
+LINES_MAX, SENTENCES_MAX = 200, 3
 
 # Each row of README's table: the row of bench.rst with its numbers, of 6.12.
 BENCHMARKS = {
@@ -64,6 +67,16 @@ def rows(text):
     head = next(i for i, line in enumerate(lines) if re.fullmatch(r"[| -]+", line))
     # A cell may have a bar, with a backslash before it.
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[head + 1:]]
+
+
+def length(text):
+    lines, said = text.count("\n"), []
+    sentences = len(re.findall(r"[.!?](?=\s|$)", text.split("\n\n")[1]))
+    if lines > LINES_MAX:
+        said.append(f"{README}: {lines} lines, more than {LINES_MAX}")
+    if sentences > SENTENCES_MAX:
+        said.append(f"{README}: begins with {sentences} sentences, more than {SENTENCES_MAX}")
+    return said
 
 
 def benchmarks(text):
@@ -224,7 +237,7 @@ def main():
             said = printed(text, f.read())
         print("\n".join(said), end="\n" if said else "")
         sys.exit(bool(said))
-    for step in (benchmarks, knobs, messages, make_run):
+    for step in (length, benchmarks, knobs, messages, make_run):
         for line in step(text):
             print(line)
 
