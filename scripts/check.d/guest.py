@@ -23,6 +23,8 @@ BOOT_TIMEOUT_S = 180
 DEATH_TIMEOUT_S = 30
 # No guest ends by itself before its tests do: a month.
 GUEST_TIMEOUT_S = 30 * 24 * 3600
+# The status of scripts/vm after a signal, and the time in which the main thread ends an interrupted run.
+INTERRUPTED, INTERRUPTED_S = 130, 5
 # The lines to print of a guest that died.
 DEATH_LINES = 15
 # The time that slow checks, or real time on a busy host, may add to an answer.
@@ -61,7 +63,7 @@ class Guest:
         self.said = []
         self.finished = self.complained = False
         self.done = set()
-        self.wall_s = 0
+        self.wall_s = self.status = 0
 
     def options(self):
         """The tests' wishes as options of scripts/vm."""
@@ -187,7 +189,7 @@ class Guest:
             if line is None:
                 break
             self.take(line)
-        vm.wait()
+        self.status = vm.wait()
         running.discard(vm)
 
     def take(self, line):
@@ -238,7 +240,9 @@ class Guest:
                 not any("[xtcp" in line for line in trace if "RIP" in line))
 
     def bury(self):
-        """The guest died: blame what was running."""
+        """The guest died: blame what was running, unless ^C ended it, which reaches scripts/vm, too."""
+        if self.status == INTERRUPTED:
+            time.sleep(INTERRUPTED_S)
         name = self.current or "vm/guest"
         outcome = self.outcome or Outcome(name)
         outcome.wall_s = self.wall_s or time.monotonic() - self.began
