@@ -130,6 +130,10 @@ modules-quietly:
 		grep -E 'warning:|WARNING:|error:' $$log >&2 || :; \
 	done
 
+# W=1 runs the kernel's kernel-doc, too, which needs more of perl than Debian's perl-base. A machine with git has perl.
+# On a machine without it, with the sources as an archive, the modules are built without these warnings.
+warnings = $$(perl -e 'use Pod::Usage; print "W=1"' 2>/dev/null)
+
 # Links to files that are gone would keep a deleted file in the build. The lock
 # is for two makes in one clone.
 build/%/xtcp.ko: FORCE
@@ -137,19 +141,19 @@ build/%/xtcp.ko: FORCE
 	exec 9>'$(@D).lock' && scripts/turn 9 'another make builds $(@D); waiting for it' && \
 	find '$(@D)' -xtype l -delete && \
 	cp -rsf $(addprefix '$(CURDIR)'/,$(sources)) '$(@D)'/ && \
-	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' W=1 $(checking) \
+	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' $(warnings) $(checking) \
 		$(addsuffix =,$(free_text)) modules 9>&- && \
 	scripts/symbols '$@' "$$headers/Module.symvers" && \
 	mkdir -p '$(@D)/examples' && find '$(@D)/examples' -xtype l -delete && \
 	rm -f '$(@D)/examples/Module.symvers' && \
 	cp -sf $(addprefix '$(CURDIR)'/,Documentation/examples/Kbuild $(examples)) '$(@D)/examples/' && \
-	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)/examples' W=1 $(checking) \
+	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)/examples' $(warnings) $(checking) \
 		XTCP='$(CURDIR)' KBUILD_EXTRA_SYMBOLS='$(CURDIR)/$(@D)/Module.symvers' \
 		$(addsuffix =,$(free_text)) modules 9>&- && \
 	{ grep -qx CONFIG_UML=y "$$headers/include/config/auto.conf" || exit 0; } && \
 	mkdir -p '$(@D)/inside' && find '$(@D)/inside' -xtype l -delete && \
 	cp -sf $(addprefix '$(CURDIR)'/selftests/inside/,Kbuild calls.c) '$(@D)/inside/' && \
-	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)/inside' W=1 $(checking) \
+	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)/inside' $(warnings) $(checking) \
 		XTCP='$(CURDIR)' $(addsuffix =,$(free_text)) modules 9>&-
 
 FORCE:
