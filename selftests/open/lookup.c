@@ -324,6 +324,25 @@ TEST_F(lookup, listeners_elsewhere_cost_nothing)
 	EXPECT_GE(at_most(first), second);
 }
 
+/* The same address, other ports. */
+TEST_F(lookup, listeners_at_other_ports_cost_nothing)
+{
+	struct peer *p = &self->peer;
+	int fd = listener(_metadata, "10.0.0.1", NULL, SO_REUSEADDR);
+	int64_t before;
+
+	files_allow(_metadata, MANY + 100);
+	connection_ns(p, &fd);
+	before = connection_ns(p, &fd);
+	for (int i = 0; i < MANY; i++) {
+		int other = socket_new(-1);
+
+		ASSERT_EQ(0, socket_bind(other, "10.0.0.1", 6000 + i));
+		ASSERT_EQ(0, socket_listen(other, 1)) TH_LOG("the %d.", i);
+	}
+	EXPECT_GE(at_most(before), connection_ns(p, &fd));
+}
+
 TEST_F(lookup, reuseport_group_costs_no_more_when_it_is_large)
 {
 	struct peer *p = &self->peer;
