@@ -203,6 +203,7 @@ enum xtcp_recovery {
  * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
  * @bare_out: @in_flight is 1: our SYN or FIN, without an skb
+ * @fragmented: xtcp_min_snd_mss is more than the path's MTU allows: IP divides a full segment
  * @sacked_out: of @in_flight, received by the peer: SACKed or, without SACK, the
  *	number of duplicate ACKs
  * @lost_out: of @in_flight, believed lost; @retrans_out: retransmitted since
@@ -420,7 +421,8 @@ struct xtcp_sock {
 			probe_out:1,
 			probe_resent:1,
 			frto:1,
-			bare_out:1;
+			bare_out:1,
+			fragmented:1;
 	);
 	u16		advmss;
 	u16		peer_mss;

@@ -634,6 +634,7 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 header = xs->af->ip_hdr_len + XTCP_HDR_LEN;
+	u32 least = XTCP_KNOB(sock_net(sk), min_snd_mss);
 	u32 half = xs->snd_wnd_max;
 	struct dst_entry *dst;
 	u32 mss;
@@ -647,11 +648,11 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	}
 
 	mss = pmtu > header ? pmtu - header : 0;
+	xs->fragmented = mss < least + xs->af->packet->options_len(sk);
 	mss = xtcp_mtuprobe_bound(xs, min(mss, XTCP_MSS_MOST));
 	mss = min_t(u32, mss, xs->peer_mss);
 	mss -= min(mss, xs->af->packet->options_len(sk));
-	mss = max_t(u32, mss, XTCP_KNOB(sock_net(sk), min_snd_mss)) -
-	      payload_options(xs);
+	mss = max(mss, least) - payload_options(xs);
 
 	if (half > XTCP_MSS_DEFAULT)
 		half /= 2;

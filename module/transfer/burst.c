@@ -37,13 +37,15 @@
 /*
  * Segments that the route's device takes in one skb. Data with an urgent
  * pointer is not segmented, because the pointer is relative to each segment's
- * number; nor is a segment with CWR in Accurate ECN.
+ * number; nor is a segment with CWR in Accurate ECN. If IP divides each segment, a queue
+ * may refuse some of an skb's: the result of sending is an error, although others have left.
  */
 static u32 device_segs(const struct sock *sk)
 {
-	u32 segs = sk->sk_gso_max_size / xtcp_sk(sk)->mss;
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = sk->sk_gso_max_size / xs->mss;
 
-	if (unlikely(xtcp_sk(sk)->urgent.sending) || xtcp_accecn_needs_cwr(xtcp_sk(sk)))
+	if (unlikely(xs->urgent.sending || xs->fragmented) || xtcp_accecn_needs_cwr(xs))
 		return 1;
 	return clamp_t(u32, segs, 1, max_t(u32, sk->sk_gso_max_segs, 1));
 }

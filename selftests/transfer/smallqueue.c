@@ -337,6 +337,45 @@ TEST_F(smallqueue, refused_beside_a_copy)
 	close(other[1]);
 }
 
+/*
+ * The route's MTU is less than xtcp_min_snd_mss needs, so IP divides each segment. A queue
+ * that refuses some of the fragments may have taken those of other segments of the same skb.
+ * The peer acknowledges these together with one that was in flight, so they must not count
+ * as unsent.
+ */
+TEST_F(smallqueue, refused_fragments)
+{
+	const struct route_metrics small = {
+		.value = { [RTAX_MTU] = 68, [RTAX_LOCK] = 1 << RTAX_MTU },
+	};
+	struct pair *pr = &self->pair;
+	int client, server, got = 0;
+	char buf[4000] = "";
+
+	/* There the connection waits until it is given up. */
+	NOT_ON_STOCK();
+	/* IPv6 has no such MTU. */
+	if (pr->family == AF_INET6)
+		return;
+	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 5 });
+	route_add_metrics(WHERE(_metadata), &pr->addr[SERVER], 32, "veth0", &small);
+	pair_connected(pr, PORT, &client, &server);
+	/* The congestion window grows, and the burst that may be sent at once. */
+	stream_transfer(_metadata, client, server, 10000, 1000);
+	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 5, .limit = 7 });
+	ASSERT_EQ(0, setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)));
+	ASSERT_EQ(0, setsockopt(server, IPPROTO_TCP, TCP_QUICKACK, &(int){ 0 }, sizeof(int)));
+	ASSERT_EQ(1, send(client, buf, 1, 0));
+	ASSERT_EQ(4000, send(client, buf, 4000, 0));
+	while (got < 4001) {
+		ASSERT_EQ(1, poll(&(struct pollfd){ server, POLLIN }, 1, 3000))
+			TH_LOG("after %d bytes", got);
+		got += recv(server, buf, sizeof(buf), 0);
+	}
+	close(client);
+	close(server);
+}
+
 /* --- our ACKs ------------------------------------------------------------ */
 
 #define ACKS 10
