@@ -243,16 +243,26 @@ void link_set_mtu(struct where at, const char *name, int mtu)
 	request_send(at, &rq, "link mtu");
 }
 
-void link_set_single_segments(struct where at, const char *name)
+static void gso_limit_set(struct where at, const char *name, int limit, uint32_t value)
 {
 	struct ifinfomsg *ifi;
 	struct request rq;
-	uint32_t one = 1;
 
 	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = if_nametoindex(name);
-	request_attr(&rq, IFLA_GSO_MAX_SEGS, &one, sizeof(one));
-	request_send(at, &rq, "link gso_max_segs");
+	request_attr(&rq, limit, &value, sizeof(value));
+	request_send(at, &rq, "GSO limit of a link");
+}
+
+void link_set_single_segments(struct where at, const char *name)
+{
+	gso_limit_set(at, name, IFLA_GSO_MAX_SEGS, 1);
+}
+
+void link_set_gso(struct where at, const char *name, uint32_t max_segs, uint32_t max_size)
+{
+	gso_limit_set(at, name, IFLA_GSO_MAX_SEGS, max_segs);
+	gso_limit_set(at, name, IFLA_GSO_MAX_SIZE, max_size);
 }
 
 void link_set_offload(struct where at, const char *name, uint32_t which, bool on)
@@ -596,7 +606,6 @@ static void request_qdisc(struct request *rq, const char *dev, const char *kind)
 	tcm = request_start(rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
 	tcm->tcm_family = AF_UNSPEC;
 	tcm->tcm_ifindex = if_nametoindex(dev);
-	tcm->tcm_handle = 0x10000;
 	tcm->tcm_parent = TC_H_ROOT;
 	request_attr(rq, TCA_KIND, kind, strlen(kind) + 1);
 }
@@ -663,4 +672,14 @@ void fq_set(struct where at, const char *dev)
 
 	request_qdisc(&rq, dev, "fq");
 	request_send(at, &rq, "fq");
+}
+
+void pfifo_set(struct where at, const char *dev, uint32_t limit)
+{
+	struct tc_fifo_qopt qopt = { .limit = limit };
+	struct request rq;
+
+	request_qdisc(&rq, dev, "pfifo");
+	request_attr(&rq, TCA_OPTIONS, &qopt, sizeof(qopt));
+	request_send(at, &rq, "pfifo");
 }

@@ -100,6 +100,8 @@ struct ipaddr route_gateway(struct where at, const struct ipaddr *dst);
 
 /* Segments reach @dev one by one, not as large skbs to segment. */
 void link_set_single_segments(struct where at, const char *dev);
+/* The largest skbs that are left for @dev to segment: segments, bytes. */
+void link_set_gso(struct where at, const char *dev, uint32_t max_segs, uint32_t max_size);
 
 /* One of the ETHTOOL_S* switches of a device (STSO, SGSO, SSG, STXCSUM). */
 void link_set_offload(struct where at, const char *dev, uint32_t which, bool on);
@@ -123,6 +125,8 @@ struct netem {
 void netem_set(struct where at, const char *dev, const struct netem *netem);
 /* Packets that leave through @dev are spaced by their sockets' rates. */
 void fq_set(struct where at, const char *dev);
+/* Up to @limit packets wait, and leave in their order. */
+void pfifo_set(struct where at, const char *dev, uint32_t limit);
 
 /* Replaces the content of a file; all of @text must be written. */
 #define file_write(md, path, text) file_write_at(WHERE(md), path, text)
