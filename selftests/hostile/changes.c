@@ -392,6 +392,14 @@ static void socket_tune(struct round *r, int i, enum side side)
 	option_set(fd, o, value);
 }
 
+/* BBR goes, too: it may have measured a rate of some bytes per second, which grows slowly. */
+static void socket_restore(int fd)
+{
+	for (int n = 0; n < ARRAY_SIZE(options); n++)
+		option_set(fd, &options[n], options[n].usual);
+	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", strlen("cubic"));
+}
+
 static void settings_tune(struct round *r)
 {
 	enum side side = draw(2);
@@ -422,8 +430,7 @@ static void settings_restore(struct round *r)
 				knob_set_text(knobs[i].name, r->usual[i]);
 		}
 		for (int i = 0; i < TALKS; i++)
-			for (int n = 0; n < ARRAY_SIZE(options); n++)
-				option_set(r->talk[i].end[s].fd, &options[n], options[n].usual);
+			socket_restore(r->talk[i].end[s].fd);
 	}
 }
 
