@@ -636,7 +636,8 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
  * packets have another one, and "ip rule ... ipproto" may send them to another table. So pass a
  * packet of the connection.
  */
-static noinline void ipv4_mtu_reduced_by_rules(struct sock *sk, struct dst_entry *dst, unsigned int mtu)
+static noinline void ipv4_mtu_reduced_by_rules(struct sock *sk, struct dst_entry *dst,
+					       unsigned int mtu)
 {
 	struct iphdr iph = {
 		.protocol = xtcp_sk(sk)->flow.wire,
