@@ -172,12 +172,14 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 }
 #endif
 
-/* linux/socket.h: timestamps for a control message are ktime_t since 7.3 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
-#define xtcp_scm_stamp(time)	ktime_to_timespec64(time)
-#else
-#define xtcp_scm_stamp(time)	(time)
-#endif
+/*
+ * linux/socket.h: timestamps for a control message are ktime_t since 7.3, and since an update of
+ * 7.2. As for XTCP_CORK6_SIZE below, no version is asked.
+ */
+#define xtcp_scm_stamp(time)	\
+	_Generic(((struct scm_timestamping_internal *)NULL)->ts[0], \
+		 ktime_t: (time), \
+		 struct timespec64: ktime_to_timespec64(time))
 
 /* linux/socket.h: addresses of any length have a type of their own since 6.19 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
@@ -480,10 +482,10 @@ static inline void xtcp_bind_timewait_del(struct sock *sk)
 
 /*
  * net/inet_hashtables.h, net/addrconf.h: inet_put_port() and inet_rcv_saddr_equal() are not
- * exported since 7.3. A pointer to the first one is; the second one compares the addresses
- * that two sockets are bound to, of which one may be a wildcard.
+ * exported since 7.3, and since an update of 7.2. A pointer to the first one is; the second one
+ * compares the addresses that two sockets are bound to, of which one may be a wildcard.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
 #define xtcp_kernel_put_port(sk)		inet_put_port(sk)
 #define xtcp_kernel_saddr_equal(sk, other)	inet_rcv_saddr_equal(sk, other, true)
 #else
@@ -516,13 +518,15 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #endif
 
 /*
- * net/inet_sock.h: since 7.3 the cork of IPv6's datagrams is in that of IPv4, and was in
- * struct ipv6_pinfo
+ * net/inet_sock.h: since 7.3, and since an update of 7.2, the cork of IPv6's datagrams is in that of
+ * IPv4, and was in struct ipv6_pinfo. Updates of other series may follow, so no version is asked.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0) || !IS_ENABLED(CONFIG_IPV6)
-#define XTCP_CORK6_SIZE		0
+#if IS_ENABLED(CONFIG_IPV6)
+#define XTCP_CORK6_SIZE	\
+	(sizeof(struct inet_cork_full) == sizeof(struct inet_cork) + sizeof(struct flowi) ? \
+	 0 : sizeof(struct inet6_cork))
 #else
-#define XTCP_CORK6_SIZE		sizeof(struct inet6_cork)
+#define XTCP_CORK6_SIZE		0
 #endif
 
 /*
