@@ -10,6 +10,7 @@
 #include "lib/tcpoption.h"
 
 #include <linux/errqueue.h>
+#include <linux/filter.h>
 
 PEER_FIXTURE(options);
 
@@ -543,6 +544,34 @@ TEST_F(options, opt_so_bindtodevice_listener)
 	ASSERT_EQ(0, listen(c.lfd, 1));
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = RST | ACK, .ack = 1);
+}
+
+static int attach_chooser(int fd)
+{
+	struct sock_filter first = { .code = BPF_RET | BPF_K };
+	struct sock_fprog prog = { .len = 1, .filter = &first };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) ? errno : 0;
+}
+
+/*
+ * A program that chooses a listener is for sockets that listen or will: a connection that has
+ * none gets none. Before Linux 6.8 xtcp does not see the option.
+ */
+TEST_F(options, opt_reuseport_program_of_a_connection)
+{
+	int refused = stock_mode() || kernel_is_since(6, 8) ? EINVAL : 0;
+	struct conn c;
+	int fd = fresh(_metadata);
+
+	ASSERT_EQ(0, set(fd, SOL_SOCKET, SO_REUSEPORT, 1));
+	EXPECT_EQ(0, attach_chooser(fd));
+	for (int active = 0; active < 2; active++) {
+		conn_open(&self->peer, &c, .active = active);
+		EXPECT_EQ(EINVAL, attach_chooser(c.fd));
+		ASSERT_EQ(0, set(c.fd, SOL_SOCKET, SO_REUSEPORT, 1));
+		EXPECT_EQ(refused, attach_chooser(c.fd));
+	}
 }
 
 /* --- children ----------------------------------------------------------- */
