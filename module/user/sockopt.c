@@ -622,6 +622,16 @@ static int share_set(struct socket *sock, int optname, sockptr_t optval,
 	return 0;
 }
 
+/*
+ * SO_ATTACH_REUSEPORT_CBPF and _EBPF: the socket layer refuses a program to a socket that is in the
+ * protocol's tables and in no group. It looks at sk_node, by which only listeners are linked here.
+ */
+static bool chooser_is_refused(const struct sock *sk, int optname)
+{
+	return (optname == SO_ATTACH_REUSEPORT_CBPF || optname == SO_ATTACH_REUSEPORT_EBPF) &&
+	       !xtcp_state_in(sk, XTCP_UNCONNECTED) && !rcu_access_pointer(sk->sk_reuseport_cb);
+}
+
 /**
  * xtcp_setsockopt_any - setsockopt(), all levels
  * @sock: socket, not locked
@@ -648,6 +658,8 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 	if (optname == SO_ATTACH_FILTER &&
 	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
 		return int_read(&val, optval, optlen) ?: -EPERM;
+	if (unlikely(chooser_is_refused(sk, optname)))
+		return int_read(&val, optval, optlen) ?: -EINVAL;
 	if (optname == SO_TIMESTAMPING_OLD || optname == SO_TIMESTAMPING_NEW)
 		return timestamping_set(sock, optname, optval, optlen);
 	if (optname == SO_REUSEADDR || optname == SO_REUSEPORT)
