@@ -926,4 +926,33 @@ TEST_F(port, one_port_on_two_devices)
 	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7005));
 }
 
+/* A socket listens on the device that it is bound to then, not on that of its bind(). */
+static void listen_elsewhere(struct __test_metadata *_metadata, enum stack one)
+{
+	int first = stack_socket(one, 0), stock = stack_socket(STOCKS, 0);
+
+	ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "dummy0", 7));
+	ASSERT_EQ(0, socket_bind(first, "", 7005));
+	ASSERT_EQ(0, socket_bind(stock, "", 7005));
+	ASSERT_EQ(0, socket_listen(stock, 4));
+	ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
+	EXPECT_EQ(EADDRINUSE, socket_listen(first, 4));
+	close(stock);
+	EXPECT_EQ(0, socket_listen(first, 4));
+	stock = stack_socket(STOCKS, 0);
+	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "dummy0", 7));
+	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7005));
+	close(stock);
+	close(first);
+}
+
+TEST_F(port, lc_116_listens_on_another_device)
+{
+	NOT_ON_STOCK();
+	dummy_new(WHERE(_metadata), "dummy0");
+	listen_elsewhere(_metadata, STOCKS);
+	listen_elsewhere(_metadata, OURS);
+}
+
 TEST_HARNESS_MAIN
