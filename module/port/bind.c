@@ -62,6 +62,21 @@ static struct xtcp_shadow *bind_hold(struct sock *sk, struct xtcp_port *port,
 	return ERR_PTR(err);
 }
 
+/*
+ * The bucket of the port for the device that @sk is bound to, or NULL. On the TCP wire that may be
+ * another one than @sk has, if SO_BINDTODEVICE was set after bind(): the old shadow holds the
+ * port on the old device alone.
+ */
+static struct xtcp_port *bind_bucket(const struct sock *sk, const struct xtcp_claim *claim,
+				     struct xtcp_port_chain *chain, u16 num, u8 class)
+{
+	struct xtcp_port *own = xtcp_sk(sk)->port;
+
+	if (own && (!claim->wire || xtcp_tcp_port(own)->ifindex == claim->ifindex))
+		return own;
+	return xtcp_port_find(chain, num, claim->at, claim->ifindex, class);
+}
+
 /* Take port @num, with the chain locked, if the kernel's rules allow it, too. */
 static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
 		     struct xtcp_port_chain *chain, u16 num, bool listens,
@@ -71,8 +86,7 @@ static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
 	u8 class = xtcp_port_class(sk);
 	struct xtcp_port *port;
 
-	port = xtcp_sk(sk)->port ?:
-	       xtcp_port_find(chain, num, claim->at, claim->ifindex, class);
+	port = bind_bucket(sk, claim, chain, num, class);
 	if (!port && !*spare)
 		return -ENOMEM;
 	if (claim->wire) {
@@ -86,6 +100,8 @@ static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
 	xtcp_port_give_shadow(port, &shadow);
 	if (!xtcp_sk(sk)->port)
 		xtcp_port_owner_add(sk, port);
+	else if (unlikely(xtcp_sk(sk)->port != port))
+		xtcp_port_owner_move(chain, sk, port);
 	xtcp_shadow_put(shadow);
 	return 0;
 }
