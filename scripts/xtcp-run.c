@@ -232,15 +232,15 @@ static bool read_elf(int fd, const unsigned char *head, struct elf *elf)
 }
 
 /* The dynamic linker ignores LD_PRELOAD in a program that gains rights by being run. */
-static bool gains_rights(int fd)
+static bool gains_rights(const char *path)
 {
 	struct stat st;
 
-	if (fstat(fd, &st))
+	if (stat(path, &st))
 		return false;
 	return (st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
 	       (st.st_mode & S_ISGID && st.st_gid != getegid()) ||
-	       (geteuid() && fgetxattr(fd, "security.capability", NULL, 0) > 0);
+	       (geteuid() && getxattr(path, "security.capability", NULL, 0) > 0);
 }
 
 /* What @path is: the library, or this program. */
@@ -279,9 +279,13 @@ struct obstacle {
 	bool runs;	/* with -f it runs all the same, on the kernel's TCP */
 };
 
-/* Of the open file, which may be no ELF file. @head: its first @got bytes. */
-static struct obstacle obstacle_of(int fd, const unsigned char *head, ssize_t got,
-				   const char *library)
+static const struct obstacle rights = {
+	"gains rights by being run (setuid, setgid or capabilities)", true
+};
+
+/* Of the file @path, which is open and may be no ELF file. @head: its first @got bytes. */
+static struct obstacle obstacle_of(const char *path, int fd, const unsigned char *head,
+				   ssize_t got, const char *library)
 {
 	static char other[PATH_MAX + sizeof("has another C library ()")];
 	struct elf elf, ours;
@@ -293,9 +297,8 @@ static struct obstacle obstacle_of(int fd, const unsigned char *head, ssize_t go
 	if (read_file(library, &ours) &&
 	    (ours.class != elf.class || ours.machine != elf.machine))
 		return (struct obstacle){ "is of another machine type than the library", true };
-	if (gains_rights(fd))
-		return (struct obstacle){ .text = "gains rights by being run "
-					  "(setuid, setgid or capabilities)", .runs = true };
+	if (gains_rights(path))
+		return rights;
 	if (!has_another_c_library(&elf))
 		return (struct obstacle){ };
 	snprintf(other, sizeof(other), "has another C library (%s)", elf.linker);
@@ -303,7 +306,8 @@ static struct obstacle obstacle_of(int fd, const unsigned char *head, ssize_t go
 }
 
 /* As obstacle_of(), of @program or of what runs it; *@file, which the caller frees, is the
- * one meant. No text as well if the file can't be read to tell.
+ * one meant. No text as well if the file can't be read to tell; but some systems let nobody
+ * read sudo, of which stat() tells enough.
  */
 static struct obstacle find_obstacle(const char *program, const char *library, char **file)
 {
@@ -317,10 +321,10 @@ static struct obstacle find_obstacle(const char *program, const char *library, c
 	for (i = 0; *file && i < INTERPRETERS; i++) {
 		fd = open(*file, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return why;
+			return gains_rights(*file) ? rights : why;
 		got = read(fd, head, sizeof(head) - 1);
 		head[got > 0 ? got : 0] = '\0';
-		why = obstacle_of(fd, (unsigned char *)head, got, library);
+		why = obstacle_of(*file, fd, (unsigned char *)head, got, library);
 		close(fd);
 		next = why.text ? NULL : interpreter(head);
 		if (!next)
