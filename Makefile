@@ -399,6 +399,9 @@ may-write:
 		[ -w "$$folder" ] || { echo "$(firstword $(MAKECMDGOALS)): no permission to write to $$to: be root, or set DESTDIR" >&2; exit 1; }; \
 	done
 
+# $(call whole,MODE,FILE,TO): as install -D, but TO is always a whole file: the new one, or the one before.
+whole = install -D -m $(1) $(2) $(3).new && mv $(3).new $(3) || { rm -f $(3).new; exit 1; }
+
 # $(call room_for,WHAT,FOLDER)
 room_for = scripts/room '$(2)' 10 "install: the disk is full: $(1) need 10 MB in $(2)"
 
@@ -406,12 +409,14 @@ ifneq ($(XTCP_INSTALL_LOCKED)$(dry),)
 # Without their debug information, which is 30 times as large as the rest. A signature
 # comes last: a module that is changed afterwards has none. SIGN_KEY and SIGN_CERT are
 # the files of a key that the machine's firmware knows (Documentation/install.rst).
-# Under its name there is a whole module, or the one before.
+# Under its name there is a whole module, or the one before. The file of modprobe.d comes before the first
+# module: if a later step fails, no user's socket() loads what is there already.
 install-modules:
 	@set -e; new=; trap '[ $$? = 0 ] || rm -f "$$new"' EXIT; trap 'exit 130' INT; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		headers=$$(scripts/kver --build $$release); \
 		$(call room_for,the modules,$(DESTDIR)/lib/modules); \
+		$(call whole,644,scripts/modprobe.conf,'$(DESTDIR)$(modprobe_conf)'); \
 		for module in $(kernel_objects); do \
 			[ -e build/$$release/$$module ] || continue; \
 			to='$(DESTDIR)'/lib/modules/$$release/updates/$$module; \
@@ -426,14 +431,14 @@ install-modules:
 		install -D -m 644 build/$$release/Module.symvers '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release/Module.symvers; \
 		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done
-	install -D -m 644 scripts/modprobe.conf '$(DESTDIR)$(modprobe_conf)'
 
-# What needs no kernel: debian/rules calls this alone.
+# What needs no kernel: debian/rules calls this alone. A service that starts meanwhile must find the library: without
+# it, or with half of it, the dynamic linker would start the service on the kernel's TCP.
 install-tools:
 	@$(call room_for,the commands,$(DESTDIR)$(PREFIX))
 	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
 	install -D -m 644 include/linux/xtcp_congestion.h '$(DESTDIR)$(PREFIX)/lib/xtcp/include/linux/xtcp_congestion.h'
-	install -D -m 755 "$$(scripts/xtcp-run --program)" '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
+	$(call whole,755,"$$(scripts/xtcp-run --program)",'$(DESTDIR)$(PREFIX)/bin/xtcp-run')
 	install -D -m 755 scripts/xtcp '$(DESTDIR)$(PREFIX)/bin/xtcp'
 	rm -rf '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcptool'
 	@set -e; cd scripts; for file in $(command_files); do \
@@ -447,7 +452,7 @@ install-tools:
 	install -D -m 644 scripts/xtcp.lua '$(DESTDIR)$(PREFIX)/share/xtcp/xtcp.lua'
 	install -D -m 644 scripts/xtcp.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtcp'
 	ln -sf xtcp '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtcp-run'
-	install -D -m 644 "$$(scripts/xtcp-run --library)" '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'
+	$(call whole,644,"$$(scripts/xtcp-run --library)",'$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so')
 	@set -e; for page in Documentation/man/*.[1-8]; do \
 		install -D -m 644 "$$page" '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
 		echo "install $$page"; \
