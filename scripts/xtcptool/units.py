@@ -149,6 +149,10 @@ class Units:
         os.remove(path)
         return True
 
+    def remove_shared(self):
+        """The files that all units share, if there is no unit left. Returns their paths."""
+        return [] if self.enabled() else [p for p in map(self.path, SHARED) if self.remove(p)]
+
     def enabled(self):
         """The drop-ins of all units."""
         return [p for p in glob.glob(os.path.join(glob.escape(self.root), SETTINGS, "*.service.d", DROP_IN)) if is_ours(p)]
@@ -158,7 +162,7 @@ def is_ours(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
             return f.readline() == MARK
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -424,6 +424,20 @@ enable_on_a_full_disk() {
 		expect_equal 644 "$(stat -c %a "$image/etc/systemd/system/one.service.d/xtcp.conf")" mode
 }
 
+# Of an enable that fails at the drop-in nothing stays, unless another unit needs it.
+program_test enable_that_fails
+enable_that_fails() {
+	local image=$dir/half etc=$dir/half/etc
+	mkdir -p "$etc/systemd/system" &&
+		printf '[Service]\nExecStart=/bin/sh\n' | tee "$etc/systemd/system/one.service" >"$etc/systemd/system/two.service" &&
+		: >"$etc/systemd/system/one.service.d" || return
+	expect_status 1 xtcp enable one --root "$image" && expect_error 'one.service.d' &&
+		expect_equal '' "$(find "$image" -name '*xtcp*')" 'files that stay' &&
+		expect_status 1 xtcp disable one --root "$image" && expect_error 'one.service is not enabled' &&
+		expect_status 0 xtcp enable two --root "$image" && expect_status 1 xtcp enable one --root "$image" &&
+		expect_equal 3 "$(find "$image" -name '*xtcp.conf' | wc -l)" 'files of two.service'
+}
+
 # An image with links to this machine's files, and a program into which nothing is preloaded.
 program_test enable_refuses
 enable_refuses() {

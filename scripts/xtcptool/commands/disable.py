@@ -25,11 +25,9 @@ def run(args):
     path = here.drop_in(name)
     if not here.remove(path):
         raise Failure(f"{name} is not enabled")
-    removed = [path]
     with contextlib.suppress(OSError):
         os.rmdir(os.path.dirname(path))	# it may have other drop-ins
-    if not here.enabled():
-        removed += [p for p in map(here.path, units.SHARED) if here.remove(p)]
+    removed = [path] + here.remove_shared()
     said = [] if args.root else units.tell_machine(["systemctl", "daemon-reload"])
     for line in said:
         print(f"xtcp disable: {text.printable(line)}", file=sys.stderr)

@@ -7,6 +7,7 @@ boot and let all groups open xtcp sockets. The service changes when it is restar
 the knob xtcp_wire, reaches only hosts with xtcp. `xtcp disable UNIT` undoes it.
 """
 
+import contextlib
 import sys
 
 from xtcptool import Failure, Usage, text, units
@@ -52,9 +53,15 @@ def run(args):
     drop_in = here.drop_in(name)
     if not here.may_write(drop_in):
         raise Failure(f"{here.shown(drop_in)} is not of xtcp enable")
-    # The drop-in last: with it alone the service would not start after a boot.
-    shared = [here.path(path) for path, what in units.SHARED.items() if here.write(here.path(path), what)]
-    here.write(drop_in, content(args, library))
+    try:
+        # The drop-in last: with it alone the service would not start after a boot.
+        shared = [here.path(path) for path, what in units.SHARED.items() if here.write(here.path(path), what)]
+        here.write(drop_in, content(args, library))
+    except BaseException:
+        # Without a drop-in `xtcp disable` would not find them, and the next boot would let all groups in.
+        with contextlib.suppress(OSError, Failure):
+            here.remove_shared()
+        raise
     written = [here.shown(path) for path in [drop_in] + shared]
     said = [] if args.root else units.tell_machine(
         ["modprobe", "xtcp"], units.apply_knob(), ["systemctl", "daemon-reload"])
