@@ -26,6 +26,7 @@ SHARED = {
     "etc/sysctl.d/90-xtcp.conf": "net.ipv4.xtcp_gid_range = 0 4294967294\n",
 }
 NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.service")
+LONGEST_WAY = 1000	# steps of a path, through links
 PREFIXES = "@-:+!|"	# of a command in ExecStart=
 COMMAND = re.compile(r"^[ \t]*ExecStart[ \t]*=[ \t]*(.*?)[ \t]*$", re.M)
 
@@ -70,11 +71,34 @@ class Units:
         """@path as the machine with this root names it."""
         return "/" + os.path.relpath(path, self.root)
 
+    def followed(self, name):
+        """Where a path of the machine with this root leads, whose links may be absolute."""
+        done, rest = "", name.strip("/").split("/")
+        for _ in range(LONGEST_WAY):
+            if not rest:
+                break
+            word = rest.pop(0)
+            if word in ("", "."):
+                continue
+            path = os.path.dirname(done) if word == ".." else os.path.join(done, word)
+            try:
+                target = os.readlink(self.path(path)) if word != ".." else None
+            except OSError:
+                target = None
+            if target is None:
+                done = path
+                continue
+            done = "" if target.startswith("/") else done
+            rest = target.split("/") + rest
+        return self.path(done)
+
     def unit_file(self, name):
         plain = re.sub(r"@.+\.service$", "@.service", name)
         for place in PLACES:
             for candidate in dict.fromkeys((name, plain)):
-                path = self.path(os.path.join(place, candidate))
+                path = self.followed(os.path.join(place, candidate))
+                if path == self.path("dev/null"):
+                    raise Failure(f"{name} is masked")
                 if os.path.isfile(path):
                     return path
         raise Failure(f"no unit {name}")
@@ -105,8 +129,12 @@ class Units:
         # An image has a library of its own.
         if os.path.isfile(self.path(library.lstrip("/"))):
             library = self.path(library.lstrip("/"))
-        for program in self.programs(name):
-            file = self.path(program.lstrip("/"))
+        programs = self.programs(name)
+        if programs and all(os.path.basename(program) == "true" for program in programs):
+            raise Failure(f"{name} starts no program: enable the unit that does (of Debian's postgresql that is "
+                          "postgresql@VERSION-main)")
+        for program in programs:
+            file = self.followed(program)
             why = obstacle(file, library)
             if why:
                 raise Failure(f"{program} {why}: start it by xtcp-run --cgroup")

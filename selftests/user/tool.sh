@@ -395,7 +395,14 @@ print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + 
 	refused one /arm '/arm is of another machine type than the library: start it by xtcp-run --cgroup' &&
 		refused one -/narrow '/narrow is of another machine type' &&
 		refused one '@/musl name' '/musl has another C library (/lib64/ld-musl--x86_64.so.1): start it by' &&
-		refused one '"/my bin/static" -v' '/my bin/static is statically linked' || return
+		refused one '"/my bin/static" -v' '/my bin/static is statically linked' &&
+		refused one -/usr/bin/true 'one.service starts no program' || return
+	# An alias, as systemctl makes it, and an alternative, as Debian does: absolute links, within the image.
+	mkdir -p "$image/lib/systemd/system" && ln -s /lib/systemd/system/real.service "$units/alias.service" && ln -s /arm "$image/alternative" &&
+		ln -s /dev/null "$units/masked.service" && printf '[Service]\nExecStart=/alternative\n' |
+		tee "$image/lib/systemd/system/masked.service" >"$image/lib/systemd/system/real.service" || return
+	expect_status 1 xtcp enable alias --root "$image" && expect_error '/alternative is of another machine type' &&
+		expect_status 1 xtcp enable masked --root "$image" && expect_error 'masked.service is masked' || return
 	printf '[Service]\nExecStart=/arm\n' | tee "$runtime/b.conf" >"$units/a-.service.d/b.conf"
 	refused two '"/my bin/socat"' '/arm is of another machine type' && refused a-b /bin/socat '/arm is of another' || return
 	printf '[Service]\n# ExecStart=/narrow\nExecStart=\nExecStart=/musl\n' >"$units/two.service.d/c.conf"
