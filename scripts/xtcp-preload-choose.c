@@ -13,9 +13,11 @@
  * listen() or connect() fails. If the address was taken on xtcp's side, they fail with
  * EADDRINUSE.
  *
- * A record belongs to a descriptor. Whoever works with one takes it out of the table, so
- * that no lock is needed, also in a child after fork(). It is used only if the descriptor
- * still is the same socket, by its inode.
+ * A record belongs to a descriptor. Whoever works with one leaves a mark in its place in the
+ * table, for which other threads wait: what a thread does to the socket, and what the choice
+ * takes over, come one after the other. The mark names its thread, so that nobody waits for
+ * one that has gone, as in a child after fork(). A record is used only if the descriptor still
+ * is the same socket, by its inode.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,12 +25,15 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "xtcp-preload.h"
@@ -76,16 +81,60 @@ static struct undecided *_Atomic table[DESCRIPTORS];
 static bool listeners = true, connections = true;	/* these may be xtcp's */
 static unsigned char ports[PORTS / 8];			/* bit map; all are set: any port */
 
-static struct undecided *take(int fd)
+/* An odd number, which no pointer is. */
+static struct undecided *mark_of(pid_t thread)
 {
-	if (fd < 0 || fd >= DESCRIPTORS || !atomic_load(&table[fd]))
-		return NULL;
-	return atomic_exchange(&table[fd], NULL);
+	return (struct undecided *)((uintptr_t)thread << 1 | 1);
 }
 
+static bool is_mark(const struct undecided *u)
+{
+	return (uintptr_t)u & 1;
+}
+
+/* Its thread is another one of this process. A signal handler does not wait for its own. */
+static bool is_to_wait_for(const struct undecided *mark)
+{
+	pid_t thread = (uintptr_t)mark >> 1;
+	int saved = errno;
+	bool is = thread != syscall(SYS_gettid) && !syscall(SYS_tgkill, getpid(), thread, 0);
+
+	errno = saved;
+	return is;
+}
+
+/* The record, with this thread's mark in its place until put(). */
+static struct undecided *take(int fd)
+{
+	struct undecided *u, *own;
+
+	if (fd < 0 || fd >= DESCRIPTORS || !atomic_load(&table[fd]))
+		return NULL;
+	own = mark_of(syscall(SYS_gettid));
+	while ((u = atomic_load(&table[fd]))) {
+		if (!is_mark(u)) {
+			if (atomic_compare_exchange_strong(&table[fd], &u, own))
+				return u;
+		} else if (is_to_wait_for(u)) {
+			sched_yield();
+		} else {
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+/* @u: what was taken, or NULL if that is not needed any more. */
 static void put(int fd, struct undecided *u)
 {
-	free(atomic_exchange(&table[fd], u));
+	atomic_store(&table[fd], u);
+}
+
+static void forget(int fd, struct undecided *u)
+{
+	if (u)
+		put(fd, NULL);
+	free(u);
 }
 
 static ino_t inode_of(int fd)
@@ -101,7 +150,7 @@ static struct undecided *take_same(int fd)
 	struct undecided *u = take(fd);
 
 	if (u && u->inode != inode_of(fd)) {
-		free(u);
+		forget(fd, u);
 		u = NULL;
 	}
 	return u;
@@ -114,7 +163,7 @@ static int open_undecided(int family, int type, int protocol)
 
 	if (fd < 0)
 		return fd;
-	free(take(fd));
+	forget(fd, take(fd));
 	u = fd < DESCRIPTORS ? calloc(1, sizeof(*u)) : NULL;
 	if (u) {
 		u->inode = inode_of(fd);
@@ -177,30 +226,37 @@ static void drop_option(struct undecided *u, int level, int name)
 	u->dropped_name = name;
 }
 
-__attribute__((visibility("default")))
-int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+static void note_option(struct undecided *u, int level, int name, const void *value,
+			socklen_t len)
 {
-	int rc = NEXT(setsockopt)(fd, level, name, value, len);
-	struct undecided *u = !rc && is_used() ? take_same(fd) : NULL;
-
-	if (!u)
-		return rc;
 	if (u->options < OPTIONS && len <= OPTION_LEN && !is_filter(level, name))
 		add_option(u, level, name, value, len);
 	else
 		drop_option(u, level, name);
-	put(fd, u);
+}
+
+__attribute__((visibility("default")))
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	struct undecided *u = is_used() ? take_same(fd) : NULL;
+	int rc = NEXT(setsockopt)(fd, level, name, value, len);
+
+	if (u) {
+		if (!rc)
+			note_option(u, level, name, value, len);
+		put(fd, u);
+	}
 	return rc;
 }
 
 __attribute__((visibility("default")))
 int bind(int fd, const struct sockaddr *to, socklen_t len)
 {
+	struct undecided *u = is_used() ? take_same(fd) : NULL;
 	int rc = NEXT(bind)(fd, to, len);
-	struct undecided *u = !rc && is_used() ? take_same(fd) : NULL;
 
 	if (u) {
-		u->is_bound = true;
+		u->is_bound |= !rc;
 		put(fd, u);
 	}
 	return rc;
@@ -222,11 +278,12 @@ static void place(struct undecided *u, int epoll, const struct epoll_event *even
 __attribute__((visibility("default")))
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
+	struct undecided *u = is_used() ? take_same(fd) : NULL;
 	int rc = NEXT(epoll_ctl)(epoll, op, fd, event);
-	struct undecided *u = !rc && is_used() ? take_same(fd) : NULL;
 
 	if (u) {
-		place(u, epoll, op == EPOLL_CTL_DEL ? NULL : event);
+		if (!rc)
+			place(u, epoll, op == EPOLL_CTL_DEL ? NULL : event);
 		put(fd, u);
 	}
 	return rc;
@@ -327,7 +384,7 @@ static bool decide(int fd, struct undecided *u, bool chosen)
 	if (!good && inode_of(fd) == u->inode)
 		put(fd, u);
 	else
-		free(u);
+		forget(fd, u);
 	errno = saved;
 	return good;
 }

@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static void *fake_next(const char *name);
 static int fake_dup3(int from, int to, int flags);
@@ -128,13 +130,27 @@ static int fake_connect(int fd, const struct sockaddr *to, socklen_t len)
 	return 0;
 }
 
+/* If slow, it returns some time after it has done its work: others get the CPU meanwhile. */
+static bool is_slow;
+static atomic_bool is_added;
+
+static int fake_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	int rc = epoll_ctl(epoll, op, fd, event);
+
+	atomic_store(&is_added, true);
+	if (is_slow)
+		usleep(200000);
+	return rc;
+}
+
 static void *fake_next(const char *name)
 {
 	static const struct { const char *name; void *function; } functions[] = {
 		{ "socket", socket },
 		{ "setsockopt", fake_setsockopt },
 		{ "bind", fake_bind },
-		{ "epoll_ctl", epoll_ctl },
+		{ "epoll_ctl", fake_epoll_ctl },
 		{ "listen", fake_listen },
 		{ "connect", fake_connect },
 	};
@@ -303,6 +319,48 @@ TEST(launcher_choose_fails_without_a_vital_option)
 	/* One for the filter of the first of them. */
 	EXPECT_EQ(2, lines);
 	EXPECT_NE(NULL, strstr(line, "so the call fails"));
+}
+
+struct addition {
+	int epoll, fd;
+};
+
+static void *add(void *arg)
+{
+	const struct addition *a = arg;
+	struct epoll_event event = { .events = EPOLLOUT };
+
+	return (void *)(intptr_t)choose_epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->fd, &event);
+}
+
+/* One thread has put the socket into an epoll set and not yet returned; another one connects
+ * it. In a child after fork() the first one has gone, and nobody waits for it.
+ */
+TEST(launcher_choose_waits_for_another_thread)
+{
+	struct addition a = { epoll_create1(0), program_socket("connect", "") };
+	struct epoll_event event = { .events = EPOLLIN };
+	pthread_t thread;
+	void *rc;
+	int status;
+	pid_t child;
+
+	is_slow = true;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, add, &a));
+	while (!atomic_load(&is_added))
+		usleep(1000);
+	child = fork();
+	if (!child) {
+		alarm(10);
+		_exit(connect_to(a.fd, 80));
+	}
+	EXPECT_EQ(0, connect_to(a.fd, 80));
+	EXPECT_EQ(1, by_xtcp.connect);
+	pthread_join(thread, &rc);
+	EXPECT_EQ(NULL, rc);
+	EXPECT_EQ(0, epoll_ctl(a.epoll, EPOLL_CTL_MOD, a.fd, &event));
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST_HARNESS_MAIN
