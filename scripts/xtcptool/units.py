@@ -54,7 +54,8 @@ def check_library(path):
     while path != "/":
         found = os.stat(path)
         if found.st_uid != 0 or found.st_mode & 0o022:
-            raise Failure(f"others than root may change {path}: install xtcp first")
+            raise Failure(f"others than root may change {path} (owner {found.st_uid}, group {found.st_gid}, "
+                          f"mode {found.st_mode & 0o7777:o}): mend that, or install xtcp elsewhere")
         path = os.path.dirname(path)
 
 
