@@ -4,6 +4,7 @@
 A new word is a row of WORDS, a new variant a row of VARIANTS.
 """
 
+import os
 import re
 import typing
 import zlib
@@ -22,6 +23,9 @@ UM = "User-mode Linux with the checks of a debug kernel"
 QUICK = "User-mode Linux without them"
 
 DEFAULT_TIMEOUT_S = 180
+
+# Part of what draws the variants of ALL=ci.
+TURN = os.environ.get("XTCP_CHECK_TURN", "")
 
 # A program has a word, for .admits and .bars, if its value is not the default.
 WORDS = (
@@ -121,8 +125,8 @@ def kernels_of(variant, marks):
 def few(name, variants, marks):
     """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
     kernel, and one on the oldest, another if there is one; of a slow or heavy program one of
-    the two. Its @name draws them."""
-    drawn = zlib.crc32(name.encode())
+    the two. Its @name and TURN draw them."""
+    drawn = zlib.crc32(f"{name}{TURN}".encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
     newest = on_newest[drawn % len(on_newest)] if on_newest else None
     on_oldest = [variant for variant, kernels in variants if kernels in (EVERY, OLDEST)]
