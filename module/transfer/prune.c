@@ -154,13 +154,26 @@ static bool page_takes(const struct sk_buff *to, const struct sk_buff *skb)
 	       !seq_after(xtcp_cb(skb)->seq, xtcp_cb(to)->end);
 }
 
-/* True if a page for @skb is worth it: @next can be moved there, too. */
-static bool pair_is_wasteful(const struct sk_buff *skb, const struct sk_buff *next)
+/*
+ * True if a page for @skb and those that follow is worth it: what can be moved there takes more
+ * memory. A few tiny segments take less than a page.
+ */
+static bool run_is_wasteful(struct sock *sk, bool ahead, struct sk_buff *skb)
 {
-	return skb_is_wasteful(skb) && next && skb_is_wasteful(next) &&
-	       !(xtcp_cb(next)->flags & XTCP_FIN) &&
-	       skb->len + next->len <= COLLAPSE_LEN &&
-	       !seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end);
+	seq_t end = xtcp_cb(skb)->seq;
+	u32 len = 0, memory = 0;
+
+	for (; skb; skb = next_of(sk, ahead, skb)) {
+		len += skb->len;
+		if (!skb_is_wasteful(skb) || (xtcp_cb(skb)->flags & XTCP_FIN) ||
+		    len > COLLAPSE_LEN || seq_after(xtcp_cb(skb)->seq, end))
+			return false;
+		memory += skb->truesize;
+		if (memory > SKB_TRUESIZE(COLLAPSE_LEN))
+			return true;
+		end = seq_later(xtcp_cb(skb)->end, end);
+	}
+	return false;
 }
 
 /* Insert an empty page before @skb. */
@@ -221,7 +234,7 @@ static bool prune_collapse(struct sock *sk, bool ahead)
 			continue;
 		}
 		to = page_has_space(skb) ? skb : NULL;
-		if (to || !pair_is_wasteful(skb, next)) {
+		if (to || !run_is_wasteful(sk, ahead, skb)) {
 			credit -= skb->truesize;
 			if (ahead && credit < 0)
 				return true;
