@@ -47,32 +47,6 @@ u32 xtcp_window_limit(const struct sock *sk)
 }
 
 /*
- * Bytes of payload that the buffer can take: @limit when it is empty, @space
- * now. @step: the least move of the edge that is announced (MUST-39).
- */
-struct window_space {
-	u32	limit;
-	u32	space;
-	u32	step;
-};
-
-static __always_inline struct window_space
-window_space_now(const struct sock *sk)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-	struct window_space buf = { .limit = xtcp_window_limit(sk) };
-	int space = READ_ONCE(sk->sk_rcvbuf) -
-		    READ_ONCE(sk->sk_backlog.len) -
-		    atomic_read(&sk->sk_rmem_alloc);
-
-	buf.space = min(xtcp_autotune_payload_in(xs, space), buf.limit);
-	if (unlikely(sk_under_memory_pressure(sk)))
-		buf.space = min(buf.space, PRESSURE_SEGS * xs->advmss);
-	buf.step = max(min_t(u32, xs->ack.rcv_mss, buf.limit / 2), 1U);
-	return buf;
-}
-
-/*
  * Some peers read the field as a signed number. With
  * xtcp_workaround_signed_windows an unscaled window stays positive for them.
  */
@@ -84,6 +58,34 @@ static u32 window_field_max(const struct sock *sk)
 	    XTCP_KNOB(sock_net(sk), workaround_signed_windows))
 		return S16_MAX;
 	return XTCP_WINDOW_MAX << xs->rcv_wscale;
+}
+
+/*
+ * Bytes of payload that the buffer can take and the window field can say: @limit when the buffer
+ * is empty, @space now. @step: the least move of the edge that is announced (MUST-39).
+ */
+struct window_space {
+	u32	limit;
+	u32	space;
+	u32	step;
+};
+
+static __always_inline struct window_space
+window_space_now(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct window_space buf = {
+		.limit = min(xtcp_window_limit(sk), window_field_max(sk)),
+	};
+	int space = READ_ONCE(sk->sk_rcvbuf) -
+		    READ_ONCE(sk->sk_backlog.len) -
+		    atomic_read(&sk->sk_rmem_alloc);
+
+	buf.space = min(xtcp_autotune_payload_in(xs, space), buf.limit);
+	if (unlikely(sk_under_memory_pressure(sk)))
+		buf.space = min(buf.space, PRESSURE_SEGS * xs->advmss);
+	buf.step = max(min_t(u32, xs->ack.rcv_mss, buf.limit / 2), 1U);
+	return buf;
 }
 
 /*
@@ -112,7 +114,7 @@ static __always_inline u32 window_next(const struct sock *sk, u32 left,
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 unit = 1U << xs->rcv_wscale;
-	u32 space = min(buf->space, window_field_max(sk));
+	u32 space = buf->space;
 	bool too_much = buf->space < left;
 
 	left = round_up(left, unit);
