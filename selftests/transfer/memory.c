@@ -7,6 +7,7 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 
 PEER_FIXTURE(memory);
@@ -234,6 +235,37 @@ TEST_F(memory, ctr_TCPRcvCollapsed)
 	EXPECT_LE(1, counter_moved(&before, "TCPRcvCollapsed"));
 	expect_pattern(_metadata, &c, ack - 1);
 	peer_drain(&self->peer, 5);
+}
+
+static void small_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 65536);
+}
+
+/*
+ * Pairs of bytes above a hole, too few for a page of memory: to copy each pair into one would
+ * take more memory than it frees, and nobody would count it.
+ */
+TEST_F(memory, collapsing_takes_no_memory)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .opt = WITH_SACK, .prepare = small_buffer);
+	counters_take(&before);
+	for (int i = 0; i < 400 && !counter_moved(&before, "TCPOFODrop"); i++) {
+		/* The second byte first, so that they are not joined as they arrive. */
+		conn_send(&c, .seq = 11 + i * 3, .len = 1);
+		conn_send(&c, .seq = 10 + i * 3, .len = 1);
+		peer_drain(p, 0);
+	}
+	EXPECT_LE(1, counter_moved(&before, "TCPOFODrop"));
+	EXPECT_GE(socket_meminfo(c.fd, SK_MEMINFO_RCVBUF) + 4096,
+		  socket_meminfo(c.fd, SK_MEMINFO_RMEM_ALLOC));
+	/* What has arrived is reserved. */
+	EXPECT_LE(0, socket_meminfo(c.fd, SK_MEMINFO_FWD_ALLOC));
+	peer_drain(p, 300);
 }
 
 TEST_F(memory, ctr_PruneCalled)
