@@ -357,6 +357,53 @@ TEST_F(window, rfc5681_4_2_quick_acks_end_where_room_does)
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .at_ms = 40);
 }
 
+/* Its window cannot be scaled, so that it is far smaller than the buffer. */
+static void large_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 200000);
+}
+
+TEST_F(window, rfc5681_4_2_quick_acks_with_an_unscaled_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = large_buffer);
+	for (int i = 0; i < 10; i++) {
+		conn_send(&c, .flags = ACK, .len = 1460);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	}
+}
+
+TEST_F(window, rfc5681_2_unscaled_window_stays_behind_a_hole)
+{
+	NOT_ON_STOCK();		/* whose buffer has other segments in it */
+	struct peer *p = &self->peer;
+	int64_t at, before;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = large_buffer);
+	/* More than the buffer takes beside the largest window. */
+	for (int i = 0; i < 180; i++) {
+		conn_send(&c, .len = 1460);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+		if (edge(&c) - conn_peer_nxt(&c) < 50000)
+			break;
+	}
+	at = conn_peer_nxt(&c);
+	before = edge(&c);
+	ASSERT_LE(at + 40000, before);
+	ASSERT_GE(at + 50000, before);
+	conn_send(&c, .seq = at + 1460, .len = 1460);
+	conn_expect(&c, .flags = ACK, .ack = at);
+	EXPECT_EQ(before, edge(&c));
+	EXPECT_LE(1460, read_all(&c));
+	peer_drain(p, 5);
+	conn_send(&c, .seq = at + 2 * 1460, .len = 1460);
+	conn_expect(&c, .flags = ACK, .ack = at);
+	EXPECT_EQ(before, edge(&c));
+}
+
 TEST_F(window, rfc9293_must_34_survives_shrinking)
 {
 	struct peer *p = &self->peer;
