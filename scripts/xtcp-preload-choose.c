@@ -25,7 +25,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,6 +33,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "xtcp-preload.h"
@@ -103,6 +103,16 @@ static bool is_to_wait_for(const struct undecided *mark)
 	return is;
 }
 
+/* Not sched_yield(): the other thread may have a lower priority, or sleep. */
+static void rest(void)
+{
+	struct timespec moment = { .tv_nsec = 20000 };
+	int saved = errno;
+
+	nanosleep(&moment, NULL);
+	errno = saved;
+}
+
 /* The record, with this thread's mark in its place until put(). */
 static struct undecided *take(int fd)
 {
@@ -116,7 +126,7 @@ static struct undecided *take(int fd)
 			if (atomic_compare_exchange_strong(&table[fd], &u, own))
 				return u;
 		} else if (is_to_wait_for(u)) {
-			sched_yield();
+			rest();
 		} else {
 			return NULL;
 		}

@@ -8,6 +8,8 @@
 /* vm: wires families */
 #include "rack.h"
 
+#include <linux/tcp.h>
+
 PEER_FIXTURE(rack);
 
 #define PTO_MS (2 * RTT_MS + slack_ms())	/* several segments in flight */

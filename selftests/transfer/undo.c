@@ -7,6 +7,8 @@
 /* vm: wires families */
 #include "rack.h"
 
+#include <linux/tcp.h>
+
 PEER_FIXTURE(undo);
 
 #define WITH_TS OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0))
