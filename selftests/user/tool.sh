@@ -4,7 +4,7 @@
 #
 # tool: the command xtcp (scripts/xtcp) beside real connections: what each subcommand
 # prints and does, wrong arguments, a machine without the module.
-# vm: timeout=600 busy with=python3 newest slow
+# vm: timeout=900 busy with=python3 newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
