@@ -61,7 +61,7 @@ help:
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run each test that is not slow once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run these and slow ones on 6.1 and 6.12, on both wires and over IPv6, too'
-	@echo 'make check-ci                    what .ci/run runs: one variant of each program on 6.1 and on 6.12'
+	@echo 'make check-ci                    what .ci/run runs: a drawn variant of most programs on 6.1 and 6.12'
 	@echo 'make soak [MINUTES=60]            run nginx, curl, iperf3, socat and redis over a bad path, and watch memory'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
@@ -357,7 +357,7 @@ endif
 		status=$$?; echo "vm: exit status $$status" >&2; exit $$status; }
 
 # Debian packages: built, checked by lintian, installed, used by DKMS and purged in a
-# chroot, as is what make install does, and make run there. Needs root and some 3 GB.
+# chroot, as is what make install does, and make run there. Needs root and some 5 GB.
 packages:
 	@$(call provide,packages)
 	@scripts/packages

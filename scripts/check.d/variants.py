@@ -124,8 +124,9 @@ def kernels_of(variant, marks):
 
 def few(name, variants, marks):
     """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
-    kernel, and one on the oldest, another if there is one; of a slow or heavy program one of
-    the two. Its @name and TURN draw them."""
+    kernel, and one on the oldest, another if there is one. Of a slow or heavy program one of
+    the two is left, and with TURN every second other program is left out on the oldest: the
+    next turn has it. Its @name and TURN draw all this."""
     drawn = zlib.crc32(f"{name}{TURN}".encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
     newest = on_newest[drawn % len(on_newest)] if on_newest else None
@@ -134,6 +135,8 @@ def few(name, variants, marks):
     oldest = on_oldest[drawn // 7 % len(on_oldest)] if on_oldest else None
     if (marks["slow"] or marks["heavy"]) and newest and oldest:
         newest, oldest = (newest, None) if drawn >> 16 & 1 else (None, oldest)
+    elif TURN and newest and drawn >> 16 & 1:
+        oldest = None
     for variant, _ in variants:
         kernels = {(True, True): EVERY, (True, False): NEWEST, (False, True): OLDEST}.get(
             (variant is newest, variant is oldest))
