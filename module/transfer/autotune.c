@@ -48,6 +48,9 @@
 /* Unit of time: 1024 ns, so that a shift converts; 32 bits are 73 minutes. */
 #define TICK_SHIFT	10
 #define TICKS_PER_MS	(NSEC_PER_MSEC >> TICK_SHIFT)
+/* The longest round trip: a sample has three bits of fraction. Nine minutes. */
+#define TICKS_MAX	(U32_MAX >> 3)
+#define RTT_MS_MAX	(TICKS_MAX / TICKS_PER_MS)
 
 #define SHARE_UNKNOWN	128		/* half of the memory is payload */
 
@@ -115,7 +118,7 @@ void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb)
  */
 static void rtt_sample(struct xtcp_autotune *at, u32 ticks, bool least)
 {
-	u32 sample = min(ticks, U32_MAX >> 3) << 3;
+	u32 sample = min(ticks, TICKS_MAX) << 3;
 
 	if (!at->rtt || sample < at->rtt)
 		at->rtt = sample;
@@ -129,11 +132,12 @@ static void rtt_sample(struct xtcp_autotune *at, u32 ticks, bool least)
  * @seg: acceptable segment with payload
  *
  * Only the first segment that echoes a timestamp counts, if it is a full one: a
- * small one may have waited for the peer's user.
+ * small one may have waited for the peer's user. Nor does an echo of what was sent
+ * RTT_MS_MAX ago: the peer was silent meanwhile, and the number of ticks may have wrapped.
  */
 void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	s32 ms;
+	u32 ms;
 
 	if (!seg->opt.has_ts || seg->opt.tsecr == xs->autotune.rtt_echo)
 		return;
@@ -141,8 +145,8 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	/* Some peers echo nothing: TSecr 0. */
 	if (seg->len < xs->ack.rcv_mss || !seg->opt.tsecr)
 		return;
-	ms = (s32)(xtcp_tsval(xs) - seg->opt.tsecr);
-	if (ms > 0)
+	ms = xtcp_tsval(xs) - seg->opt.tsecr;
+	if (ms && ms <= RTT_MS_MAX)
 		rtt_sample(&xs->autotune, ms * TICKS_PER_MS, false);
 }
 

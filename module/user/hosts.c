@@ -34,6 +34,8 @@ static void host_show(struct seq_file *m, const struct xtcp_host *host)
 {
 	const struct xtcp_host_metrics *metrics = &host->metrics;
 	struct xtcp_key local = { .family = host->family }, remote = local;
+	unsigned long saved;
+	u64 age_ms;
 
 	if (xtcp_family_is_ipv6(host->family)) {
 		local.v6 = host->addrs;
@@ -45,8 +47,10 @@ static void host_show(struct seq_file *m, const struct xtcp_host *host)
 	xtcp_procfs_addr(m, &remote);
 	seq_putc(m, ' ');
 	xtcp_procfs_addr(m, &local);
-	seq_printf(m, " %s %u", xtcp_procfs_wire(host->wire),
-		   jiffies_to_msecs(jiffies - READ_ONCE(host->saved)));
+	/* It may be saved again meanwhile. */
+	saved = READ_ONCE(host->saved);
+	age_ms = jiffies64_to_msecs(jiffies - saved);
+	seq_printf(m, " %s %llu", xtcp_procfs_wire(host->wire), age_ms);
 	seq_printf(m, " %u %u %u %u %u", READ_ONCE(metrics->rtt_us) >> 3,
 		   READ_ONCE(metrics->rttvar_us) >> 2, READ_ONCE(metrics->threshold),
 		   READ_ONCE(metrics->window), READ_ONCE(metrics->reordering));

@@ -69,7 +69,9 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_snd_mss = xs->mss;
 	info->tcpi_rcv_mss = xs->ack.rcv_mss;
 	/* As in Linux: the payload that fits. */
-	info->tcpi_advmss = xs->advmss - (xs->ts_ok ? TIMESTAMP_SPACE : 0);
+	info->tcpi_advmss = xs->advmss;
+	if (xs->ts_ok)
+		info->tcpi_advmss -= min_t(u32, xs->advmss, TIMESTAMP_SPACE);
 	info->tcpi_pmtu = xs->pmtu;
 }
 

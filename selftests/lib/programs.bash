@@ -69,10 +69,10 @@ program_test() { # NAME
 report() { # NAME
 	number=$((number + 1))
 	open_namespaces
-	if "$1" >"$dir/said" 2>&1; then
+	if "$1" >"$dir/.said" 2>&1; then
 		echo "ok $number $1"
 	else
-		sed 's/^/# /' "$dir/said"
+		sed 's/^/# /' "$dir/.said"
 		echo "not ok $number $1"
 		failed=1
 	fi

@@ -107,9 +107,9 @@ operate_iptables_admit_a_network() {
 		lines=$((lines + 1))
 	done < <(sed -n 's/^\t\(iptables .*\)/\1/p' "${XTCP_DOCUMENTS:-/xtcp/Documentation}/operate.rst")
 	expect_equal 2 $lines 'rules of operate.rst' && expect_echo $client "$run" 10.9.0.2 5008 || return
-	say $client "$run" 10.9.0.2 5008 bind=10.9.1.1,connect-timeout=2 >"$dir/said" 2>&1
-	grep -q 'timed out' "$dir/said" && [ "$(matched $server filter INPUT DROP)" -ge 1 ] ||
-		{ cat "$dir/said"; on $server iptables -nvL; return 1; }
+	say $client "$run" 10.9.0.2 5008 bind=10.9.1.1,connect-timeout=2 >"$dir/told" 2>&1
+	grep -q 'timed out' "$dir/told" && [ "$(matched $server filter INPUT DROP)" -ge 1 ] ||
+		{ cat "$dir/told"; on $server iptables -nvL; return 1; }
 	tcp_wire $client $server && echo_server $server 5009 "$run" &&
 		expect_echo $client "$run" 10.9.0.2 5009 bind=10.9.1.1
 }

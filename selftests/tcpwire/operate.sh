@@ -19,8 +19,8 @@ load_table() { # NAME
 }
 
 unanswered() { # NAMESPACE ADDRESS PORT
-	say $1 "$run" $2 $3 connect-timeout=2 >"$dir/said" 2>&1
-	grep -q 'timed out' "$dir/said" || { echo "port $3 of $2:"; cat "$dir/said"; return 1; }
+	say $1 "$run" $2 $3 connect-timeout=2 >"$dir/told" 2>&1
+	grep -q 'timed out' "$dir/told" || { echo "port $3 of $2:"; cat "$dir/told"; return 1; }
 }
 
 # Port 443 alone is open, and the server's own connections get their answers.

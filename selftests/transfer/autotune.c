@@ -164,6 +164,20 @@ TEST_F(autotune, rfc7323_small_segments_are_not_timed)
 	conn_send(&c, .flags = RST);
 }
 
+TEST_F(autotune, rfc7323_echo_after_an_hour_is_not_timed)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	echo_after(&c, RTT_MS, MSS);
+	EXPECT_LE(1000 * (RTT_MS - 1), rcv_rtt_us(&c));
+	/* 2^32 times 1024 ns, and 0.75 ms. */
+	echo_after(&c, 4400582, MSS);
+	EXPECT_LE(1000 * (RTT_MS - 1), rcv_rtt_us(&c));
+	EXPECT_GE(1000 * (RTT_MS + 2), rcv_rtt_us(&c));
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(autotune, rmem_is_the_limit)
 {
 	struct conn c;

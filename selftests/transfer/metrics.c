@@ -74,6 +74,18 @@ TEST_F(metrics, advmss)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
+/* With timestamps, the options are longer than that. */
+TEST_F(metrics, advmss_of_eight_bytes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	route(p, .value[RTAX_ADVMSS] = 8);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_TS(1, 0)));
+	EXPECT_EQ(0, (int)conn_info(&c).advmss);
+}
+
 TEST_F(metrics, initcwnd)
 {
 	struct peer *p = &self->peer;
