@@ -308,11 +308,14 @@ static int addr6_setsockopt(struct sock *sk, int level, int optname, sockptr_t o
 	return ipv6_setsockopt(sk, level, optname, optval, optlen);
 }
 
-/* RFC 4007: a link-local address is another host's on another link. */
+/*
+ * RFC 4007: a link-local address is another host's on another link. A VRF is no link: its
+ * slave is.
+ */
 static int addr6_device(const struct xtcp_key *key, int bound)
 {
 	if (__ipv6_addr_needs_scope_id(__ipv6_addr_type(&key->v6.raddr)))
-		return key->dif;
+		return key->sdif ?: key->dif;
 	return bound ?: key->sdif ? key->dif : 0;
 }
 

@@ -53,12 +53,17 @@ extern const struct nf_hook_ops xtcp_hookv4_ops;
 /*
  * Is a packet at LOCAL_IN for the namespace @net? Not if it is for a slave of ipvlan in mode
  * l3s: the hooks that see it are those of the master's namespace, and IP then delivers it in the
- * slave's. Its route tells it, before and behind ipvlan's own hook.
+ * slave's. Its route tells it, before and behind ipvlan's own hook. The route of a packet that
+ * waited in a queue may have ended with the address: it then has a device of the first namespace.
  */
 static __always_inline bool xtcp_hook_is_for(const struct net *net,
 					     const struct sk_buff *skb)
 {
-	return net_eq(dev_net(dst_dev(skb_dst(skb))), net);
+	const struct net_device *dev = dst_dev(skb_dst(skb));
+
+	if (likely(net_eq(dev_net(dev), net)))
+		return true;
+	return dev == blackhole_netdev && net_eq(dev_net(skb->dev), net);
 }
 
 /**

@@ -210,12 +210,15 @@ struct dst_entry *xtcp_ipv6_route_get(struct sock *sk)
 
 /*
  * The device that a reply must leave by: the one that its connection is bound
- * to, the link of a peer whose address has a scope, else any.
+ * to, the link of a peer whose address has a scope (a VRF is none), else any.
  */
 static int route6_reply_oif(const struct xtcp_reply *reply)
 {
-	if (!reply->oif && rt6_need_strict(&reply->key.v6.raddr))
-		return reply->key.dif;
+	const struct xtcp_key *key = &reply->key;
+
+	if ((!reply->oif || reply->oif == key->dif) &&
+	    rt6_need_strict(&key->v6.raddr))
+		return key->sdif ?: key->dif;
 	return reply->oif;
 }
 

@@ -211,6 +211,18 @@ static void child_route(struct sock *sk)
 	xtcp_congestion_expect(sk);
 }
 
+/* Free a child that was never visible. */
+static void child_discard(struct sock *sk)
+{
+	if (unlikely(xtcp_sk(sk)->fast_held))
+		xtcp_fastq_leave(sk);
+	xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
+	xtcp_close_orphan(sk);
+	xtcp_close_destroy(sk);
+	xtcp_acceptqueue_release(sk);
+}
+
+/* Returns NULL if there is no memory, or no route to the peer. */
 static struct sock *child_make(const struct xtcp_halfopen *ho,
 			       const struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
@@ -251,18 +263,11 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_pacing_update(sk);
 	xtcp_ack_init(sk);
 	xtcp_port_inherit(sk, ho->ls->sk);
+	if (unlikely(!__sk_dst_get(sk))) {
+		child_discard(sk);
+		return NULL;
+	}
 	return sk;
-}
-
-/* Free a child that was never visible. */
-static void child_discard(struct sock *sk)
-{
-	if (unlikely(xtcp_sk(sk)->fast_held))
-		xtcp_fastq_leave(sk);
-	xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
-	xtcp_close_orphan(sk);
-	xtcp_close_destroy(sk);
-	xtcp_acceptqueue_release(sk);
 }
 
 /*
@@ -331,7 +336,8 @@ static void acceptqueue_no_child(struct xtcp_halfopen *ho)
  *	returned
  * @seg: its parsed header
  *
- * If memory is short the record stays: the peer sends again.
+ * If memory is short, or no route leads to the peer, the record stays: the peer sends
+ * again.
  *
  * Context: softirq, RCU read-side section.
  * Return: the child, locked, in the accept queue; the caller passes it @skb and

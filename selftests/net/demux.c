@@ -224,6 +224,30 @@ TEST_F(demux, netfilter_queue_an_open_connection_is_not_routed)
 	system("nft delete table ip t");
 }
 
+/*
+ * The address ends and returns while a segment waits, as DHCP may do. The segment's route, which the
+ * connection holds no more, has a device of another namespace then.
+ */
+TEST_F(demux, netfilter_queue_an_address_that_returns)
+{
+	struct peer *p = &self->peer;
+	struct nfqueue q;
+	struct conn c;
+
+	conn_open(p, &c);
+	exchange(&c);
+	queue_begin(_metadata, &q);
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	nfqueue_pass(WHERE(_metadata), &q);
+	nfqueue_take(WHERE(_metadata), &q);
+	address_del(WHERE(_metadata), "tun0", &p->kernel, 24);
+	address_add(WHERE(_metadata), "tun0", &p->kernel, 24);
+	sleep_ms(1000);		/* until nobody reads the old routes */
+	nfqueue_accept(WHERE(_metadata), &q);
+	conn_expect(&c, .flags = ACK, .within_ms = 210);
+	close(q.nl);
+}
+
 /* The route may have changed: it is looked up once more. */
 TEST_F(demux, lc_110_changed_routes_are_looked_at)
 {

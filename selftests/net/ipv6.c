@@ -220,6 +220,76 @@ TEST_F(ipv6, rfc4007_link_local_needs_its_link)
 	close(fd);
 }
 
+/* The link of a peer on a VRF is the slave, whatever the listener is bound to. */
+static void link_local_peer(struct __test_metadata *_metadata, struct peer *p, const char *dev)
+{
+	struct ipaddr here = ipaddr("fe80::a"), there = ipaddr("fe80::2");
+	int lfd = tcp6(), fd;
+	char bound[IFNAMSIZ] = "";
+	socklen_t len = sizeof(bound);
+	uint32_t nxt;
+
+	if (dev)
+		ASSERT_EQ(0, setsockopt(lfd, SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev)));
+	ASSERT_EQ(0, do_bind(lfd, at("::", KERNEL_PORT, 0)));
+	ASSERT_EQ(0, listen(lfd, 4));
+	peer_send(p, .flags = SYN, .seq = 100, .src = there, .dst = here);
+	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 101, .src = here, .dst = there)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = 101, .ack = nxt, .src = there, .dst = here);
+	fd = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bound, &len));
+	EXPECT_STREQ("tun1", bound);
+	ASSERT_EQ(4, send(fd, "text", 4, 0));
+	peer_expect(p, .flags = ACK | PSH, .seq = nxt, .ack = 101, .data = "text", .src = here,
+		    .dst = there);
+	peer_send(p, .flags = RST, .seq = 101, .src = there, .dst = here);
+	close(fd);
+	close(lfd);
+	/* A closed port, in whose answer no socket has a part. On the TCP wire stock TCP gives it. */
+	p->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
+	peer_send(p, .flags = SYN, .seq = 200, .src = there, .dst = here);
+	peer_expect(p, .flags = RST | ACK, .ack = 201, .src = here, .dst = there);
+}
+
+TEST_F(ipv6, rfc4007_link_local_peers_of_a_vrf)
+{
+	struct peer *p = &self->peer;
+	int usual = p->tun;
+
+	p->tun = tun_new(WHERE(_metadata), "tun1");
+	shell_run(WHERE(_metadata), "ip link add red type vrf table 10 && ip link set red up && "
+		  "ip link set tun1 master red && ip addr add fe80::a/64 dev tun1 nodad");
+	link_local_peer(_metadata, p, "red");
+	link_local_peer(_metadata, p, "tun1");
+	ASSERT_EQ(0, knob_set("l3mdev_accept", 1));
+	link_local_peer(_metadata, p, NULL);
+	close(p->tun);
+	p->tun = usual;
+}
+
+/* The address ends and returns while a segment waits: see net/demux. */
+TEST_F(ipv6, netfilter_queue_an_address_that_returns)
+{
+	struct peer *p = &self->peer;
+	struct nfqueue q;
+	struct conn c;
+
+	conn_open(p, &c);
+	nfqueue_open(WHERE(_metadata), &q);
+	shell_run(WHERE(_metadata), "nft 'table ip6 t {"
+		  "chain i { type filter hook input priority 0;"
+		  "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; }; }'");
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	nfqueue_take(WHERE(_metadata), &q);
+	address_del(WHERE(_metadata), "tun0", &p->kernel, 64);
+	address_add(WHERE(_metadata), "tun0", &p->kernel, 64);
+	sleep_ms(1000);		/* until nobody reads the old routes */
+	nfqueue_accept(WHERE(_metadata), &q);
+	conn_expect(&c, .flags = ACK, .within_ms = 210);
+	close(q.nl);
+}
+
 TEST_F(ipv6, connect_to_a_group_is_refused)
 {
 	EXPECT_EQ(ENETUNREACH, do_connect(tcp6(), at("ff02::1", 7000, 0)));

@@ -387,6 +387,32 @@ TEST_F(acceptqueue, sm_half_open_no_memory)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* As Linux: the child of a peer to which no route leads would not know what it may send. */
+TEST_F(acceptqueue, no_child_without_a_route)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	char to[64], add[128], del[128];
+	struct conn c;
+
+	ipaddr_text(&p->addr, to, sizeof(to));
+	snprintf(add, sizeof(add), "ip route add unreachable %s metric 1", to);
+	snprintf(del, sizeof(del), "ip route del unreachable %s metric 1", to);
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	shell_run(WHERE(_metadata), add);
+	counters_take(&before);
+	/* Linux counts the child that it made and discarded. */
+	counters_ignore(&before, "PassiveOpens", "AttemptFails", NULL);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(0, queued());
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, NULL);
+	shell_run(WHERE(_metadata), del);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 TEST_F(acceptqueue, ctr_ListenOverflows)
 {
 	struct peer *p = &self->peer;

@@ -164,7 +164,7 @@ TEST_F(autotune, rfc7323_small_segments_are_not_timed)
 	conn_send(&c, .flags = RST);
 }
 
-TEST_F(autotune, rfc7323_echo_after_an_hour_is_not_timed)
+TEST_F_TIMEOUT(autotune, rfc7323_echo_after_an_hour_is_not_timed, 5000)
 {
 	struct conn c;
 
