@@ -125,8 +125,8 @@ def kernels_of(variant, marks):
 def few(name, variants, marks):
     """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
     kernel, and one on the oldest, another if there is one. Of a slow or heavy program one of
-    the two is left, and with TURN every second other program is left out on the oldest: the
-    next turn has it. Its @name and TURN draw all this."""
+    the two is left, and with TURN half of the other programs are left out on the oldest. Its
+    @name and TURN draw all this."""
     drawn = zlib.crc32(f"{name}{TURN}".encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
     newest = on_newest[drawn % len(on_newest)] if on_newest else None

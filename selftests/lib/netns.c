@@ -508,6 +508,13 @@ int address_set(struct where at, const char *dev, const struct ipaddr *addr, int
 	       address_ask(at, RTM_DELADDR, 0, dev, addr, prefix_len);
 }
 
+void address_renew(struct where at, const char *dev, const struct ipaddr *addr, int prefix_len)
+{
+	address_del(at, dev, addr, prefix_len);
+	address_add(at, dev, addr, prefix_len);
+	sleep_ms(1000);
+}
+
 /* The metrics that were given, by their number. */
 static void metrics_put(struct request *rq, const struct route_metrics *m)
 {

@@ -80,6 +80,9 @@ void address_del(struct where at, const char *dev, const struct ipaddr *addr,
  */
 int address_set(struct where at, const char *dev, const struct ipaddr *addr,
 		int prefix_len, bool there);
+/* The address ends and returns, as DHCP may do. Afterwards nobody reads the old routes. */
+void address_renew(struct where at, const char *dev, const struct ipaddr *addr,
+		   int prefix_len);
 /* Every destination of that family leaves through @dev. */
 void route_add_default(struct where at, const char *dev, int family);
 

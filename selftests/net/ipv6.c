@@ -268,7 +268,7 @@ TEST_F(ipv6, rfc4007_link_local_peers_of_a_vrf)
 	p->tun = usual;
 }
 
-/* The address ends and returns while a segment waits: see net/demux. */
+/* The same as in net/demux, over IPv6. */
 TEST_F(ipv6, netfilter_queue_an_address_that_returns)
 {
 	struct peer *p = &self->peer;
@@ -282,9 +282,7 @@ TEST_F(ipv6, netfilter_queue_an_address_that_returns)
 		  "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; }; }'");
 	conn_send(&c, .flags = ACK | PSH, .data = "word");
 	nfqueue_take(WHERE(_metadata), &q);
-	address_del(WHERE(_metadata), "tun0", &p->kernel, 64);
-	address_add(WHERE(_metadata), "tun0", &p->kernel, 64);
-	sleep_ms(1000);		/* until nobody reads the old routes */
+	address_renew(WHERE(_metadata), "tun0", &p->kernel, 64);
 	nfqueue_accept(WHERE(_metadata), &q);
 	conn_expect(&c, .flags = ACK, .within_ms = 210);
 	close(q.nl);
