@@ -212,17 +212,26 @@ static void addr6_bound(const struct sock *sk, struct xtcp_key *key)
 
 /*
  * Store fields of the segment that opens the connection, for getsockopt(IPV6_2292PKTOPTIONS) and
- * IPV6_FL_F_REFLECT.
+ * IPV6_FL_F_REFLECT. IPV6_MULTICAST_IF and IPV6_MULTICAST_HOPS have the same fields, so a client's
+ * change only if the program has asked to see them (@if_asked).
  */
-static void addr6_first_segment(struct sock *sk, const struct sk_buff *skb)
+static void store_first_segment(struct sock *sk, const struct sk_buff *skb, bool if_asked)
 {
 	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
 
-	np->mcast_oif = inet6_iif(skb);
-	np->mcast_hops = ipv6_hdr(skb)->hop_limit;
-	np->rcv_flowinfo = ip6_flowinfo(ipv6_hdr(skb));
+	if (!if_asked || np->rxopt.bits.rxinfo || np->rxopt.bits.rxoinfo)
+		np->mcast_oif = inet6_iif(skb);
+	if (!if_asked || np->rxopt.bits.rxhlim || np->rxopt.bits.rxohlim)
+		np->mcast_hops = ipv6_hdr(skb)->hop_limit;
+	if (!if_asked || np->rxopt.bits.rxflow || np->rxopt.bits.rxtclass)
+		np->rcv_flowinfo = ip6_flowinfo(ipv6_hdr(skb));
 	if (inet6_test_bit(REPFLOW, sk))
 		np->flow_label = ip6_flowlabel(ipv6_hdr(skb));
+}
+
+static void addr6_first_segment(struct sock *sk, const struct sk_buff *skb)
+{
+	store_first_segment(sk, skb, true);
 }
 
 /* Copy the listener's options. Without memory the child has none. */
@@ -268,7 +277,7 @@ static void addr6_child_init(struct sock *sk, const struct sock *lsk,
 	sk->sk_v6_rcv_saddr = key->v6.laddr;
 	np->saddr = key->v6.laddr;
 	sk->sk_bound_dev_if = key->dif;
-	addr6_first_segment(sk, skb);
+	store_first_segment(sk, skb, false);
 	child_options(sk, lsk);
 }
 

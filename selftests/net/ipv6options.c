@@ -373,6 +373,22 @@ TEST_F(options6, pktoptions_of_a_client)
 	EXPECT_EQ(HOPS, by.hops);
 }
 
+/* IPV6_MULTICAST_IF and IPV6_MULTICAST_HOPS share their fields with the options above. */
+TEST_F(options6, multicast_options_of_a_client)
+{
+	int device = -1, hops = -1;
+	socklen_t len = sizeof(int);
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	conn_send(&c, .flags = SYN | ACK, .ttl = HOPS);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &device, &len));
+	EXPECT_EQ(0, device);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, &len));
+	EXPECT_EQ(1, hops);
+}
+
 /* A client of the other family, whose address the program sees as a mapped one. */
 TEST_F(options6_ipv4, pktoptions_of_a_mapped_client)
 {
