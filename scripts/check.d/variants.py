@@ -124,19 +124,16 @@ def kernels_of(variant, marks):
 
 def few(name, variants, marks):
     """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
-    kernel, and one on the oldest, another if there is one. Of a slow or heavy program one of
-    the two is left, and with TURN half of the other programs are left out on the oldest. Its
-    @name and TURN draw all this."""
+    kernel, and one on the oldest, another if there is one. With TURN, and of a slow or heavy
+    program always, one of the two is left. Its @name and TURN draw all this."""
     drawn = zlib.crc32(f"{name}{TURN}".encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
     newest = on_newest[drawn % len(on_newest)] if on_newest else None
     on_oldest = [variant for variant, kernels in variants if kernels in (EVERY, OLDEST)]
     on_oldest = [variant for variant in on_oldest if variant is not newest] or on_oldest
     oldest = on_oldest[drawn // 7 % len(on_oldest)] if on_oldest else None
-    if (marks["slow"] or marks["heavy"]) and newest and oldest:
+    if (TURN or marks["slow"] or marks["heavy"]) and newest and oldest:
         newest, oldest = (newest, None) if drawn >> 16 & 1 else (None, oldest)
-    elif TURN and newest and drawn >> 16 & 1:
-        oldest = None
     for variant, _ in variants:
         kernels = {(True, True): EVERY, (True, False): NEWEST, (False, True): OLDEST}.get(
             (variant is newest, variant is oldest))
