@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@
 
 #include "clock.h"
 #include "draw.h"
+#include "netns.h"
 
 static void put(struct nlmsghdr *nlh, int type, const void *data, int len)
 {
@@ -94,6 +96,18 @@ static void parse(struct nfqueue *q, const void *msg, ssize_t n)
 		if ((a->nla_type & NLA_TYPE_MASK) == NFQA_PAYLOAD)
 			memcpy(q->packet, a + 1, a->nla_len - NLA_HDRLEN);
 	}
+}
+
+void nfqueue_fill(struct where at, int family, const char *hook)
+{
+	char rules[256];
+
+	/* No set of protocols: nf_tables looks up its sets in a way that lockdep complains about. */
+	snprintf(rules, sizeof(rules), "nft 'table %s queue_%s { chain c {"
+		 "type filter hook %s priority 0;"
+		 "meta l4proto 6 queue num 5; meta l4proto 253 queue num 5; }; }'",
+		 family == AF_INET6 ? "ip6" : "ip", hook, hook);
+	shell_run(at, rules);
 }
 
 void nfqueue_take(struct where at, struct nfqueue *q)

@@ -17,9 +17,15 @@ struct nfqueue {
 	uint8_t packet[256];		/* and its beginning */
 };
 
-/* Rules with "queue num 5" fill it. The queue ends with its netlink socket. */
+/* nfqueue_fill(), or rules with "queue num 5", fill it. The queue ends with its netlink socket. */
 #define NFQUEUE_NUM 5
 void nfqueue_open(struct where at, struct nfqueue *q);
+
+/*
+ * Rules that fill it with all segments of @family that pass @hook ("input"), those of the
+ * kernel's TCP included.
+ */
+void nfqueue_fill(struct where at, int family, const char *hook);
 
 /* Waits for a packet, which is held until nfqueue_accept(). */
 void nfqueue_take(struct where at, struct nfqueue *q);

@@ -169,11 +169,8 @@ TEST_F(demux, unknown_peers_are_routed_once)
 static void queue_begin(struct __test_metadata *_metadata, struct nfqueue *q)
 {
 	nfqueue_open(WHERE(_metadata), q);
-	ASSERT_EQ(0, system("nft 'table ip t {"
-			    "chain p { type filter hook prerouting priority 0;"
-			    "ip protocol 6 queue num 5; ip protocol 253 queue num 5; };"
-			    "chain i { type filter hook input priority 0;"
-			    "ip protocol 6 queue num 5; ip protocol 253 queue num 5; }; }'"));
+	nfqueue_fill(WHERE(_metadata), AF_INET, "prerouting");
+	nfqueue_fill(WHERE(_metadata), AF_INET, "input");
 }
 
 /* Each packet waits twice. */

@@ -80,11 +80,8 @@ TEST_F(inroute6, netfilter_queue_a_verdict_brings_it)
 	struct nfqueue q;
 
 	nfqueue_open(WHERE(_metadata), &q);
-	shell_run(WHERE(_metadata), "nft 'table ip6 t {"
-		  "chain p { type filter hook prerouting priority 0;"
-		  "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; };"
-		  "chain i { type filter hook input priority 0;"
-		  "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; }; }'");
+	nfqueue_fill(WHERE(_metadata), AF_INET6, "prerouting");
+	nfqueue_fill(WHERE(_metadata), AF_INET6, "input");
 	for (int i = 0; i < 5; i++) {
 		syn(p, "2001:db8::3", HERE);
 		nfqueue_pass(WHERE(_metadata), &q);

@@ -277,9 +277,7 @@ TEST_F(ipv6, netfilter_queue_an_address_that_returns)
 
 	conn_open(p, &c);
 	nfqueue_open(WHERE(_metadata), &q);
-	shell_run(WHERE(_metadata), "nft 'table ip6 t {"
-		  "chain i { type filter hook input priority 0;"
-		  "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; }; }'");
+	nfqueue_fill(WHERE(_metadata), AF_INET6, "input");
 	conn_send(&c, .flags = ACK | PSH, .data = "word");
 	nfqueue_take(WHERE(_metadata), &q);
 	address_renew(WHERE(_metadata), "tun0", &p->kernel, 64);
