@@ -582,4 +582,33 @@ TEST_F(fourway, rfc9293_may_01_close_without_reading_on)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+/*
+ * The peer's FIN and what follows it wait in the backlog of a call. The first ends the
+ * connection; the record has it then, and answers. No SYN opens a connection from there.
+ */
+TEST_F(fourway, lc_77_fin_again_in_the_backlog)
+{
+	struct peer *p = &self->peer;
+	struct holder h;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* whose closed socket drops it */
+	conn_open(p, &c);
+	conn_send(&c, .flags = PSH | ACK, .data = "x");
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	conn_advance(&c, ST_FIN_WAIT_1, false);
+	holder_hold(_metadata, &h, c.fd);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_send(&c, .flags = FIN | ACK, .seq = 2);
+	conn_send(&c, .flags = SYN, .seq = 100000);
+	peer_expect_silence(p, 20);
+	holder_release(&h);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 3);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 3);
+	peer_expect_silence(p, 20);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "rcv-FIN", "TIME-WAIT"));
+	program_reads(_metadata, c.fd, "x");
+}
+
 TEST_HARNESS_MAIN

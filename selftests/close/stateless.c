@@ -95,6 +95,12 @@ static void prepare_mark(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_MARK, &(int){ 7 }, sizeof(int));
 }
 
+static void prepare_transparent(int fd)
+{
+	setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &(int){ 1 }, sizeof(int));
+}
+
 static void prepare_device(int fd)
 {
 	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5);
@@ -115,6 +121,7 @@ TEST_F(stateless, who_gets_no_token)
 	no_token(_metadata, p, "without timestamps", true, NULL);
 	no_token(_metadata, p, "with a mark", false, prepare_mark);
 	no_token(_metadata, p, "bound to a device", false, prepare_device);
+	no_token(_metadata, p, "transparent", false, prepare_transparent);
 	no_token(_metadata, p, "a long 2MSL of its own", false, prepare_2msl);
 	ASSERT_EQ(0, knob_set("tw_timeout", 69));
 	no_token(_metadata, p, "a long 2MSL", false, NULL);

@@ -18,6 +18,7 @@ PEER_FIXTURE(timewait);
 #define NEW_ISN_GAP 65537	/* above the last number of the old connection */
 
 #define STAMPS(val) OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(val, 0))
+#define SCALED OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(7))
 
 /* The peer's timestamp that the kernel echoed last, in the ACK of its FIN. */
 static uint32_t last_stamp(const struct conn *c)
@@ -752,6 +753,93 @@ TEST_F(timewait, lc_115_one_row_for_each_close)
 		if (!stock_mode())
 			EXPECT_EQ(i < 5 ? i + 1 : 5, proc_rows(p->family, ROW_TIME_WAIT));
 	}
+}
+
+/* The record announces the window as the connection did, in units of its scale. */
+TEST_F(timewait, rfc7323_2_window_of_a_record_is_scaled)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int wnd;
+
+	conn_to_state(p, &c, ST_TIME_WAIT, .opt = SCALED);
+	ASSERT_LT(0, c.kern_wscale);
+	wnd = p->last.wnd;	/* of the ACK of the FIN */
+	EXPECT_LT(0, wnd);
+	conn_send(&c, .flags = FIN | ACK, .seq = 1);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2, .wnd = wnd);
+}
+
+/* What is in the window of an orphan's record is so by its scale. */
+TEST_F(timewait, rfc5961_3_2_rst_in_the_scaled_window_of_a_record)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t wnd;
+
+	NOT_ON_STOCK();		/* where any RST in the window ends it */
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .opt = SCALED);
+	ASSERT_LT(0, c.kern_wscale);
+	wnd = (int64_t)p->last.wnd << c.kern_wscale;	/* of our FIN */
+	ASSERT_LT(40000, wnd);
+	conn_send(&c, .flags = RST, .seq = 1 + wnd + 1);
+	peer_expect_silence(p, 20);
+	conn_send(&c, .flags = RST, .seq = 1 + 30000);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 1);
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+	conn_send(&c, .flags = RST, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* An old SYN is of a peer that still lives: TIME-WAIT begins anew, as in Linux. */
+TEST_F(timewait, rfc6191_an_old_syn_restarts_it)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_TIME_WAIT, .opt = STAMPS(1000));
+	sleep_ms(30000);
+	peer_mark(p);
+	peer_send(p, .flags = SYN, .seq = c.peer_nxt + 1000, .sport = c.pport, .dport = c.kport,
+		  .opt = STAMPS(last_stamp(&c) - 5000));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+	conn_expect_move(&c, ST_TIME_WAIT, ST_CLOSED, MSL2_MS);
+}
+
+/* One that may be new, with a number below, does not prolong it: anybody could. */
+TEST_F(timewait, rfc6191_a_syn_that_may_be_new_restarts_nothing)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_TIME_WAIT);
+	sleep_ms(10000);
+	peer_send(p, .flags = SYN, .seq = c.peer_nxt - 1000, .sport = c.pport, .dport = c.kport,
+		  .opt = OPT(OPT_MSS(1460)));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+	sleep_ms(GONE_MS - 10000);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* A record takes the timestamps of the FIN and of ACKs behind it: a SYN before them is old. */
+TEST_F(timewait, rfc7323_4_3_a_record_takes_timestamps)
+{
+	struct peer *p = &self->peer;
+	uint32_t stamp;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .opt = STAMPS(1000));
+	stamp = c.tsval_base + 50000;
+	conn_send(&c, .flags = FIN | ACK,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(stamp, c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2, .tsecr = stamp);
+	conn_send(&c, .flags = ACK,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(stamp + 1000, c.ts_recent)));
+	peer_expect_silence(p, 20);
+	peer_send(p, .flags = SYN, .seq = c.peer_nxt + 1000, .sport = c.pport, .dport = c.kport,
+		  .opt = STAMPS(stamp + 500));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2, .tsecr = stamp + 1000);
+	conn_expect_state(&c, ST_TIME_WAIT);
 }
 
 TEST_HARNESS_MAIN

@@ -273,19 +273,13 @@ TEST_F(header, rfc9293_must_63_syn_from_invalid_source_is_ignored)
 	counters_expect(_metadata, &before, NULL);
 }
 
-TEST_F(header, fragments_are_put_together)
+/* A packet in two fragments, the second one first. */
+static void send_in_two(struct peer *p, const uint8_t *whole, int len)
 {
-	struct peer *p = &self->peer;
-	uint8_t whole[2000], part[2000];
-	struct segment_spec spec;
-	struct conn c;
+	uint8_t part[2000];
 	uint16_t csum;
-	int len;
 
-	conn_open(p, &c);
-	spec = conn_spec(&c, .flags = ACK | PSH, .len = 900);
-	len = segment_build(&spec, whole);
-	/* 20 + 480 bytes, and the rest; the second one first. */
+	/* 20 + 480 bytes, and the rest. */
 	for (int i = 1; i >= 0; i--) {
 		int from = i ? 480 : 0, n = i ? len - 20 - 480 : 480;
 
@@ -301,9 +295,37 @@ TEST_F(header, fragments_are_put_together)
 		part[11] = csum;
 		peer_send_raw(p, part, 20 + n);
 	}
+}
+
+/* The sum covers what is not in the linear part of the skb: damage in either fragment is found. */
+TEST_F(header, fragments_are_put_together)
+{
+	struct peer *p = &self->peer;
+	static const int at[] = { 20 + 4, 20 + 100, 20 + 480, -1 };
+	uint8_t whole[2000], text[1000];
+	struct segment_spec spec;
+	struct counters before;
+	struct conn c;
+	int len;
+
+	conn_open(p, &c);
+	spec = conn_spec(&c, .flags = ACK | PSH, .len = 900);
+	len = segment_build(&spec, whole);
+	counters_take(&before);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		uint8_t *byte = whole + (at[i] < 0 ? len + at[i] : at[i]);
+
+		*byte ^= 1;
+		send_in_two(p, whole, len);
+		*byte ^= 1;
+	}
+	peer_expect_silence(p, 300);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	counters_expect(_metadata, &before, "InSegs", 4, "InErrs", 4, "InCsumErrors", 4, NULL);
+	send_in_two(p, whole, len);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 901, .within_ms = 210);
-	ASSERT_EQ(900, recv(c.fd, part, sizeof(part), 0));
-	EXPECT_EQ(-1, pattern_check(part, 900, 0));
+	ASSERT_EQ(900, recv(c.fd, text, sizeof(text), 0));
+	EXPECT_EQ(-1, pattern_check(text, 900, 0));
 }
 
 /* Answers without a socket: a RST, a SYN-ACK, an ACK of TIME-WAIT. */

@@ -312,4 +312,32 @@ TEST_F(path, rfc3042_limited_transmit)
 	p->leave_unread = true;
 }
 
+/* While a call owns the socket the smallest MTU of all errors waits, and no longer than that. */
+TEST_F(path, lc_106_too_big_while_the_program_owns_the_socket)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment first;
+	struct holder h;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* where the last of them waits */
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	conn_write(&c, 1460);
+	first = *conn_expect(&c, .seq = 1, .len = 1460);
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	too_big(p, &first, 1300);
+	too_big(p, &first, 1400);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(0, counter_moved(&before, "LockDroppedIcmps"));
+	holder_release(&h);
+	conn_expect(&c, .seq = 1, .len = 1260, .pattern = 0);
+	EXPECT_EQ(mtu_of(1300), conn_info(&c).pmtu);
+	p->leave_unread = true;
+	socket_abort(c.fd);
+}
+
 TEST_HARNESS_MAIN

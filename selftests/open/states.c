@@ -462,4 +462,29 @@ TEST_F(states, sm_half_open_text_ahead_completes)
 	EXPECT_EQ(0, memcmp(buf, "firstafter", 10));
 }
 
+/*
+ * RFC 7323 4.3: the third ACK comes with text ahead, whose timestamp does not count, because
+ * what fills the hole was sent before it.
+ */
+TEST_F(states, rfc7323_4_3_half_open_text_ahead_brings_no_timestamp)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t stamp;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN, .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0)));
+	stamp = c.tsval_base + 1000;
+	counters_take(&before);
+	conn_send(&c, .flags = ACK | PSH, .seq = 6, .data = "after",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(stamp + 20, c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "first",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(stamp, c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 11, .tsecr = stamp);
+	EXPECT_EQ(0, counter_moved(&before, "PAWSEstab"));
+	conn_accept(&c);
+	program_reads(_metadata, c.fd, "firstafter");
+}
+
 TEST_HARNESS_MAIN

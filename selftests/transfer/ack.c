@@ -989,8 +989,36 @@ TEST_F(ack, ctr_LockDroppedIcmps)
 	peer_send_icmp(p, .type = 3, .code = 3, .quote = &text);
 	counters_expect(_metadata, &before, "LockDroppedIcmps", 1, NULL);
 	holder_release(&h);
+	/* It ends nothing, but the program may ask. */
+	EXPECT_EQ(icmp_errno(3, 3), socket_error(c.fd));
 	conn_send(&c, .flags = ACK);
 	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* Nor are segments merged whose timestamps differ: the second one's would be lost. */
+TEST_F(ack, backlog_of_other_timestamps)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct holder h;
+	uint32_t stamp;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0)));
+	conn_send(&c, .flags = ACK | PSH, .len = 10);
+	conn_expect(&c, .flags = ACK, .ack = 11, .within_ms = DELAYED_ACK_MS);
+	stamp = c.tsval_base + 10000;
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	/* So short that an skb has room for two. */
+	for (int i = 0; i < 4; i++)
+		conn_send(&c, .flags = ACK, .len = 10,
+			  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(stamp + i / 2, c.ts_recent)));
+	counters_expect(_metadata, &before, "InSegs", 4, "TCPBacklogCoalesce", 2, NULL);
+	holder_release(&h);
+	/* Of the segment at which the last ACK ended: RFC 7323 4.3. */
+	conn_expect(&c, .flags = ACK, .ack = 51, .tsecr = stamp, .within_ms = DELAYED_ACK_MS);
+	peer_drain(p, 250);
 }
 
 TEST_HARNESS_MAIN

@@ -648,4 +648,27 @@ TEST_F(rack, rfc5681_optimistic_acks_open_nothing)
 	flight_ack(&c, 10);
 }
 
+/* The answer to a probe of new data brings payload: the probe is over, and another may come. */
+TEST_F(rack, rfc8985_7_4_an_answer_with_payload_ends_the_probe)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly(p, &c, WITH_SACK, 11);
+	flight_expect(&c, 10, .at_ms = PTO_MS);
+	flight_ack(&c, 10);
+	conn_send(&c, .flags = ACK | PSH, .data = "answer", .ack = flight_seq(&c, 11));
+	conn_expect(&c, .flags = ACK, .ack = 7, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(0, (int)conn_info(&c).unacked);
+	counters_begin_sack(&before);
+	flight_write(&c, 3);
+	flight_expect_all(&c, 11, 13);
+	/* The last one, by a probe; a timeout would send the first one. */
+	flight_expect(&c, 13, .within_ms = 1000);
+	EXPECT_EQ(1, counter_moved(&before, "TCPLossProbes"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	conn_send(&c, .flags = RST);
+}
+
 TEST_HARNESS_MAIN

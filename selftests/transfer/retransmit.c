@@ -484,4 +484,29 @@ TEST_F(retransmit, rfc6298_5_5_backs_off_without_a_route)
 	backs_off(_metadata, &self->peer, "ip route add unreachable %s metric 1");
 }
 
+/* An echo of the future, of long before, or of nothing times no resend. */
+TEST_F(retransmit, rfc7323_4_an_impossible_echo_times_nothing)
+{
+	static const int64_t off_ms[] = { 5000, -200000, 0 };
+	struct peer *p = &self->peer;
+	uint32_t srtt;
+	struct conn c;
+	int64_t rto;
+
+	NOT_ON_STOCK();		/* which believes echoes of up to 35 minutes ago */
+	/* Without SACK there is no loss probe before the timeout. */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0)),
+		  .rtt_ms = 50);
+	for (size_t i = 0; i < ARRAY_SIZE(off_ms); i++) {
+		rto = send_marked(_metadata, &c, "lost");
+		srtt = conn_info(&c).srtt_us;
+		expect_resends(&c, "lost", 1, rto);
+		c.ts_recent = off_ms[i] ? c.ts_recent + off_ms[i] : 0;
+		conn_send(&c, .flags = ACK);
+		EXPECT_EQ(0, (int)conn_info(&c).unacked);
+		EXPECT_EQ(srtt, conn_info(&c).srtt_us);
+		EXPECT_GT(10000000, (int)conn_info(&c).rto_us);
+	}
+}
+
 TEST_HARNESS_MAIN
