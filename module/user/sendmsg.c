@@ -199,12 +199,17 @@ static void push_on_the_way(struct sock *sk, bool wait)
 	}
 }
 
-/* The buffer is full: sleep. Returns 0 when there is space. */
-static int wait_for_space(struct sock *sk, bool copied, long *timeo)
+/*
+ * The buffer is full: sleep. @copied: the call has queued data. With @urgent its last byte is the
+ * urgent one as long as nothing follows. Returns 0 when there is space.
+ */
+static int wait_for_space(struct sock *sk, bool copied, bool urgent, long *timeo)
 {
 	xtcp_sendq_drop_empty(sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	if (copied) {
+		if (unlikely(urgent) && xtcp_sendq_has_unsent(sk))
+			xtcp_urgent_mark(xtcp_sk(sk));
 		push_on_the_way(sk, true);
 		/*
 		 * What is sent is no longer unsent (TCP_NOTSENT_LOWAT). Nobody else may say
@@ -245,7 +250,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 			continue;
 		}
 		if (n == -ENOBUFS) {
-			n = wait_for_space(sk, *copied > 0, timeo);
+			n = wait_for_space(sk, *copied > 0, msg->msg_flags & MSG_OOB, timeo);
 			if (n)
 				return n;
 			/* The MSS or the route may have changed. */
@@ -258,7 +263,8 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		/* As in Linux, an skb that takes no more pages ends with PSH. */
 		if (unlikely(zc->pages) && skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS)
 			xtcp_sendq_mark_push(sk);
-		if (skb->len < goal || !msg_data_left(msg))
+		/* Each segment of urgent data has URG, so none leaves before the end is known. */
+		if (skb->len < goal || !msg_data_left(msg) || unlikely(msg->msg_flags & MSG_OOB))
 			continue;
 		push_on_the_way(sk, false);
 		/* ACKs wait in the backlog: what they allow should not wait for the whole write. */

@@ -132,14 +132,36 @@ TEST_F(urgent, rfc9293_must_31_any_length)
 	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(1000)));
 	pattern_fill(text, sizeof(text), 0);
 	ASSERT_EQ(2500, send(c.fd, text, 2500, MSG_OOB));
-	/* Some segments may leave before the end is known. */
-	conn_expect(&c, .seq = 1, .len = 1000);
-	conn_expect(&c, .seq = 1001, .len = 1000);
+	conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 1000, .urg = 2500);
+	conn_expect(&c, .flags = ACK | URG, .seq = 1001, .len = 1000, .urg = 1500);
 	conn_expect(&c, .flags = ACK | PSH | URG, .seq = 2001, .len = 500, .urg = 500);
 	/* A retransmission has it, too. */
 	conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 1000, .urg = 2500,
 		    .within_ms = 300);
 	conn_send(&c, .flags = ACK, .ack = 2501);
+}
+
+/* The last byte of a write that ends early, for lack of buffer space, is the urgent one. */
+TEST_F(urgent, rfc9293_must_31_less_than_asked_for)
+{
+	static uint8_t text[200000];
+	struct conn c;
+	int n, at = 0;
+
+	conn_open(&self->peer, &c, .wnd = 8000, .opt = OPT(OPT_MSS(1000)));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1));
+	n = send(c.fd, text, sizeof(text), MSG_OOB | MSG_DONTWAIT);
+	ASSERT_LT(0, n);
+	/* All of it leaves at once. */
+	ASSERT_GE(8000, n);
+	while (at < n) {
+		conn_expect(&c, .seq = 1 + at);
+		EXPECT_TRUE(self->peer.last.flags & URG);
+		EXPECT_EQ(n - at, self->peer.last.urg);
+		at += self->peer.last.len;
+	}
+	conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 1000, .urg = n, .within_ms = 300);
+	conn_send(&c, .flags = ACK, .ack = 1 + n);
 }
 
 TEST_F(urgent, pointer_beyond_16_bits)
