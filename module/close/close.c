@@ -448,9 +448,10 @@ static void close_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 /*
  * Replace an orphan in FIN-WAIT-2 by a record; other sockets stay as they are.
  * LC-83: a record waits for the peer's FIN for a minute at most; if
- * xtcp_fin_timeout is longer, the socket waits before that.
+ * xtcp_fin_timeout is longer, the socket waits before that. @lingers: counts those that
+ * TCP_LINGER2 ends.
  */
-static void close_settle(struct sock *sk)
+static void close_settle(struct sock *sk, enum xtcp_mib_item lingers)
 {
 	u32 wait_ms;
 
@@ -458,7 +459,7 @@ static void close_settle(struct sock *sk)
 	    xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_FIN_WAIT_2))
 		return;
 	if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), linger2_s) < 0) {
-		XTCP_INC(sock_net(sk), ABORT_ON_LINGER);
+		this_cpu_inc(xtcp_net(sock_net(sk))->mib->item[lingers]);
 		close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 		return;
 	}
@@ -511,7 +512,7 @@ static void close_orphaned(struct sock *sk)
 		return;
 	}
 	xtcp_deadlines_orphaned(sk);
-	close_settle(sk);
+	close_settle(sk, XTCP_MIB_ABORT_ON_LINGER);
 	/* A record is no orphan: the limit is for a socket that stays. */
 	if (sk->sk_state != XTCP_CLOSED && xtcp_orphans_has_no_room(sk))
 		xtcp_close_end(sk, XTCP_ENDING_NO_MEMORY);
@@ -648,7 +649,7 @@ void xtcp_close_end(struct sock *sk, enum xtcp_ending ending)
 	case XTCP_ENDING_NONE:
 		break;
 	case XTCP_ENDING_FIN_WAIT_2:
-		close_settle(sk);
+		close_settle(sk, XTCP_MIB_ABORT_ON_DATA);
 		break;
 	case XTCP_ENDING_RESET:
 		close_reset_received(sk);

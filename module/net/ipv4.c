@@ -514,6 +514,13 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 	rcu_read_lock();
+	opt = rcu_dereference(inet_sk(sk)->inet_opt);
+	/*
+	 * The header names the first hop. The cached route may be the one to the peer, as the
+	 * program may set the source route at any time.
+	 */
+	if (unlikely(opt && opt->opt.srr))
+		sk_dst_reset(sk);
 	dst = ipv4_route(sk);
 	if (IS_ERR(dst)) {
 		rcu_read_unlock();
@@ -522,7 +529,6 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	}
 	skb_dst_set_noref(skb, dst);
 	skb_set_dst_pending_confirm(skb, READ_ONCE(sk->sk_dst_pending_confirm));
-	opt = rcu_dereference(inet_sk(sk)->inet_opt);
 	if (likely(!opt || !opt->opt.optlen)) {
 		err = ipv4_xmit(sk, skb, dst, NULL, ecn);
 	} else if (opt->opt.is_strictroute && skb_rtable(skb)->rt_uses_gateway) {

@@ -91,6 +91,7 @@ static void connect_offer(struct sock *sk)
 {
 	bool scaling = XTCP_KNOB(sock_net(sk), window_scaling);
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool pingpong = xs->ack.pingpong;
 	u8 wscale;
 
 	connect_take_mss(xs, xs->af->mss_default);
@@ -104,6 +105,7 @@ static void connect_offer(struct sock *sk)
 	xtcp_congestion_route(sk);
 	xtcp_congestion_init(sk, false);
 	xtcp_ack_init(sk);
+	xs->ack.pingpong = pingpong;	/* TCP_QUICKACK */
 }
 
 static void connect_undo(struct sock *sk)
@@ -170,6 +172,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_fastconnect *fast = xs->fast_sending ? xs->fast_request : NULL;
 	struct xtcp_key key __uninitialized;
+	bool held = xs->fast_held;
 	int err;
 
 	xtcp_assert_owned(sk);
@@ -177,10 +180,10 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	err = xtcp_family_of(sk)->addr->connect(sk, uaddr, addr_len, &key);
 	if (err)
 		return err;
-	if (unlikely(xs->fast_held))
-		xtcp_fastq_forget(sk);
 	xs->af = xtcp_family_get(key.family);
 	xtcp_begin(xs);
+	/* A socket that fails to connect may listen, with the queue of TCP_FASTOPEN. */
+	xs->fast_held = held;
 	xtcp_demux_forget(sk);
 	xs->iss = SEQ(0);
 	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
@@ -202,6 +205,8 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 		xtcp_port_disconnect(sk);
 		return err;
 	}
+	if (unlikely(held))
+		xtcp_fastq_forget(sk);
 	connect_choose_numbers(sk);
 	xtcp_isn_flow_hash(sk);
 	connect_offer(sk);
@@ -299,9 +304,10 @@ static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 		connect_take_payload(sk, skb, seg);
 	} else if (unlikely(resend) && xtcp_fastconnect_resend(sk)) {
 		consume_skb(skb);
-	} else if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), defer_accept)) {
-		/* A client's TCP_DEFER_ACCEPT: the third ACK leaves with data. */
+	} else if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), defer_accept) || xtcp_sk(sk)->ack.pingpong) {
+		/* TCP_DEFER_ACCEPT of a client, or TCP_QUICKACK 0: the third ACK leaves with data. */
 		consume_skb(skb);
+		xtcp_sk(sk)->ack.pingpong = 0;
 		xtcp_ack_wait(sk);
 	} else {
 		xtcp_output_ack_recycle(sk, skb);
@@ -383,10 +389,12 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key __uninitialized;
 	struct xtcp_origin origin;
+	bool acks_syn;
 
 	if (!(seg->flags & XTCP_ACK))
 		return false;
-	if (seq_after(seg->ack, xs->iss) && seq_before_eq(seg->ack, xs->snd_nxt)) {
+	acks_syn = seq_after(seg->ack, xs->iss) && seq_before_eq(seg->ack, xs->snd_nxt);
+	if (acks_syn) {
 		if (connect_echo_is_ours(xs, seg))
 			return false;
 		XTCP_INC(sock_net(sk), PAWS_ACTIVE);
@@ -398,8 +406,11 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	    !connect_finish_old(sock_net(sk), skb, &key, seg))
 		xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg,
 				 XTCP_MIB_RESET_SENT_BAD_ACK);
-	/* Our answer or the peer's RST ends its old connection: send the SYN again, once. */
-	if (!xs->retransmit.in_row)
+	/*
+	 * Our answer or the peer's RST ends its old connection: send the SYN again, once. One with
+	 * the number of our SYN and another's timestamp is no segment of an old connection.
+	 */
+	if (!acks_syn && !xs->retransmit.in_row)
 		xtcp_deadlines_bad_syn_ack(sk,
 					   BAD_ACK_DELAY_MS * NSEC_PER_MSEC);
 	return true;

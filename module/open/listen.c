@@ -516,13 +516,15 @@ static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff 
 }
 
 /*
- * A SYN with payload or with the option of fast open: open the connection at once if it may.
+ * A SYN with payload or with the option of fast open: open the connection at once if it may. One
+ * that takes over a TIME-WAIT record (@tw) opens as usual, so that the record can return if the SYN
+ * is an old one.
  * Returns false if it goes on as any other SYN, with @answer in its SYN-ACK; else @skb is
  * consumed.
  */
 static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 			    const struct xtcp_key *key, const struct xtcp_seg *seg,
-			    struct xtcp_fastcookie *answer)
+			    const struct xtcp_timewait *tw, struct xtcp_fastcookie *answer)
 {
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen6 record;
@@ -534,7 +536,7 @@ static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 	identity = xtcp_isn_identity(net, xtcp_family_get(key->family), key);
 	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
 	q = xtcp_fastopen_judge(ho, key, seg, answer);
-	if (!q)
+	if (!q || tw)
 		return false;
 	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
 	listen_receive_window(ho);
@@ -551,10 +553,8 @@ static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 }
 
 /*
- * The same, and the way of any other SYN after it. Not inlined, because it is rare. A SYN
- * that takes over a TIME-WAIT record opens as usual, so that the record can return if the
- * SYN is an old one. During a flood a valid cookie opens as at any time: it proves the
- * address, as a SYN cookie would.
+ * The same, and the way of any other SYN after it. Not inlined, because it is rare. During a flood
+ * a valid cookie opens as at any time: it proves the address, as a SYN cookie would.
  */
 static noinline void listen_syn_fast(struct xtcp_listener *ls, struct sk_buff *skb,
 				     const struct xtcp_key *key,
@@ -563,7 +563,7 @@ static noinline void listen_syn_fast(struct xtcp_listener *ls, struct sk_buff *s
 {
 	struct xtcp_fastcookie answer = { .len = -1 };
 
-	if (!tw && listen_syn_open(ls, skb, key, seg, &answer))
+	if (listen_syn_open(ls, skb, key, seg, tw, &answer))
 		return;
 	if (cookie)
 		listen_syn_cookie(ls, skb, key, seg);

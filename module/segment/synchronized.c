@@ -274,6 +274,7 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_cb(syn)->retrans++;
 	/* A client that repeats its SYN must not put off the timer, which counts from then. */
 	sent_ns = xtcp_cb(syn)->sent_ns;
+	xtcp_sk(sk)->total_retrans++;
 	xtcp_output_syn_ack(sk);
 	xtcp_trace_retransmit(sk, xtcp_cb(syn)->seq, 0, xtcp_cb(syn)->retrans,
 			      xtcp_cb(syn)->sent_ns - sent_ns, XTCP_RESENT_SYN_ACK);

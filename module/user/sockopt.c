@@ -507,6 +507,9 @@ static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 	if (err)
 		return err;
 	lock_sock(sk);
+	/* Without its source route the socket needs another route. */
+	if (unlikely(level == SOL_IP && optname == IP_OPTIONS))
+		sk_dst_reset(sk);
 	if (!xtcp_state_in(sk, XTCP_UNCONNECTED))
 		xtcp_output_mss_sync(sk, xtcp_sk(sk)->pmtu);
 	release_sock(sk);

@@ -296,8 +296,8 @@ TEST_F(orphan, lc_83_negative_linger2_in_fin_wait_1)
 	else
 		conn_expect(&c, .flags = RST | ACK, .seq = 2, .ack = 1);
 	conn_expect_state(&c, ST_CLOSED);
-	if (!stock_mode())
-		EXPECT_EQ(1, counter_moved(&before, "TCPAbortOnLinger"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPAbortOnData"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPAbortOnLinger"));
 }
 
 TEST_F(orphan, lc_83_fin_leads_to_time_wait)

@@ -272,6 +272,40 @@ TEST_F(path, rfc9293_must_16_ip_options_set_later)
 	expect_full(_metadata, &c, 1400 - 40);
 }
 
+/*
+ * The first router of a source route is looked up as any destination: a program must not reach by
+ * it what a route prohibits.
+ */
+TEST_F(path, rfc9293_must_51_source_route_set_later)
+{
+	static const uint8_t hop[] = { 1, 131, 7, 4, 10, 9, 0, 1 };
+	struct peer *p = &self->peer;
+	const struct segment *s;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which goes on by the peer's own route for some time */
+	if (p->family != AF_INET)
+		return;
+	shell_run(WHERE(_metadata), "ip route add prohibit 10.9.0.1");
+	conn_open(p, &c);
+	conn_write(&c, 10);
+	conn_expect(&c, .len = 10);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_IP, IP_OPTIONS, hop, sizeof(hop)));
+	conn_write(&c, 10);
+	peer_expect_silence(p, 100);
+	shell_run(WHERE(_metadata), "ip route del prohibit 10.9.0.1");
+	s = peer_read(p, now_ns() + NSEC_PER_SEC);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(0, memcmp(s->packet + 16, hop + 4, 4));
+	conn_send(&c, .flags = ACK, .ack = 21);
+	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_IP, IP_OPTIONS, NULL, 0));
+	conn_write(&c, 10);
+	conn_expect(&c, .seq = 21, .len = 10);
+	EXPECT_EQ(5, p->last.packet[0] & 15);
+	conn_send(&c, .flags = ACK);
+}
+
 /* Kinds 34 and 254: a cookie, or a request for one. A listener without it skips them. */
 TEST_F(path, rfc7413_fast_open_is_skipped)
 {

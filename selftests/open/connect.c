@@ -855,6 +855,8 @@ TEST_F(connect, ctr_PAWSActive)
 		counters_expect(_metadata, &before, "InSegs", 1, "PAWSActive", 1,
 				"OutSegs", 1, "OutRsts", 1, NULL);
 	}
+	/* Nor is the SYN sent again before its timeout. */
+	peer_expect_silence(p, 500);
 	c.peer_nxt = c.peer_iss;
 	conn_send(&c, .flags = SYN | ACK,
 		  .opt = OPT(OPT_MSS(1460), OPT_TS(1, c.kern_opt.tsval)));

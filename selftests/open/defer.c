@@ -271,11 +271,47 @@ TEST_F(defer, defer_accept_not_with_cookies)
 }
 
 /* A client with SYN-ACK received, its third ACK not sent yet. */
-static void client(struct peer *p, struct conn *c)
+static void client_with(struct peer *p, struct conn *c, void (*option)(int fd))
 {
-	conn_start(p, c, .active = true, .prepare = five_seconds);
+	conn_start(p, c, .active = true, .prepare = option);
 	conn_expect(c, .flags = SYN);
 	conn_send(c, .flags = SYN | ACK, .opt = OPT(OPT_MSS(1460)));
+}
+
+static void client(struct peer *p, struct conn *c)
+{
+	client_with(p, c, five_seconds);
+}
+
+static void no_quickack(int fd)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 0 }, sizeof(int));
+}
+
+/* TCP_QUICKACK 0 before connect() does the same. */
+TEST_F(defer, quickack_0_third_ack_rides_on_text)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	client_with(p, &c, no_quickack);
+	peer_expect_silence(p, 150);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	ASSERT_EQ(2, send(c.fd, "in", 2, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "in");
+	peer_expect_silence(p, 100);
+}
+
+TEST_F(defer, quickack_0_third_ack_waits_200ms)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	peer_mark(p);
+	client_with(p, &c, no_quickack);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .at_ms = 200);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	peer_expect_silence(p, 1000);
 }
 
 TEST_F(defer, defer_accept_third_ack_rides_on_text)

@@ -406,4 +406,52 @@ TEST_F(fastcookie, opt_tcp_fastopen_key)
 	conn_send(&c, .flags = RST, .seq = 6);
 }
 
+/* A SYN that takes over a TIME-WAIT record may ask for the cookie, too. */
+TEST_F(fastcookie, rfc7413_cookie_for_a_port_in_time_wait)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct counters before;
+	struct conn c, next;
+
+	conn_to_state(p, &c, ST_TIME_WAIT, .lfd = lfd);
+	counters_take(&before);
+	conn_start(p, &next, .lfd = lfd, .pport = c.pport, .peer_iss = c.peer_nxt + 100000,
+		   .opt = with_cookie(NULL, 0, false));
+	conn_send(&next, .flags = SYN, .seq = 0);
+	conn_expect(&next, .flags = SYN | ACK, .ack = 1);
+	EXPECT_EQ(8, next.kern_opt.fastopen);
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenCookieReqd"));
+	conn_send(&next, .flags = RST, .seq = 1);
+}
+
+/* connect() that fails leaves TCP_FASTOPEN to a listener: its 4-tuple is in use. */
+TEST_F(fastcookie, limit_survives_a_failed_connect)
+{
+	struct peer *p = &self->peer;
+	struct sockaddr_storage here, there;
+	socklen_t len = ipaddr_sockaddr(&p->kernel, KERNEL_PORT, &here);
+	int fd[2], limit;
+	uint8_t cookie[16];
+
+	ipaddr_sockaddr(&p->addr, 80, &there);
+	ASSERT_EQ(0, knob_set("fastopen", 3));
+	for (int i = 0; i < 2; i++) {
+		fd[i] = stream_socket(p->family);
+		fd_nonblock(fd[i]);
+		ASSERT_EQ(0, socket_set(fd[i], SOL_SOCKET, SO_REUSEADDR, 1));
+		ASSERT_EQ(0, socket_set(fd[i], IPPROTO_TCP, TCP_FASTOPEN, 5));
+		ASSERT_EQ(0, bind(fd[i], (struct sockaddr *)&here, len));
+		ASSERT_EQ(-1, connect(fd[i], (struct sockaddr *)&there, len));
+		ASSERT_EQ(i ? EADDRNOTAVAIL : EINPROGRESS, errno);
+	}
+	peer_expect(p, .flags = SYN, .sport = KERNEL_PORT, .dport = 80);
+	close(fd[0]);
+	ASSERT_EQ(0, listen(fd[1], 5));
+	len = sizeof(limit);
+	ASSERT_EQ(0, getsockopt(fd[1], IPPROTO_TCP, TCP_FASTOPEN, &limit, &len));
+	EXPECT_EQ(5, limit);
+	cookie_ask(_metadata, p, fd[1], cookie);
+}
+
 TEST_HARNESS_MAIN
