@@ -228,6 +228,8 @@ static void input_child(struct sock *lsk, struct sock *child,
 	/* accept() may be followed by SO_INCOMING_NAPI_ID. */
 	sk_mark_napi_id_set(child, skb);
 	XTCP_RFS_SAVE(child, skb);
+	/* It may wait in the receive queue for longer than the device lasts. */
+	skb->dev = NULL;
 	input_end(child, xtcp_synchronized_rcv(child, skb, seg));
 	xtcp_acceptqueue_announce(lsk, child);
 }

@@ -44,13 +44,15 @@ static __always_inline bool spare_may_be_recycled(struct sk_buff *skb,
 
 /*
  * Recycle a received skb: reset it to the state that alloc_skb() returns. That
- * drops its route, conntrack entry, security path, mark, time stamp and socket;
+ * drops its device, route, conntrack entry, security path, mark, time stamp and socket;
  * and dst_pending_confirm, which a sender on this host has set for its own
  * neighbour.
  */
 static __always_inline void spare_reset(struct sk_buff *skb)
 {
 	skb_orphan(skb);
+	/* On its way out it would be the device by which a forwarded packet came in. */
+	skb->dev = NULL;
 	skb_scrub_packet(skb, true);
 	__vlan_hwaccel_clear_tag(skb);
 	skb_clear_hash(skb);

@@ -111,6 +111,32 @@ TEST_F(rules, filter_of_a_listener)
 	program_reads(_metadata, c.fd, "abcd");
 }
 
+/* The host sends its answers itself: at POSTROUTING they have come in by no device. */
+TEST_F(rules, answers_have_no_input_device)
+{
+	bool v6 = test_family() == AF_INET6;
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	shell_run(WHERE(_metadata), v6 ?
+		  "nft 'table ip6 t { chain p { type filter hook postrouting priority 0;"
+		  "iifname \"tun0\" drop; }; }'" :
+		  "nft 'table ip t { chain p { type filter hook postrouting priority 0;"
+		  "iifname \"tun0\" drop; }; }'");
+	conn_open(p, &c);
+	/* Of a record, of a listener, and of nobody. */
+	conn_to_state(p, &c, ST_HALF_OPEN, .kport = 6001);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 99);
+	conn_expect(&c, .flags = RST, .seq = 99);
+	peer_send(p, .flags = ACK, .ack = 7, .dport = 6001, .sport = 99);
+	peer_expect(p, .flags = RST, .seq = 7, .sport = 6001, .dport = 99);
+	/* On the TCP wire the kernel's TCP answers there. */
+	if (p->wire == IPPROTO_TCP && !stock_mode())
+		return;
+	peer_send(p, .flags = SYN, .seq = 99, .dport = 1);
+	peer_expect(p, .flags = RST | ACK, .ack = 100, .sport = 1);
+}
+
 /* A policy by which nothing of the peer may come in, as if it had to be protected. */
 static void ipsec_forbids(struct peer *p, bool on)
 {
