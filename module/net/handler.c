@@ -66,14 +66,17 @@ static const struct net_protocol ipv4_protocol = {
  * demands that the first one has the whole header, and the kernel looks at those of TCP and
  * UDP. Of protocol 253 it accepts eight bytes, in which no rule finds the flags. So
  * the first fragment of a SYN is dropped, which is enough: without it IP reassembles nothing.
- * No honest SYN is larger than a packet.
+ * No honest SYN is larger than a packet. An atomic fragment (RFC 6946) is a whole packet, whose
+ * fragment header is still there.
  */
 static bool ipv6_hides_syn(struct sk_buff *skb)
 {
 	const struct tcphdr *th;
+	unsigned int offset = 0;
 	struct tcphdr copy;
 
-	if (likely(!(IP6CB(skb)->flags & IP6SKB_FRAGMENTED)))
+	if (likely(!(IP6CB(skb)->flags & IP6SKB_FRAGMENTED)) ||
+	    ipv6_find_hdr(skb, &offset, NEXTHDR_FRAGMENT, NULL, NULL) >= 0)
 		return false;
 	th = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(copy), &copy);
 	return !th || th->syn;

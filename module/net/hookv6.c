@@ -42,6 +42,9 @@
 #include "netns.h"
 #include "port/port.h"
 
+/* Bytes of the shortest extension header. */
+#define EXT_HEADER_LEN_MIN	8U
+
 /**
  * struct spot - a header in a packet
  * @named_at: offset of the byte that contains its protocol number
@@ -363,19 +366,32 @@ void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 		skb->data[spot.named_at] = IPPROTO_TCP;
 }
 
+/*
+ * RFC 7112: does the header chain go on behind the first fragment? Then nobody knows before the
+ * reassembly whether it leads to a segment for xtcp. The kernel refuses such a fragment only if it
+ * names the protocol.
+ */
+static bool is_chain_cut(const struct sk_buff *skb, const struct spot *spot, u8 type)
+{
+	return spot->in_fragment && ipv6_ext_hdr(type) && type != NEXTHDR_NONE &&
+	       skb->len < spot->offset + EXT_HEADER_LEN_MIN;
+}
+
 static unsigned int hookv6_packet_in(struct net *net, struct sk_buff *skb)
 {
 	struct spot spot = behind_hops(skb);
+	u8 type;
 
 	if (!xtcp_hook_is_open())
 		return NF_ACCEPT;
-	switch (hookv6_walk(skb, &spot, false)) {
+	type = hookv6_walk(skb, &spot, false);
+	switch (type) {
 	case IPPROTO_TCP:
 		return hookv6_segment_in(net, skb, &spot);
 	case IPPROTO_ICMPV6:
 		return hookv6_icmp_in(net, skb, spot.offset);
 	}
-	return NF_ACCEPT;
+	return unlikely(is_chain_cut(skb, &spot, type)) ? NF_DROP : NF_ACCEPT;
 }
 
 static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,

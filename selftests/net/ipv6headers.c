@@ -34,6 +34,21 @@ TEST_F(ipv6headers, rfc8200_destination_options_come_before)
 	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
 }
 
+/* RFC 6946: a fragment header before a whole packet hides nothing. */
+TEST_F(ipv6headers, rfc6946_syn_in_an_atomic_fragment)
+{
+	uint8_t headers[16] = { EXT_FRAGMENT, 0, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4 };
+	struct peer *p = &self->peer;
+
+	headers[8] = p->wire;
+	peer_listen(p, KERNEL_PORT, 4);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_FRAGMENT, headers + 8, 8);
+	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000, .sport = 99), EXT_DSTOPTS,
+		    headers, 16);
+	peer_expect(p, .flags = SYN | ACK, .dport = 99, .ack = 1001);
+}
+
 TEST_F(ipv6headers, rfc8200_headers_that_lead_nowhere)
 {
 	struct peer *p = &self->peer;

@@ -227,6 +227,29 @@ TEST_F(hook6, rfc7112_first_fragments_have_the_header)
 	expect_alive(_metadata, &c);
 }
 
+/*
+ * Nor one that ends within the headers before it, which the kernel puts together. What it then
+ * takes for a segment of its own TCP it would answer by a RST.
+ */
+TEST_F(hook6, rfc7112_first_fragments_have_all_headers)
+{
+	struct peer *p = &self->peer;
+	uint8_t packet[4096], part[4096];
+	struct counters before;
+	struct conn c;
+	int n;
+
+	NOT_ON_STOCK();		/* which takes it */
+	open_ours(p, &c);
+	counters_take(&before);
+	n = text_behind(&c, &passable[1], 100, packet);
+	peer_send_raw(p, part, fragment_cut(packet, n, 0, 8, 1, part));
+	peer_send_raw(p, part, fragment_cut(packet, n, 8, n - 40, 1, part));
+	peer_expect_silence(p, 250);
+	counters_expect(_metadata, &before, NULL);
+	expect_alive(_metadata, &c);
+}
+
 /* A connection, and a packet of its next 1000 bytes. Returns the packet's length. */
 static int open_with_text(struct peer *p, struct conn *c, struct counters *before, uint8_t *packet)
 {
