@@ -39,11 +39,13 @@ struct xtcp_fastkeys {
  * struct xtcp_fastcookie - option of fast open, as received or to be sent
  * @len: bytes in @cookie; 0: asks for a cookie; negative: no option
  * @exp: in its experimental form
+ * @shown: the client has shown it, and does not need it unless its SYN opens as usual
  * @cookie: cookie
  */
 struct xtcp_fastcookie {
 	s8	len;
 	bool	exp;
+	bool	shown;
 	u8	cookie[XTCP_FASTOPEN_MAX];
 };
 

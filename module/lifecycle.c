@@ -141,7 +141,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	MOVE(HALF_OPEN, RCV_FAST_OPEN, SYN_RECEIVED, "RFC 7413 4.2.2",
 	     XTCP_MIB_PASSIVE_OPENS),
 	GO(HALF_OPEN, CLOSE, CLOSED, "3.10.4, its listener's"),
-	GO(HALF_OPEN, ABORT, CLOSED, "accept queue full, or a cookie returns"),
+	GO(HALF_OPEN, ABORT, CLOSED, "no child is made, or a cookie returns"),
 
 	STAY(SYN_RECEIVED, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(SYN_RECEIVED, RCV_RST_OUTSIDE, "3.10.7.4 second"),

@@ -322,13 +322,6 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 	return false;
 }
 
-static void acceptqueue_no_child(struct xtcp_halfopen *ho)
-{
-	xtcp_listen_dropped(ho->ls);
-	xtcp_lifecycle_event(sock_net(ho->ls->sk), &ho->flow,
-			     XTCP_EV_NO_MEMORY);
-}
-
 /**
  * xtcp_acceptqueue_promote - replace a half-open record by a child
  * @ho: record in the flow table, referenced by the caller
@@ -337,7 +330,7 @@ static void acceptqueue_no_child(struct xtcp_halfopen *ho)
  * @seg: its parsed header
  *
  * If memory is short, or no route leads to the peer, the record stays: the peer sends
- * again.
+ * again. With xtcp_abort_on_overflow it is reset.
  *
  * Context: softirq, RCU read-side section.
  * Return: the child, locked, in the accept queue; the caller passes it @skb and
@@ -352,7 +345,7 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 	struct sock *sk = child_make(ho, skb, seg);
 
 	if (!sk) {
-		acceptqueue_no_child(ho);
+		xtcp_synqueue_no_child(ho, skb, seg, XTCP_EV_NO_MEMORY);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
 		return NULL;
 	}
@@ -417,6 +410,7 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		child_discard(sk);
 		if (err == -EEXIST)
 			return XTCP_CHILD_STOLEN;
+		xtcp_listen_dropped(ho->ls);
 		goto drop;
 	}
 	if (seg->opt.cookie)
@@ -469,7 +463,7 @@ static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
  * @skb: the SYN; consumed, unless false is returned
  * @seg: its parsed header
  * @q: queue that counts the child
- * @answer: option for the SYN-ACK; @answer->len negative: none
+ * @answer: option for the SYN-ACK, unless the client has shown it; @answer->len negative: none
  *
  * The child is in SYN-RECEIVED, and the program may read and write at once. The SYN-ACK
  * acknowledges the payload.
@@ -482,23 +476,34 @@ bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			   const struct xtcp_fastcookie *answer)
 {
 	struct sock *sk = child_make_fast(ho, skb, seg, q);
+	bool grants = answer->len >= 0 && !answer->shown;
 	struct net *net = sock_net(ho->ls->sk);
+	int err;
 
 	if (!sk) {
 		XTCP_INC(net, FAST_OPEN_PASSIVE_FAIL);
+		/* As in Linux, although the SYN opens as usual. */
+		xtcp_listen_dropped(ho->ls);
 		return false;
 	}
-	if (xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL)) {
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
+	err = xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL);
+	if (err) {
 		/* Another SYN of the connection was faster, or memory is short. */
+		if (err != -EEXIST)
+			xtcp_listen_dropped(ho->ls);
 		child_discard(sk);
 		kfree_skb(skb);
 		return true;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FAST_OPEN);
 	XTCP_INC(net, FAST_OPEN_PASSIVE);
+	/* The client's cookie was of the older key. */
+	if (grants)
+		XTCP_INC(net, FAST_OPEN_PASSIVE_ALT_KEY);
 	security_inet_conn_established(sk, skb);
 	child_take_syn(sk, skb, seg);
-	xtcp_send_syn_ack(sk, answer->len < 0 ? NULL : answer);
+	xtcp_send_syn_ack(sk, grants ? answer : NULL);
 	if (acceptqueue_add(ho->ls, sk)) {
 		xtcp_acceptqueue_announce(ho->ls->sk, sk);
 		return true;
@@ -607,9 +612,12 @@ static void accept_charge(struct sock *sk)
 	if (!xtcp_memcg_is_ours_to_take())
 		return;
 	lock_sock(sk);
+	/* An ICMP error is queued under the spinlock, although we own the socket. */
+	spin_lock_bh(&sk->sk_lock.slock);
 	free = sk->sk_forward_alloc;
 	reserved = free + atomic_read(&sk->sk_rmem_alloc) - errors_truesize(sk) +
 		   sk->sk_wmem_queued;
+	spin_unlock_bh(&sk->sk_lock.slock);
 	/* It was reserved without a cgroup. */
 	if (reserved >= (int)PAGE_SIZE)
 		__sk_mem_reclaim(sk, reserved);

@@ -289,8 +289,10 @@ static void server_note(struct sock *sk, const struct xtcp_options *opt, bool sy
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_fastcookie cookie = { .len = -1, .exp = opt->fastopen_exp };
+	/* Data without the option asks for no cookie: as in Linux none is kept. */
+	bool asked = !syn_data || !needs_no_cookie(sk);
 
-	if (opt->has_fastopen && opt->fastopen_len) {
+	if (asked && opt->has_fastopen && opt->fastopen_len) {
 		cookie.len = opt->fastopen_len;
 		memcpy(cookie.cookie, opt->fastopen, opt->fastopen_len);
 	} else if (!xs->total_retrans && !syn_data) {

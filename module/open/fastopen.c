@@ -306,6 +306,7 @@ struct xtcp_fastq *xtcp_fastopen_judge(const struct xtcp_halfopen *ho,
 
 	answer->len = -1;
 	answer->exp = opt->fastopen_exp;
+	answer->shown = false;
 	if (opt->has_fastopen && !opt->fastopen_len)
 		XTCP_INC(net, FAST_OPEN_COOKIE_REQD);
 	if (!(knob & TFO_SERVER_ENABLE) || !q || !READ_ONCE(q->limit))
@@ -320,11 +321,11 @@ struct xtcp_fastq *xtcp_fastopen_judge(const struct xtcp_halfopen *ho,
 	keys = rcu_dereference(q->keys) ?: rcu_dereference(xtcp_net_rcu(net)->fast_keys);
 	if (opt->has_fastopen && keys)
 		key_nr = cookie_check(keys, key, opt, answer);
-	if (key_nr > 1) {
-		XTCP_INC(net, FAST_OPEN_PASSIVE_ALT_KEY);
+	if (key_nr) {
+		answer->shown = key_nr == 1;
 		return q;
 	}
-	if (key_nr || route_needs_no_cookie(ho)) {
+	if (route_needs_no_cookie(ho)) {
 		answer->len = -1;
 		return q;
 	}

@@ -544,7 +544,6 @@ static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 	ho->answered_ms = 1;	/* no round trip can be measured by the record */
 	if (unlikely(xtcp_sk(ls->sk)->sockopt.save_syn))
 		xtcp_synqueue_save_syn(ho, skb, xtcp_sk(ls->sk)->sockopt.save_syn > 1);
-	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	opened = xtcp_acceptqueue_open(ho, skb, seg, q, answer);
 	/* The child has a reference of its own. */
 	if (unlikely(ho->syn_saved))

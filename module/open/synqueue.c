@@ -37,9 +37,8 @@
  *
  * Most fields are written before the record is visible, in its line or in the
  * table. Later the timer writes @timeouts, or the CPU that drops or promotes the
- * record, and softirqs that process a segment write @acked, @answered_ms and
- * @ts_recent. If two softirqs check the rate limit at the same
- * time, it may allow an answer to both.
+ * record, and softirqs that process a segment write @acked and @answered_ms. If two
+ * softirqs check the rate limit at the same time, it may allow an answer to both.
  *
  * Context: softirq; the listener is not locked.
  */
@@ -332,13 +331,21 @@ static bool halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 	return true;
 }
 
-/* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
+/*
+ * Add @ho to the flow table, in place of its predecessor @tw if not NULL. Counts a SYN that
+ * is lost; but not if another CPU was faster with the same one.
+ */
 static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
 	struct net *net = sock_net(ho->ls->sk);
+	int err;
 
-	return tw ? xtcp_flow_replace(net, &tw->flow, &ho->flow) :
-		    !xtcp_flow_insert(net, &ho->flow, NULL);
+	if (tw)
+		return xtcp_flow_replace(net, &tw->flow, &ho->flow);
+	err = xtcp_flow_insert(net, &ho->flow, NULL);
+	if (unlikely(err) && err != -EEXIST)
+		xtcp_listen_dropped(ho->ls);
+	return !err;
 }
 
 /**
@@ -380,6 +387,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->has_predecessor = 0;
 	/* A closing listener copies records that it finds in its lines. */
 	if (tw && !halfopen_succeed(ho, tw)) {
+		xtcp_listen_dropped(ls);
 		xtcp_flow_hold_new(&ho->flow, 1);
 		xtcp_flow_put(&ho->flow);
 		return false;
@@ -841,21 +849,27 @@ static void halfopen_defer(struct xtcp_halfopen *ho)
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
 }
 
-/*
- * LC-33, LC-34: the peer is in ESTABLISHED, but our accept queue is full. Wait
- * for a retransmission or, with xtcp_abort_on_overflow, send a RST.
+/**
+ * xtcp_synqueue_no_child - the third ACK makes no child (LC-33, LC-34)
+ * @ho: record, referenced by the caller
+ * @skb: the third ACK; stays the caller's
+ * @seg: its parsed header
+ * @event: why, if the record stays
+ *
+ * The peer is in ESTABLISHED, but our accept queue is full, memory is short, or no route leads to
+ * the peer. Wait for a retransmission or, with xtcp_abort_on_overflow, send a RST; as in Linux.
+ *
+ * Context: softirq, RCU read-side section.
  */
-static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
-				     const struct sk_buff *skb,
-				     const struct xtcp_seg *seg)
+void xtcp_synqueue_no_child(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			    const struct xtcp_seg *seg, enum xtcp_event event)
 {
 	struct net *net = sock_net(ho->ls->sk);
 
-	xtcp_listen_overflowed(ho->ls);
 	xtcp_listen_dropped(ho->ls);
 	if (!XTCP_KNOB(net, abort_on_overflow)) {
 		halfopen_set_acked(ho);
-		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
+		xtcp_lifecycle_event(net, &ho->flow, event);
 		return;
 	}
 	halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_OVERFLOW);
@@ -925,10 +939,9 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		halfopen_defer(ho);
 		goto done;
 	}
-	if (seg->opt.has_ts && seq_before_eq(seg->seq, seq_add(ho->irs, 1)))
-		WRITE_ONCE(ho->ts_recent, seg->opt.tsval);
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
-		halfopen_accept_overflow(ho, skb, seg);
+		xtcp_listen_overflowed(ho->ls);
+		xtcp_synqueue_no_child(ho, skb, seg, XTCP_EV_RCV_ACK);
 		why = SKB_DROP_REASON_NOT_SPECIFIED;
 		goto done;
 	}

@@ -435,14 +435,16 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 }
 
 /*
- * RFC 5961 5.2: is @ack, which is before SND.UNA, invalid? It is if it is more
- * than a window below SND.UNA, because no segment of that age can still be in
- * flight, or below the first byte that we have sent.
+ * RFC 5961 5.2: is @ack invalid? It is if it is more than a window below SND.UNA, because no
+ * segment of that age can still be in flight, or below the first byte that we have sent: that
+ * is our SYN, which after an early close() is not acknowledged yet.
  */
 static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
 {
 	u32 span = min_t(u64, xs->snd_wnd_max, xs->bytes_acked);
 
+	if (unlikely(!xs->bytes_acked) && ack == xs->iss)
+		return true;
 	return seq_before(ack, seq_sub(xs->snd_una, span));
 }
 
@@ -458,7 +460,7 @@ static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg,
 		outcome->why = SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
 		return false;
 	}
-	if (seq_before(seg->ack, xs->snd_una) && is_ack_too_old(xs, seg->ack)) {
+	if (seq_before_eq(seg->ack, xs->snd_una) && is_ack_too_old(xs, seg->ack)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
 		answer_challenge(sk, seg);
 		outcome->why = SKB_DROP_REASON_TCP_TOO_OLD_ACK;
@@ -509,7 +511,9 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 			       XTCP_STATEF(XTCP_FIN_WAIT_2)) ||
 	    !seq_after(payload_end, xtcp_sk(sk)->rcv_nxt))
 		return true;
-	if (unlikely(xtcp_sk(sk)->fast_tried) && (seg->flags & XTCP_FIN))
+	/* As in Linux: of an orphan, whose FIN is acknowledged. */
+	if (unlikely(xtcp_sk(sk)->fast_tried) && (seg->flags & XTCP_FIN) &&
+	    sock_flag(sk, SOCK_DEAD) && sk->sk_state == XTCP_FIN_WAIT_2)
 		xtcp_fastconnect_blocked(sk);
 	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
 	answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);

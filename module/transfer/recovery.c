@@ -667,7 +667,10 @@ void xtcp_recovery_path_shrank(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (xs->recovery == XTCP_RECOVERY_LOSS || !xs->lost_out)
+	if (!xs->lost_out)
+		return;
+	xtcp_scoreboard_exclude(xs);
+	if (xs->recovery == XTCP_RECOVERY_LOSS)
 		return;
 	xs->recovery = XTCP_RECOVERY_LOSS;
 	xs->recover = xs->snd_nxt;

@@ -33,6 +33,7 @@
 #include "transfer/scoreboard.h"
 
 #include <linux/list.h>
+#include <linux/list_sort.h>
 #include <linux/minmax.h>
 #include <linux/skbuff.h>
 #include <net/sock.h>
@@ -87,6 +88,31 @@ void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp)
 		XTCP_INC(sock_net(sk), SACK_REORDER);
 }
 
+/* Returns false if there are no more duplicate ACKs than segments that can have arrived. */
+static bool limit_arrived(struct xtcp_sock *xs)
+{
+	u32 holes = clamp(xs->lost_out, 1U, max(xs->in_flight, 1U));
+
+	if (xs->sacked_out + holes <= xs->in_flight || !xs->sacked_out)
+		return false;
+	xs->sacked_out = xs->in_flight > holes ? xs->in_flight - holes : 0;
+	return true;
+}
+
+/**
+ * xtcp_scoreboard_exclude - segments were marked as lost that may have arrived
+ * @xs: the connection, locked
+ *
+ * Without SACK a duplicate ACK does not say which segment has arrived. One that counts for a
+ * segment that is now taken for lost is no sign of reordering.
+ */
+void xtcp_scoreboard_exclude(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	if (!xs->sack_ok)
+		limit_arrived(xs);
+}
+
 /*
  * Without SACK: at least one segment is missing, so if there are more duplicate
  * ACKs than other segments, the missing ones were only late.
@@ -94,11 +120,9 @@ void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp)
 static void limit_duplicates(struct sock *sk, u32 acked_segs)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 holes = clamp(xs->lost_out, 1U, max(xs->in_flight, 1U));
 
-	if (xs->sacked_out + holes <= xs->in_flight || !xs->sacked_out)
+	if (!limit_arrived(xs))
 		return;
-	xs->sacked_out = xs->in_flight > holes ? xs->in_flight - holes : 0;
 	xs->reordering = min_t(u32, xs->in_flight + acked_segs,
 			       XTCP_KNOB(sock_net(sk), max_reordering));
 	xs->reord_seen = 1;
@@ -375,9 +399,8 @@ static void block_discarded(struct sock *sk, const struct xtcp_seg *seg,
  * @a: what the ACK says
  *
  * The first block may be a D-SACK (RFC 2883), which undo.c handles. Invalid
- * blocks are ignored. So are all before the SYN-ACK of a fast open is acknowledged:
- * @sacked_end shares its place with the number of the peer's SYN, which is needed
- * until then. A peer that has got later bytes has the SYN-ACK, and acknowledges it soon.
+ * blocks are ignored. Our SYN is acknowledged: until then @sacked_end shares its place with
+ * the number of the peer's SYN.
  */
 void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 			    struct xtcp_acked *a)
@@ -387,8 +410,6 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 
 	xtcp_assert_owned(sk);
 	if (!xs->sack_ok || !seg->opt.nr_sacks)
-		return;
-	if (unlikely(xs->fast_held) && xs->snd_una == xs->iss)
 		return;
 	if (xtcp_undo_dsack_received(sk, seg, a))
 		i = 1;
@@ -581,16 +602,31 @@ void xtcp_scoreboard_lose_flight(struct sock *sk)
 	}
 }
 
+/* Order of xs->sent_order, as in rack_is_later(). */
+static int sent_order_cmp(void *priv, const struct list_head *a, const struct list_head *b)
+{
+	const struct xtcp_skb_cb *first =
+		xtcp_cb(list_entry(a, struct sk_buff, tcp_tsorted_anchor));
+	const struct xtcp_skb_cb *second =
+		xtcp_cb(list_entry(b, struct sk_buff, tcp_tsorted_anchor));
+
+	if (first->sent_ns != second->sent_ns)
+		return first->sent_ns > second->sent_ns;
+	return seq_after(first->end, second->end);
+}
+
 /**
  * xtcp_scoreboard_absolve - clear all losses: nothing was lost after all
  * @sk: the socket, locked
  *
  * Segments that were not sent again return to the front of xs->sent_order,
- * because they were sent before all that is in it.
+ * because they were sent before all that is in it. One whose copy was lost, too, was sent
+ * later than some of them: rare, and then all are sorted.
  */
 void xtcp_scoreboard_absolve(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool again = false;
 	struct sk_buff *skb;
 
 	xtcp_assert_owned(sk);
@@ -603,9 +639,13 @@ void xtcp_scoreboard_absolve(struct sock *sk)
 		if (!(cb->marks & XTCP_MARK_LOST))
 			continue;
 		cb->marks &= ~XTCP_MARK_LOST;
-		if (list_empty(&skb->tcp_tsorted_anchor))
+		if (list_empty(&skb->tcp_tsorted_anchor)) {
 			list_add(&skb->tcp_tsorted_anchor, &xs->sent_order);
+			again |= cb->retrans;
+		}
 	}
+	if (unlikely(again))
+		list_sort(NULL, &xs->sent_order, sent_order_cmp);
 	xs->lost_out = 0;
 	xs->to_resend = 0;
 	xs->holes_seq = xs->snd_una;

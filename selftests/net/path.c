@@ -92,6 +92,33 @@ TEST_F(path, rfc1191_all_that_was_too_big_is_lost)
 	socket_abort(c.fd);
 }
 
+/*
+ * Without SACK, segments that two duplicate ACKs stand for are among those that were too big.
+ * That is no reordering.
+ */
+TEST_F(path, rfc1191_duplicates_of_what_was_too_big)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment last;
+	struct conn c;
+
+	flight_start(p, &c, 10, .opt = OPT(OPT_MSS(1400)));
+	last = p->last;
+	counters_take(&before);
+	flight_ack(&c, 0);
+	flight_ack(&c, 0);
+	peer_expect_silence(p, 5);
+	too_big(p, &last, 1300);
+	conn_expect(&c, .seq = 1, .len = 1260);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = ACK, .ack = 1261);
+	peer_drain(p, 5);
+	EXPECT_EQ(0, counter_moved(&before, "TCPRenoReorder"));
+	EXPECT_EQ(3, (int)socket_tcp_info(_metadata, c.fd).tcpi_reordering);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_ignored)
 {
 	struct peer *p = &self->peer;

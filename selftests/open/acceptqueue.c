@@ -5,6 +5,7 @@
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
+#include "fastopen.h"
 
 #include <linux/filter.h>
 
@@ -146,6 +147,36 @@ TEST_F(acceptqueue, lc_33_third_ack_waits_for_room)
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .within_ms = 210);
 	conn_expect_state(&c, ST_ESTABLISHED);
 	EXPECT_EQ(2, queued());
+	close(lfd);
+	p->leave_unread = true;
+}
+
+/* The SYN-ACK that follows echoes the SYN; an ACK that was not taken counts for nothing. */
+TEST_F(acceptqueue, rfc7323_4_3_refused_ack_is_not_echoed)
+{
+	struct peer *p = &self->peer;
+	struct conn first, second, c;
+	int lfd = peer_listen(p, KERNEL_PORT, 1);
+	uint32_t stamp;
+
+	queue_up(p, &first, lfd);
+	conn_to_state(p, &second, ST_HALF_OPEN, .lfd = lfd);
+	conn_start(p, &c, .lfd = lfd, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	c.tsval_base = 1000;
+	peer_mark(p);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	stamp = p->last.opt.tsecr;
+	conn_send(&second, .flags = ACK);
+	conn_expect_state(&second, ST_ESTABLISHED);
+	c.tsval_base += 500;
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .tsecr = stamp, .at_ms = 1000);
+	/* The one that opens the connection counts. */
+	conn_accept(&c);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "hello");
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = DELAYED_ACK_MS);
+	EXPECT_LE(stamp + 500, p->last.opt.tsecr);
 	close(lfd);
 	p->leave_unread = true;
 }
@@ -358,23 +389,31 @@ static void optmem_set(struct __test_metadata *_metadata, const char *bytes)
 	close(init);
 }
 
-/*
- * A child that can't be made: its copy of the listener's filter takes more memory than
- * the knob allows by now. The peer's next ACK finds the record still there.
- */
-TEST_F(acceptqueue, sm_half_open_no_memory)
+/* A filter of a listener, which each child copies, and which the knob no longer allows. */
+static void no_child(struct __test_metadata *_metadata, int lfd)
 {
 	struct sock_filter accept_all[100];
 	struct sock_fprog prog = { .len = 100, .filter = accept_all };
+
+	for (int i = 0; i < 100; i++)
+		accept_all[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, -1U);
+	ASSERT_EQ(0, setsockopt(lfd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)));
+	optmem_set(_metadata, "600");
+}
+
+/*
+ * A child that can't be made: its copy of the listener's filter takes more memory than
+ * the knob allows by now. The peer's next ACK finds the record still there. Until then the peer
+ * has waited, so no round trip is measured.
+ */
+TEST_F(acceptqueue, sm_half_open_no_memory)
+{
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c;
 
-	for (int i = 0; i < 100; i++)
-		accept_all[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, -1U);
 	conn_to_state(p, &c, ST_HALF_OPEN);
-	ASSERT_EQ(0, setsockopt(c.lfd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)));
-	optmem_set(_metadata, "600");
+	no_child(_metadata, c.lfd);
 	counters_take(&before);
 	conn_send(&c, .flags = ACK);
 	peer_expect_silence(p, 20);
@@ -382,9 +421,58 @@ TEST_F(acceptqueue, sm_half_open_no_memory)
 	conn_expect_state(&c, ST_HALF_OPEN);
 	EXPECT_EQ(0, queued());
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, NULL);
+	peer_expect_silence(p, 500);
 	conn_send(&c, .flags = ACK);
 	conn_accept(&c);
 	conn_expect_state(&c, ST_ESTABLISHED);
+	if (!stock_mode())
+		EXPECT_EQ(0, conn_info(&c).srtt_us);
+}
+
+/* xtcp_abort_on_overflow does not ask why there is no child. */
+TEST_F(acceptqueue, lc_34_abort_without_memory)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("abort_on_overflow", 1));
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	no_child(_metadata, c.lfd);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST, .seq = 1);
+	optmem_set(_metadata, "131072");
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, "OutSegs", 1,
+			"OutRsts", 1, "EmbryonicRsts", 1, NULL);
+}
+
+/* A fast open without memory for its child opens as usual, and the client keeps its cookie. */
+TEST_F(acceptqueue, rfc7413_no_memory)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct counters before;
+	uint8_t cookie[16];
+	struct conn c;
+
+	cookie_ask(_metadata, p, lfd, cookie);
+	no_child(_metadata, lfd);
+	counters_begin(&before);
+	syn(p, &c, lfd, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	optmem_set(_metadata, "131072");
+	EXPECT_EQ(8, c.kern_opt.fastopen);
+	EXPECT_EQ(0, memcmp(cookie, c.kern_opt.fastopen_cookie, 8));
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenPassiveFail"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenPassive"));
+	EXPECT_EQ(1, counter_moved(&before, "ListenDrops"));
+	conn_send(&c, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "hello");
+	conn_accept(&c);
+	stream_expect_text(_metadata, c.fd, "hello");
+	conn_send(&c, .flags = RST, .seq = 6);
+	p->leave_unread = true;
 }
 
 /* As Linux: the child of a peer to which no route leads would not know what it may send. */

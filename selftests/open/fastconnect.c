@@ -368,6 +368,26 @@ TEST_F(fastconnect, rfc7413_without_cookies)
 	drop(&c);
 }
 
+/* A cookie that was not asked for is not kept: the next SYN asks for one. */
+TEST_F(fastconnect, rfc7413_unasked_cookie)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1));
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	syn_ack(&c, 6, GRANT);
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	drop(&c);
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(0, c.kern_opt.fastopen);
+	drop(&c);
+}
+
 /* connect() returns at once, and the first write sends the SYN. */
 TEST_F(fastconnect, opt_tcp_fastopen_connect)
 {
@@ -610,6 +630,43 @@ TEST_F(fastconnect, rfc7413_black_hole_after_the_handshake)
 		drop(&c);
 		ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 1000));
 	}
+}
+
+/* After close(), that FIN counts only with the ACK of ours; after shutdown() it does not. */
+static void fin_ahead(struct __test_metadata *_metadata, struct peer *p, bool orphan, int ack,
+		      int pauses)
+{
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 1000));
+	counters_begin(&before);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	if (orphan)
+		close(c.fd);
+	else
+		shutdown(c.fd, SHUT_RDWR);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 6, .ack = 1);
+	conn_send(&c, .flags = FIN | ACK, .seq = 501, .ack = ack);
+	conn_expect(&c, .flags = RST, .seq = ack);
+	sleep_ms(5);
+	EXPECT_EQ(pauses, counter_moved(&before, "TCPFastOpenBlackhole"));
+	if (!orphan)
+		close(c.fd);
+}
+
+TEST_F(fastconnect, rfc7413_black_hole_after_close)
+{
+	struct peer *p = &self->peer;
+
+	cookie_get(_metadata, p, GRANT);
+	fin_ahead(_metadata, p, false, 7, 0);
+	fin_ahead(_metadata, p, true, 6, 0);
+	fin_ahead(_metadata, p, true, 7, 1);
 }
 
 /* An open connection by fast open, and a RST in the window that is not accepted. */

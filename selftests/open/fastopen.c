@@ -358,8 +358,11 @@ TEST_F(fastopen, rfc7413_sack_before_the_third_ack)
 	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 6, .data = "bye");
 	conn_expect(&c, .flags = FIN | ACK, .seq = 4, .ack = 6);
 	conn_send_sack(&c, 0, { 1, 4 });
-	/* The kernel's TCP believes it, and sends the SYN-ACK again. */
+	/* It acknowledges less than was ever sent. */
+	conn_expect(&c, .flags = ACK, .seq = 5, .ack = 6);
 	peer_drain(p, 20);
+	/* Answers have a limit. */
+	sleep_ms(600);
 	/* The SYN is still known as that of this connection. */
 	conn_send(&c, .flags = SYN, .seq = 0);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6);
@@ -367,6 +370,30 @@ TEST_F(fastopen, rfc7413_sack_before_the_third_ack)
 	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
 	conn_send(&c, .flags = FIN | ACK, .seq = 6, .ack = 5);
 	conn_expect(&c, .flags = ACK, .seq = 5, .ack = 7);
+}
+
+/* Nor does a FIN count that acknowledges less than the SYN-ACK. */
+TEST_F(fastopen, rfc7413_closed_and_the_syn_ack_is_not_acknowledged)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct counters before;
+	struct conn c;
+
+	open_fast(_metadata, p, &c, lfd);
+	conn_accept(&c);
+	stream_expect_text(_metadata, c.fd, "hello");
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 6);
+	counters_begin(&before);
+	conn_send(&c, .flags = FIN | ACK, .seq = 6, .ack = 0);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 6);
+	EXPECT_EQ(1, counter_moved(&before, "TCPChallengeACK"));
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	conn_send(&c, .flags = FIN | ACK, .seq = 6, .ack = 2);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 7);
+	conn_expect_state(&c, ST_TIME_WAIT);
 }
 
 /*

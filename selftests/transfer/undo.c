@@ -340,4 +340,38 @@ TEST_F(undo, ctr_TCPRenoReorder)
 	flight_ack(&c, 3);
 }
 
+/*
+ * 0 was only late, which shows after a timeout that has found the copy of 4 lost, too. 4 was then
+ * sent after 8, so when 9 arrives, 8 is lost and 4 is not.
+ */
+TEST_F(undo, rfc8985_6_2_order_of_sending_after_an_undo)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	uint32_t first_ts;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	fly(p, &c, WITH_TS, 8);
+	first_ts = c.ts_recent;
+	peer_sleep_until(p, RTT_MS / 2);
+	flight_write(&c, 1);
+	flight_expect(&c, 8);
+	peer_sleep_until(p, RTT_MS / 2 + 10);
+	flight_write(&c, 1);
+	flight_expect(&c, 9);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 0, { 1, 4 }, { 5, 8 });
+	flight_expect(&c, 0);
+	flight_expect(&c, 4);
+	/* The timeout. */
+	flight_expect(&c, 0, .within_ms = 2 * RTO_MS);
+	/* The ACK of the first copy. */
+	c.ts_recent = first_ts;
+	flight_sack(&c, 4, { 5, 8 });
+	peer_expect_silence(p, 5);
+	flight_sack(&c, 4, { 9, 10 }, { 5, 8 });
+	flight_expect_only(&c, 8, 8);
+	flight_ack(&c, 10);
+}
+
 TEST_HARNESS_MAIN
