@@ -561,13 +561,14 @@ void xtcp_output_ack(struct sock *sk)
  *
  * SEG.SEQ = SND.UNA-1 is outside the peer's window, so the peer answers; the
  * segment has no payload (SHLD-12). For the same reason the peer ignores its
- * other fields, so an urgent pointer needs a segment of its own (MUST-66).
+ * other fields, so an urgent pointer needs a segment of its own (MUST-66), unless the urgent
+ * byte is too far away for it.
  */
 void xtcp_output_probe(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (unlikely(xs->urgent.sending))
+	if (xtcp_urgent_is_probed(xs))
 		send_bare(sk, NULL, xs->snd_una, XTCP_ACK);
 	send_bare(sk, NULL, seq_sub(xs->snd_una, 1), XTCP_ACK);
 }

@@ -179,7 +179,7 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 	if (!xs->snd_wnd) {
 		probe_output(sk, xs->probe.out, XTCP_RESENT_WINDOW_PROBE);
 		/* An urgent pointer is a segment of its own. */
-		XTCP_ADD(sock_net(sk), WIN_PROBE, 1 + xtcp_urgent_is_sending(xs));
+		XTCP_ADD(sock_net(sk), WIN_PROBE, 1 + xtcp_urgent_is_probed(xs));
 	} else {
 		xtcp_send_override(sk);
 		if (xs->in_flight)

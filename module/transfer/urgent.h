@@ -8,6 +8,7 @@
 #define XTCP_TRANSFER_URGENT_H
 
 #include <linux/compiler.h>
+#include <linux/limits.h>
 #include <linux/types.h>
 
 #include "net/seq.h"
@@ -45,6 +46,13 @@ static inline bool xtcp_urgent_concerns(const struct xtcp_sock *xs,
 static inline bool xtcp_urgent_is_sending(const struct xtcp_sock *xs)
 {
 	return xs->urgent.sending;
+}
+
+/* True if a window probe tells of the urgent byte: if its pointer reaches so far, as in Linux. */
+static inline bool xtcp_urgent_is_probed(const struct xtcp_sock *xs)
+{
+	return unlikely(xs->urgent.sending) &&
+	       seq_dist(xs->snd_una, xs->urgent.snd_up) <= U16_MAX;
 }
 
 /* True if the reader is at the mark. Without the socket lock: an estimate. */

@@ -198,4 +198,31 @@ TEST_F(collapse, mss_has_grown)
 	p->leave_unread = true;
 }
 
+/*
+ * The first has left this host, and the others wait in its device: they will be sent, so
+ * nothing is appended to the first.
+ */
+TEST_F(collapse, segments_in_this_host_are_left_alone)
+{
+	struct conn c = { .peer = &self->peer };
+	static uint8_t text[100];
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	conn_open(c.peer, &c, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK), .prepare = nodelay);
+	for (int i = 0; i < 5; i++) {
+		pattern_fill(text, sizeof(text), i * 100);
+		ASSERT_EQ(100, send(c.fd, text, 100, 0));
+	}
+	conn_expect(&c, .seq = 1, .len = 100, .pattern = 0);
+	/* A timeout, and not two. */
+	sleep_ms(350);
+	for (int i = 1; i < 5; i++)
+		conn_expect(&c, .seq = 1 + i * 100, .len = 100, .pattern = i * 100);
+	expect_again(&c, 0, 100);
+	/* Now they have left. */
+	expect_again(&c, 0, 500, .within_ms = 1000);
+	conn_send(&c, .flags = ACK, .ack = 501);
+	peer_expect_silence(c.peer, 2000);
+}
+
 TEST_HARNESS_MAIN

@@ -203,6 +203,29 @@ TEST_F(urgent, rfc9293_must_66_closed_window_is_reported)
 	conn_send(&c, .flags = ACK, .ack = 5);
 }
 
+/* A pointer that does not reach so far is no reason for a second segment. */
+static void probe_far(struct __test_metadata *_metadata, struct peer *p, int ahead, int probes)
+{
+	static uint8_t text[80000];
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .wnd = 0);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20));
+	counters_take(&before);
+	ASSERT_EQ(ahead, send(c.fd, text, ahead, MSG_OOB));
+	if (probes == 2)
+		conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 0, .urg = 65535,
+			    .within_ms = 1100);
+	conn_expect(&c, .seq = 0, .len = 0, .within_ms = 1100);
+	EXPECT_EQ(probes, counter_moved(&before, "TCPWinProbe"));
+	conn_send(&c, .flags = RST, .ack = 1);
+	peer_expect_silence(p, 20);
+}
+
+TEST_F(urgent, probe_tells_of_a_byte_at_65535) { probe_far(_metadata, &self->peer, 65535, 2); }
+TEST_F(urgent, probe_does_not_tell_of_one_behind) { probe_far(_metadata, &self->peer, 65536, 1); }
+
 /* --- inwards -------------------------------------------------------------- */
 
 TEST_F(urgent, rfc9293_must_30_receive)
