@@ -538,6 +538,8 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define XTCP_INET_DEFER_CONNECT		defer_connect
 #define XTCP_INET_FREEBIND		freebind
 #define XTCP_INET_HDRINCL		hdrincl
+#define XTCP_INET_MC_ALL		mc_all
+#define XTCP_INET_MC_LOOP		mc_loop
 #define XTCP_INET_RECVERR		recverr
 #define XTCP_INET_RECVERR_RFC4884	recverr_rfc4884
 #define XTCP_INET_TRANSPARENT		transparent

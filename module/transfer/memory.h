@@ -30,21 +30,24 @@
  *
  * For what lets a connection go on, as sk_forced_mem_schedule(), which is not exported.
  * The kernel refuses nothing to a sender whose send buffer is full, and charges its
- * memory cgroup even beyond the limit. So the send buffer is none for a moment. poll()
- * that reads it meanwhile waits for space, so it is woken.
+ * memory cgroup even beyond the limit. So twice the send buffer is queued for a moment: from
+ * that sk_stream_moderate_sndbuf() makes the same buffer. Not the buffer itself is changed,
+ * because getsockopt() reads it and SO_BUF_LOCK without a lock. poll() that reads it meanwhile
+ * waits for space, so it is woken.
  */
 static inline void xtcp_memory_force(struct sock *sk, int size)
 {
-	int sndbuf = sk->sk_sndbuf;
-	u8 locks = sk->sk_userlocks;
+	int queued = sk->sk_wmem_queued, sndbuf = sk->sk_sndbuf;
+	int full = min_t(s64, 2LL * sndbuf, INT_MAX / 2);
 
 	if (size <= sk->sk_forward_alloc)
 		return;
-	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	WRITE_ONCE(sk->sk_sndbuf, 0);
+	WRITE_ONCE(sk->sk_wmem_queued, max(queued, full));
 	__sk_mem_schedule(sk, size - sk->sk_forward_alloc, SK_MEM_SEND);
-	WRITE_ONCE(sk->sk_sndbuf, sndbuf);
-	sk->sk_userlocks = locks;
+	WRITE_ONCE(sk->sk_wmem_queued, queued);
+	/* One below SOCK_MIN_SNDBUF, or of more than 512 MiB. */
+	if (unlikely(sk->sk_sndbuf != sndbuf))
+		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
 	/* Pairs with the barrier of poll() between SOCK_NOSPACE and its second look. */
 	smp_mb();
 	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))

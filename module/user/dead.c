@@ -31,11 +31,15 @@
 /**
  * struct dead_reader - an open file
  * @net: the namespace
+ * @asked: @net_admin is known
+ * @net_admin: the opener has CAP_NET_ADMIN
  * @obituary: of the current line
  * @rows: its rows as text
  */
 struct dead_reader {
 	struct net		*net;
+	bool			asked;
+	bool			net_admin;
 	struct xtcp_obituary	obituary;
 	char			rows[XTCP_RECORDER_TEXT];
 };
@@ -63,18 +67,26 @@ static void dead_stop(struct seq_file *m, void *v)
 {
 }
 
-/* File's opener: a setuid program that inherits it must not see more. */
-static bool may_see_program(const struct seq_file *m, const struct dead_reader *reader)
+/*
+ * File's opener: a setuid program that inherits it must not see more. The capability is asked
+ * for once, because each refusal may be audited, and not before it matters.
+ */
+static bool may_see_program(const struct seq_file *m, struct dead_reader *reader)
 {
-	return uid_eq(m->file->f_cred->euid, reader->obituary.uid) ||
-	       file_ns_capable(m->file, reader->net->user_ns, CAP_NET_ADMIN);
+	if (uid_eq(m->file->f_cred->euid, reader->obituary.uid))
+		return true;
+	if (!reader->asked)
+		reader->net_admin = file_ns_capable(m->file, reader->net->user_ns,
+						    CAP_NET_ADMIN);
+	reader->asked = true;
+	return reader->net_admin;
 }
 
 /*
  * A program chooses its name: blanks and backslashes as in /proc/mounts, and so what a
  * terminal or a parser could take for more than a word.
  */
-static void program_show(struct seq_file *m, const struct dead_reader *reader)
+static void program_show(struct seq_file *m, struct dead_reader *reader)
 {
 	const char *comm = reader->obituary.record.comm;
 

@@ -287,15 +287,18 @@ static int put_classes(struct sk_buff *skb, struct sock *sk,
 #endif
 }
 
-/* Options that mean something for a stream. */
+/* Options that a stream can have. */
 static int put_options(struct sk_buff *skb, const struct sock *sk, u8 state)
 {
 	struct inet_diag_sockopt options = {
 		.recverr		= inet_test_bit(RECVERR, sk),
 		.recverr_rfc4884	= inet_test_bit(RECVERR_RFC4884, sk),
 		.freebind		= inet_test_bit(FREEBIND, sk),
+		.mc_loop		= inet_test_bit(MC_LOOP, sk),
 		.transparent		= inet_test_bit(TRANSPARENT, sk),
+		.mc_all			= inet_test_bit(MC_ALL, sk),
 		.bind_address_no_port	= inet_test_bit(BIND_ADDRESS_NO_PORT, sk),
+		.defer_connect		= inet_test_bit(DEFER_CONNECT, sk),
 	};
 
 #if IS_ENABLED(CONFIG_IPV6)

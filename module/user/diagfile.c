@@ -80,8 +80,7 @@ static int flow_show(struct seq_file *m, struct xtcp_flow *flow)
 		.user_ns	= seq_user_ns(m),
 		.flags		= NLM_F_MULTI,
 		.ext		= 0xff,
-		.net_admin	= file_ns_capable(m->file, file->net->user_ns,
-						  CAP_NET_ADMIN),
+		.net_admin	= file->net_admin,
 	};
 	struct xtcp_diag_row row;
 	struct sk_buff *skb;
@@ -116,9 +115,18 @@ static const struct seq_operations diag_seq_ops = {
 	.show	= diag_show,
 };
 
+/* The capability is asked for once, as for a dump of sock_diag: each refusal may be audited. */
 static int diag_open(struct inode *inode, struct file *file)
 {
-	return xtcp_procfs_open(inode, file, &diag_seq_ops, AF_UNSPEC, false);
+	int err = xtcp_procfs_open(inode, file, &diag_seq_ops, AF_UNSPEC, false);
+	const struct seq_file *m = file->private_data;
+	struct xtcp_reader *reader;
+
+	if (err)
+		return err;
+	reader = m->private;
+	reader->net_admin = file_ns_capable(file, reader->net->user_ns, CAP_NET_ADMIN);
+	return 0;
 }
 
 static const struct proc_ops diag_proc_ops = {

@@ -25,6 +25,7 @@ struct sock;
  * @family: family of the sockets to be shown; AF_UNSPEC for all
  * @listeners_only: leave out connections
  * @ended: xtcp_diag: the last message has been written
+ * @net_admin: xtcp_diag: its opener has CAP_NET_ADMIN
  *
  * Protected by the file's own lock.
  */
@@ -35,6 +36,7 @@ struct xtcp_reader {
 	u8			family;
 	bool			listeners_only;
 	bool			ended;
+	bool			net_admin;
 };
 
 int xtcp_procfs_open(struct inode *inode, struct file *file,

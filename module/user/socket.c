@@ -527,6 +527,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
  */
 static int xtcp_set_rcvlowat(struct sock *sk, int val)
 {
+	struct xtcp_sock *xs = xtcp_sk(sk);
 	int space;
 	int half = sk->sk_userlocks & SOCK_RCVBUF_LOCK ?
 		sk->sk_rcvbuf / 2 :
@@ -539,9 +540,13 @@ static int xtcp_set_rcvlowat(struct sock *sk, int val)
 	    sock_is_readable(sk, READ_ONCE(sk->sk_rcvlowat)))
 		sk->sk_data_ready(sk);
 
-	space = xtcp_autotune_space_for(xtcp_sk(sk), val);
-	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && space > sk->sk_rcvbuf)
+	space = xtcp_autotune_space_for(xs, val);
+	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && space > sk->sk_rcvbuf) {
 		WRITE_ONCE(sk->sk_rcvbuf, space);
+		/* As in Linux: so much would never fit into a smaller window. */
+		if (xs->window_clamp && xs->window_clamp < val)
+			WRITE_ONCE(xs->window_clamp, val);
+	}
 	return 0;
 }
 

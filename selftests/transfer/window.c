@@ -725,6 +725,34 @@ TEST_F(window, tcp_window_clamp)
 	}
 }
 
+static int window_clamp(int fd)
+{
+	socklen_t len = sizeof(int);
+	int clamp = -1;
+
+	getsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, &len);
+	return clamp;
+}
+
+/* What SO_RCVLOWAT waits for would never fit into a smaller window. */
+TEST_F(window, opt_so_rcvlowat_raises_the_clamp)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 6291456"));
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5000));
+	/* It fits into the buffer. */
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 6000));
+	EXPECT_EQ(5000, window_clamp(c.fd));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 300000));
+	EXPECT_EQ(300000, window_clamp(c.fd));
+	/* A larger one stays. */
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 900000));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 800000));
+	EXPECT_EQ(900000, window_clamp(c.fd));
+}
+
 /* One unit of a large scale may be more than the buffer: it is announced when all is read. */
 TEST_F(window, rfc7323_2_unit_larger_than_the_buffer)
 {

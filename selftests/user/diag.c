@@ -30,6 +30,7 @@ struct row {
 	int protocol, shutdown, tos, mark;	/* -1: no such attribute */
 	int tclass, classid;
 	int info_len, meminfo_len, skmeminfo_len, cgroup_len;
+	struct inet_diag_sockopt sockopt;
 };
 
 struct request {
@@ -127,6 +128,9 @@ static void attributes_read(struct row *row, const struct nlmsghdr *nlh)
 		case INET_DIAG_MEMINFO: row->meminfo_len = len; break;
 		case INET_DIAG_SKMEMINFO: row->skmeminfo_len = len; break;
 		case INET_DIAG_CGROUP_ID: row->cgroup_len = len; break;
+		case INET_DIAG_SOCKOPT:
+			memcpy(&row->sockopt, data, sizeof(row->sockopt));
+			break;
 		case INET_DIAG_CONG:
 			memcpy(row->cong, data, len < 15 ? len : 15);
 			break;
@@ -335,6 +339,37 @@ TEST_F(diag, diag_attributes)
 	EXPECT_EQ(1, row->msg.idiag_wqueue);
 	EXPECT_EQ(1, row->msg.idiag_timer);
 	self->peer.leave_unread = true;
+}
+
+/* As the kernel's TCP, but that xtcp's sockets are no inet_connection_sock. */
+TEST_F(diag, diag_socket_options)
+{
+	struct row rows[ROWS_MAX], *row = rows;
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	conn_open(p, &c);
+	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+	EXPECT_EQ(1, row->sockopt.mc_loop + 0);
+	/* That of IPv4. */
+	EXPECT_EQ(p->family == AF_INET && !test_is_mapped(), row->sockopt.mc_all + 0);
+	EXPECT_EQ(0, row->sockopt.defer_connect + 0);
+	EXPECT_EQ(stock_mode(), row->sockopt.is_icsk + 0);
+	if (p->family == AF_INET && !test_is_mapped()) {
+		ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0));
+		ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+		EXPECT_EQ(0, row->sockopt.mc_loop + 0);
+		EXPECT_EQ(1, row->sockopt.mc_all + 0);
+	}
+	/* The first write of this one is to be its connect(). */
+	ASSERT_EQ(0, knob_set("fastopen", 5));
+	fd = socket_new(-1);
+	ASSERT_EQ(0, socket_set(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	ASSERT_EQ(0, socket_connect(fd, "10.0.0.2", 80));
+	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_SYN_SENT), rows));
+	EXPECT_EQ(1, row->sockopt.defer_connect + 0);
+	close(fd);
 }
 
 /* Attributes come if they are asked for, the mark for the administrator alone. */
