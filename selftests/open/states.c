@@ -323,6 +323,8 @@ SEGMENT(syn_received_text_and_fin, ST_SYN_RECEIVED, FIN | ACK, 1, 1, "text", ST_
 	ACK, 1, 6)
 SEGMENT(syn_received_fin_without_ack, ST_SYN_RECEIVED, FIN, 1, 0, NULL, ST_SYN_RECEIVED)
 SEGMENT(syn_received_no_flags, ST_SYN_RECEIVED, 0, 1, 0, NULL, ST_SYN_RECEIVED)
+OUR_SEGMENT(syn_received_no_flags_at_irs, ST_SYN_RECEIVED, 0, 0, 0, NULL, ST_SYN_RECEIVED,
+	    ACK, 1, 1)
 SEGMENT(syn_received_outside, ST_SYN_RECEIVED, ACK | PSH, -5000, 1, "text",
 	ST_SYN_RECEIVED, ACK, 1, 1)
 SEGMENT(syn_received_rst, ST_SYN_RECEIVED, RST, 1, 0, NULL, ST_CLOSED, 0, 0, 0,
