@@ -573,6 +573,35 @@ static int64_t read_stamp(struct __test_metadata *_metadata, int fd, int option,
 	return when[0] * NSEC_PER_SEC + when[1] * (nanoseconds ? 1 : 1000);
 }
 
+/* What a control message asks for does not hide why nothing can be sent. */
+TEST_F(message, msg_control_before_the_connection_is_open)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(uint32_t))];
+		struct cmsghdr header;
+	} control = { .header = {
+		.cmsg_len = CMSG_LEN(sizeof(uint32_t)), .cmsg_level = SOL_SOCKET,
+		.cmsg_type = SO_TIMESTAMPING_OLD,
+	} };
+	struct iovec iov = { "word", 4 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	struct conn c;
+
+	memcpy(CMSG_DATA(&control.header), &(uint32_t){ SOF_TIMESTAMPING_TX_ACK }, 4);
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	EXPECT_EQ(-1, sendmsg(c.fd, &msg, MSG_DONTWAIT));
+	EXPECT_EQ(EAGAIN, errno);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	peer_expect_silence(&self->peer, 20);
+	EXPECT_EQ(4, sendmsg(c.fd, &msg, MSG_DONTWAIT));
+	conn_expect(&c, .flags = ACK | PSH, .data = "word");
+	conn_send(&c, .flags = ACK);
+}
+
 /* The last segment's arrival, whatever came before and when it is read. */
 TEST_F(message_pair, so_timestamp_is_when_it_came)
 {
