@@ -518,7 +518,7 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #endif
 
 /*
- * net/inet_sock.h: since 7.3, and since an update of 7.2, the cork of IPv6's datagrams is in that of
+ * net/inet_sock.h: since 7.3, and an update of 7.2, the cork of IPv6's datagrams is in that of
  * IPv4, and was in struct ipv6_pinfo. Updates of other series may follow, so no version is asked.
  */
 #if IS_ENABLED(CONFIG_IPV6)

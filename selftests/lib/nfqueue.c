@@ -102,7 +102,7 @@ void nfqueue_fill(struct where at, int family, const char *hook)
 {
 	char rules[256];
 
-	/* No set of protocols: nf_tables looks up its sets in a way that lockdep complains about. */
+	/* No set of protocols: lockdep complains of the way in which nf_tables looks up sets. */
 	snprintf(rules, sizeof(rules), "nft 'table %s queue_%s { chain c {"
 		 "type filter hook %s priority 0;"
 		 "meta l4proto 6 queue num 5; meta l4proto 253 queue num 5; }; }'",

@@ -246,7 +246,7 @@ static void link_local_peer(struct __test_metadata *_metadata, struct peer *p, c
 	peer_send(p, .flags = RST, .seq = 101, .src = there, .dst = here);
 	close(fd);
 	close(lfd);
-	/* A closed port, in whose answer no socket has a part. On the TCP wire stock TCP gives it. */
+	/* A closed port: no socket has a part in the answer, which stock TCP gives on its wire. */
 	p->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
 	peer_send(p, .flags = SYN, .seq = 200, .src = there, .dst = here);
 	peer_expect(p, .flags = RST | ACK, .ack = 201, .src = here, .dst = there);
