@@ -305,7 +305,7 @@ static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 	} else if (unlikely(resend) && xtcp_fastconnect_resend(sk)) {
 		consume_skb(skb);
 	} else if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), defer_accept) || xtcp_sk(sk)->ack.pingpong) {
-		/* A client's TCP_DEFER_ACCEPT, or TCP_QUICKACK 0: the third ACK leaves with data. */
+		/* TCP_DEFER_ACCEPT, or TCP_QUICKACK 0: the third ACK leaves with data. */
 		consume_skb(skb);
 		xtcp_sk(sk)->ack.pingpong = 0;
 		xtcp_ack_wait(sk);
