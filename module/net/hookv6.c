@@ -368,8 +368,8 @@ void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 
 /*
  * RFC 7112: does the header chain go on behind the first fragment? Then nobody knows before the
- * reassembly whether it leads to a segment for xtcp. The kernel refuses such a fragment only if it
- * names the protocol.
+ * reassembly whether it leads to a segment for xtcp. The kernel refuses only a first fragment that
+ * ends within the header of TCP, UDP or ICMPv6.
  */
 static bool is_chain_cut(const struct sk_buff *skb, const struct spot *spot, u8 type)
 {

@@ -510,16 +510,18 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 {
 	const struct ip_options_rcu *opt;
 	struct dst_entry *dst;
+	bool hops;
 	int err;
 
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 	rcu_read_lock();
 	opt = rcu_dereference(inet_sk(sk)->inet_opt);
 	/*
-	 * The header names the first hop. The cached route may be the one to the peer, as the
-	 * program may set the source route at any time.
+	 * The header names the first hop. As the program may set and remove the source route at any
+	 * time, the cached route may be the one to the peer, and none to a hop stays in the cache.
 	 */
-	if (unlikely(opt && opt->opt.srr))
+	hops = opt && opt->opt.srr;
+	if (unlikely(hops))
 		sk_dst_reset(sk);
 	dst = ipv4_route(sk);
 	if (IS_ERR(dst)) {
@@ -538,6 +540,8 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	} else {
 		err = ipv4_xmit(sk, skb, dst, &opt->opt, ecn);
 	}
+	if (unlikely(hops))
+		sk_dst_reset(sk);
 	rcu_read_unlock();
 	return err;
 }

@@ -51,7 +51,7 @@ static __always_inline bool spare_may_be_recycled(struct sk_buff *skb,
 static __always_inline void spare_reset(struct sk_buff *skb)
 {
 	skb_orphan(skb);
-	/* On its way out it would be the device by which a forwarded packet came in. */
+	/* POSTROUTING takes it for the device by which a forwarded packet has come in. */
 	skb->dev = NULL;
 	skb_scrub_packet(skb, true);
 	__vlan_hwaccel_clear_tag(skb);

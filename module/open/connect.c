@@ -105,7 +105,8 @@ static void connect_offer(struct sock *sk)
 	xtcp_congestion_route(sk);
 	xtcp_congestion_init(sk, false);
 	xtcp_ack_init(sk);
-	xs->ack.pingpong = pingpong;	/* TCP_QUICKACK */
+	/* TCP_QUICKACK 0 before connect() is for this connection. */
+	xs->ack.pingpong = pingpong;
 }
 
 static void connect_undo(struct sock *sk)

@@ -274,7 +274,7 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_cb(syn)->retrans++;
 	/* A client that repeats its SYN must not put off the timer, which counts from then. */
 	sent_ns = xtcp_cb(syn)->sent_ns;
-	xtcp_sk(sk)->total_retrans++;
+	WRITE_ONCE(xtcp_sk(sk)->total_retrans, xtcp_sk(sk)->total_retrans + 1);
 	xtcp_output_syn_ack(sk);
 	xtcp_trace_retransmit(sk, xtcp_cb(syn)->seq, 0, xtcp_cb(syn)->retrans,
 			      xtcp_cb(syn)->sent_ns - sent_ns, XTCP_RESENT_SYN_ACK);
@@ -436,8 +436,8 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 
 /*
  * RFC 5961 5.2: is @ack invalid? It is if it is more than a window below SND.UNA, because no
- * segment of that age can still be in flight, or below the first byte that we have sent: that
- * is our SYN, which after an early close() is not acknowledged yet.
+ * segment of that age can still be in flight, or if it does not acknowledge our SYN. After a close()
+ * before the third ACK, SND.UNA is still the number of the SYN.
  */
 static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
 {
