@@ -147,7 +147,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 				  xtcp_synqueue_is_bare_again(ho));
 	xs->ts_ok = ho->ts_ok;
 	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
-	xs->ts_recent = READ_ONCE(ho->ts_recent);
+	xs->ts_recent = ho->ts_recent;
 	xs->ts_recent_s = xtcp_now_s();
 }
 

@@ -57,7 +57,7 @@ static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt, u6
 	opt->has_ts = ho->ts_ok;
 	opt->tsval = (u32)div_u64(now_ns, NSEC_PER_MSEC) +
 		     xtcp_synqueue_ts_offset(ho);
-	opt->tsecr = READ_ONCE(ho->ts_recent);
+	opt->tsecr = ho->ts_recent;
 }
 
 static void put_cookie(const struct xtcp_halfopen *ho, const struct xtcp_cookie *cookie,
@@ -68,7 +68,7 @@ static void put_cookie(const struct xtcp_halfopen *ho, const struct xtcp_cookie 
 		opt->cookie = cookie->option;
 	opt->has_ts = ho->ts_ok;
 	opt->tsval = cookie->tsval;
-	opt->tsecr = READ_ONCE(ho->ts_recent);
+	opt->tsecr = ho->ts_recent;
 	if (!opt->has_ts) {
 		opt->has_wscale = 0;
 		opt->sack_perm = 0;

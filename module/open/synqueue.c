@@ -703,7 +703,7 @@ put:
 static bool halfopen_paws_rejects(const struct xtcp_halfopen *ho,
 				  const struct xtcp_seg *seg)
 {
-	return ho->ts_ok && xtcp_paws_is_older(seg, READ_ONCE(ho->ts_recent));
+	return ho->ts_ok && xtcp_paws_is_older(seg, ho->ts_recent);
 }
 
 /*

@@ -348,17 +348,24 @@ TEST_F(fastconnect, msg_fastopen_errors)
 	drop(&c);
 }
 
+/* The SYN has data and no cookie. */
+static void client_without_cookies(struct __test_metadata *_metadata, struct peer *p,
+				   struct conn *c)
+{
+	client(p, c);
+	ASSERT_EQ(0, socket_set(c->fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1));
+	EXPECT_EQ(5, fast_send(p, c->fd, "hello", 5));
+	expect_syn(c, .data = "hello");
+	EXPECT_EQ(-1, c->kern_opt.fastopen);
+}
+
 /* Without a cookie of the server, if both ends want that. */
 TEST_F(fastconnect, rfc7413_without_cookies)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	client(p, &c);
-	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1));
-	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
-	expect_syn(&c, .data = "hello");
-	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	client_without_cookies(_metadata, p, &c);
 	drop(&c);
 	ASSERT_EQ(0, knob_set("fastopen", 5));
 	client(p, &c);
@@ -374,10 +381,7 @@ TEST_F(fastconnect, rfc7413_unasked_cookie)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	client(p, &c);
-	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1));
-	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
-	expect_syn(&c, .data = "hello");
+	client_without_cookies(_metadata, p, &c);
 	syn_ack(&c, 6, GRANT);
 	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
 	drop(&c);

@@ -350,7 +350,7 @@ SEGMENT(half_open_no_flags, ST_HALF_OPEN, 0, 1, 0, NULL, ST_HALF_OPEN)
 SEGMENT(half_open_outside, ST_HALF_OPEN, ACK | PSH, -5000, 1, "text", ST_HALF_OPEN, ACK, 1, 1)
 SEGMENT(half_open_rst, ST_HALF_OPEN, RST, 1, 0, NULL, ST_CLOSED)
 /* Linux accepts any RST in the window. */
-OUR_SEGMENT(half_open_rst_in_window, ST_HALF_OPEN, RST, 100, 0, NULL, ST_HALF_OPEN, ACK, 1, 1)
+SEGMENT(half_open_rst_in_window, ST_HALF_OPEN, RST, 100, 0, NULL, ST_HALF_OPEN, ACK, 1, 1)
 SEGMENT(half_open_rst_outside, ST_HALF_OPEN, RST, 10000000, 0, NULL, ST_HALF_OPEN)
 
 /* --- ICMP and user timeout */

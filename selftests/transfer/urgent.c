@@ -141,6 +141,22 @@ TEST_F(urgent, rfc9293_must_31_any_length)
 	conn_send(&c, .flags = ACK, .ack = 2501);
 }
 
+/* Nor does one leave without, if the peer's small window makes each segment an skb of its own. */
+TEST_F(urgent, rfc9293_must_31_in_a_small_window)
+{
+	static uint8_t text[2500];
+	struct conn c;
+
+	conn_open(&self->peer, &c, .wnd = 2000, .opt = OPT(OPT_MSS(1000)));
+	ASSERT_EQ(2500, send(c.fd, text, 2500, MSG_OOB));
+	conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 1000, .urg = 2500);
+	conn_expect(&c, .seq = 1001, .len = 1000, .urg = 1500);
+	EXPECT_TRUE(self->peer.last.flags & URG);
+	conn_send(&c, .flags = ACK, .ack = 2001);
+	conn_expect(&c, .flags = ACK | PSH | URG, .seq = 2001, .len = 500, .urg = 500);
+	conn_send(&c, .flags = ACK, .ack = 2501);
+}
+
 /* The last byte of a write that ends early, for lack of buffer space, is the urgent one. */
 TEST_F(urgent, rfc9293_must_31_less_than_asked_for)
 {
