@@ -126,6 +126,7 @@ TEST_F_TIMEOUT(fastopen, rfc7413_syn_ack_is_lost, 1000)
 	conn_send(&c, .flags = SYN, .seq = 0);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6);
 	conn_expect_state(&c, ST_SYN_RECEIVED);
+	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_total_retrans);
 	p->leave_unread = true;
 	peer_sleep_until(p, 20000);
 	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));

@@ -123,6 +123,29 @@ TEST_F(slowstart, rfc5681_one_segment_after_two_lost_synacks)
 	conn_send(&c, .flags = RST);
 }
 
+/*
+ * The SYN-ACK is lost once, and both timers send: the kernel's TCP counts the answer to the repeated
+ * SYN as a second loss.
+ */
+TEST_F(slowstart, one_lost_synack_and_a_repeated_syn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN, .opt = PLAIN);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .within_ms = 1100);
+	sleep_ms(600);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_EQ(stock_mode() ? 2 : 1, (int)conn_info(&c).total_retrans);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	flight_write(&c, 8);
+	flight_expect_only(&c, 0, stock_mode() ? 0 : 7);
+	conn_send(&c, .flags = RST);
+}
+
 /* The echo of the first one's timestamp: none was lost, the path is only slow. */
 TEST_F(slowstart, rfc3522_3_slow_syn_ack_is_no_loss)
 {
