@@ -40,7 +40,6 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 }
 
 #define LIST_HEAD(name)	struct list_head name = { &name, &name }
-#define list_entry(p, type, member) container_of(p, type, member)
 #define list_first_entry_or_null(list, type, member) \
 	(list_empty(list) ? NULL : list_entry((list)->next, type, member))
 #define list_for_each_entry_safe(pos, tmp, list, member)			\

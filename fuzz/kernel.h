@@ -227,6 +227,27 @@ static inline void list_del_init(struct list_head *entry)
 	INIT_LIST_HEAD(entry);
 }
 
+#define list_entry(ptr, type, member) container_of(ptr, type, member)
+
+/* Stable, as the kernel's. An insertion sort is enough for the lists of a fuzzer. */
+static inline void list_sort(void *priv, struct list_head *list,
+			     int (*cmp)(void *priv, const struct list_head *a,
+					const struct list_head *b))
+{
+	struct list_head *entry, *next, *after;
+
+	for (entry = list->next; entry != list; entry = next) {
+		next = entry->next;
+		after = entry->prev;
+		while (after != list && cmp(priv, after, entry) > 0)
+			after = after->prev;
+		if (after == entry->prev)
+			continue;
+		list_del_init(entry);
+		list_add(entry, after);
+	}
+}
+
 /* The kernel's tree is balanced; the order of its nodes is the same. */
 struct rb_node {
 	struct rb_node *rb_parent, *rb_left, *rb_right;

@@ -518,6 +518,20 @@ static void time_out(void)
 		MUST(seg[i].marks == XTCP_MARK_LOST);
 }
 
+/* Each segment of sent_order was sent at the time of its predecessor, or later. */
+static void must_be_in_order(void)
+{
+	struct xtcp_skb_cb *last = NULL;
+
+	for (struct list_head *pos = tcb.sent_order.next; pos != &tcb.sent_order; pos = pos->next) {
+		struct xtcp_skb_cb *cb =
+			xtcp_cb(list_entry(pos, struct sk_buff, tcp_tsorted_anchor));
+
+		MUST(!last || last->sent_ns <= cb->sent_ns);
+		last = cb;
+	}
+}
+
 static void absolve(void)
 {
 	u8 want[SEGS_MAX];
@@ -526,6 +540,7 @@ static void absolve(void)
 		want[i] = seg[i].marks & ~XTCP_MARK_LOST;
 	xtcp_scoreboard_absolve(sk);
 	must_be(want, segs);
+	must_be_in_order();
 }
 
 static void resend(void)

@@ -619,9 +619,9 @@ static int sent_order_cmp(void *priv, const struct list_head *a, const struct li
  * xtcp_scoreboard_absolve - clear all losses: nothing was lost after all
  * @sk: the socket, locked
  *
- * Segments that were not sent again return to the front of xs->sent_order,
- * because they were sent before all that is in it. One whose copy was lost, too, was sent
- * later than some of them: rare, and then all are sorted.
+ * They return to the front of xs->sent_order, because nearly always they were sent before
+ * all that is in it. One whose copy was lost, too, or that was sent after the copy of
+ * another, was not: then all are sorted.
  */
 void xtcp_scoreboard_absolve(struct sock *sk)
 {
@@ -640,8 +640,11 @@ void xtcp_scoreboard_absolve(struct sock *sk)
 			continue;
 		cb->marks &= ~XTCP_MARK_LOST;
 		if (list_empty(&skb->tcp_tsorted_anchor)) {
+			struct list_head *first = xs->sent_order.next;
+
+			again |= first != &xs->sent_order &&
+				 sent_order_cmp(NULL, &skb->tcp_tsorted_anchor, first) > 0;
 			list_add(&skb->tcp_tsorted_anchor, &xs->sent_order);
-			again |= cb->retrans;
 		}
 	}
 	if (unlikely(again))
