@@ -656,20 +656,12 @@ int icmp_errno(int type, int code)
 	return icmp_meaning(type, code).err;
 }
 
-/*
- * RFC 4884: pad the quote of @len bytes with zeros, and add an extension with one object,
- * an MPLS label (RFC 4950). Return: all bytes.
- */
-static int quote_extend(uint8_t *quote, int len)
+/* RFC 4884: pad the quote of @len bytes with zeros, and add the extension. Return: all bytes. */
+static int quote_extend(uint8_t *quote, int len, const struct icmp_spec *s)
 {
-	static const uint8_t extension[] = {
-		0x20, 0, 0, 0,			/* version 2, no checksum */
-		0, 8, 1, 1, 0, 1, 1, 64,
-	};
-
 	memset(quote + len, 0, ICMP_QUOTE_PADDED - len);
-	memcpy(quote + ICMP_QUOTE_PADDED, extension, sizeof(extension));
-	return ICMP_QUOTE_PADDED + sizeof(extension);
+	memcpy(quote + ICMP_QUOTE_PADDED, s->extension, s->extension_len);
+	return ICMP_QUOTE_PADDED + s->extension_len;
 }
 
 /* Of a segment without payload. */
@@ -681,7 +673,7 @@ static void send_icmp6(struct where at, struct peer *p, const struct icmp_spec *
 	const struct segment *quote = s->quote ? s->quote : &p->last;
 	struct segment_spec carrier = peer_spec(p, .proto = IPPROTO_ICMPV6,
 						.src = s->from);
-	uint8_t packet[40 + 8 + ICMP_QUOTE_PADDED + 60] = { 0 }, built[HEADERS_MAX];
+	uint8_t packet[40 + 8 + ICMP_QUOTE_PADDED + ICMP_EXTENSION_MAX] = { 0 }, built[HEADERS_MAX];
 	uint8_t *icmp = packet + 40, *tcp = icmp + 8 + 40;
 	int len = 8 + 40 + s->quote_len;
 	uint32_t rest = s->rest;
@@ -704,9 +696,9 @@ static void send_icmp6(struct where at, struct peer *p, const struct icmp_spec *
 		*(uint16_t *)(tcp + 2) = htons(s->quote_dport);
 	for (int i = 0; i < 4 && s->quote_seq != UNSET; i++)
 		tcp[4 + i] = (uint32_t)s->quote_seq >> (24 - 8 * i);
-	if (s->extended) {
+	if (s->extension) {
 		icmp[4] = ICMP_QUOTE_PADDED / 8;
-		len = 8 + quote_extend(icmp + 8, 40 + s->quote_len);
+		len = 8 + quote_extend(icmp + 8, 40 + s->quote_len, s);
 	}
 	carrier.ip_len = len;
 	segment_build(&carrier, built);
@@ -734,7 +726,7 @@ void peer_jam_at(struct where at, struct peer *p)
 void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 {
 	const struct segment *quote = s.quote ? s.quote : &p->last;
-	uint8_t packet[20 + 8 + ICMP_QUOTE_PADDED + 60] = { 0 };
+	uint8_t packet[20 + 8 + ICMP_QUOTE_PADDED + ICMP_EXTENSION_MAX] = { 0 };
 	uint8_t *icmp = packet + 20, *ip = icmp + 8, *tcp = ip + 20;
 	struct segment_spec carrier = peer_spec(p, .proto = IPPROTO_ICMP, .frag = 0,
 						.src = s.from);
@@ -743,6 +735,7 @@ void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 	int len;
 
 	check(s.quote_len <= quote->packet_len - 20, at, "quote too long");
+	check(s.extension_len <= ICMP_EXTENSION_MAX, at, "extension too long");
 	if (p->family == AF_INET6) {
 		send_icmp6(at, p, &s);
 		return;
@@ -761,9 +754,9 @@ void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 	for (int i = 0; i < 4 && s.quote_seq != UNSET; i++)
 		tcp[4 + i] = (uint32_t)s.quote_seq >> (24 - 8 * i);
 	len = 20 + 8 + 20 + s.quote_len;
-	if (s.extended) {
+	if (s.extension) {
 		icmp[5] = ICMP_QUOTE_PADDED / 4;
-		len = 20 + 8 + quote_extend(ip, 20 + s.quote_len);
+		len = 20 + 8 + quote_extend(ip, 20 + s.quote_len, &s);
 	}
 	csum = ip_checksum(icmp, len - 20, 0);
 	icmp[2] = csum >> 8;

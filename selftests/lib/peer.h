@@ -199,6 +199,7 @@ int peer_hold_at(struct where at, struct peer *p, int port);
  * which IPv6 has not.
  */
 #define ICMP_QUOTE_PADDED 128		/* with an extension: RFC 4884 says at least this */
+#define ICMP_EXTENSION_MAX 60
 struct icmp_spec {
 	int type, code;
 	struct ipaddr from;		/* default: the peer */
@@ -209,7 +210,8 @@ struct icmp_spec {
 	int quote_len;			/* bytes of TCP header quoted, default 8 */
 	uint32_t rest;			/* second word: next-hop MTU, gateway */
 	bool bad_csum;
-	bool extended;			/* RFC 4884: with an extension behind the quote */
+	const uint8_t *extension;	/* RFC 4884: what follows the padded quote */
+	int extension_len;		/* bytes */
 	bool v6;			/* type and code are ICMPv6's own */
 };
 #define peer_send_icmp(p, ...) \

@@ -99,42 +99,89 @@ static void with_errors_in_detail(int fd)
 	socket_set_ip(fd, IP_PKTINFO, 1);
 }
 
+/* The error that the path's answer to a SYN queues for the program. */
+struct detail {
+	struct sock_extended_err ee;
+	int ifindex;			/* the device by which it came */
+	int len;			/* bytes of the quoted packet, from the TCP header on */
+	uint8_t data[256];
+};
+
+#define error_in_detail(...) \
+	error_in_detail_of(_metadata, &self->peer, (const uint8_t[]){ __VA_ARGS__ }, \
+			   sizeof((const uint8_t[]){ __VA_ARGS__ }))
+static struct detail error_in_detail_of(struct __test_metadata *_metadata, struct peer *p,
+					const uint8_t *extension, int len)
+{
+	bool v6 = p->family == AF_INET6;
+	struct detail d = { };
+	char control[512];
+	struct iovec iov = { d.data, sizeof(d.data) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	bool found = false;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors_in_detail);
+	peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL,
+		       .extension = extension, .extension_len = len);
+	d.len = recvmsg(c.fd, &msg, MSG_ERRQUEUE);
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&msg); cm; cm = CMSG_NXTHDR(&msg, cm)) {
+		/* An IPv6 socket has IPv6's, also of a mapped peer. */
+		if (cm->cmsg_type == (cm->cmsg_level == SOL_IPV6 ? IPV6_RECVERR : IP_RECVERR)) {
+			memcpy(&d.ee, CMSG_DATA(cm), sizeof(d.ee));
+			found = true;
+		} else if (cm->cmsg_type == (v6 ? IPV6_PKTINFO : IP_PKTINFO)) {
+			d.ifindex = v6 ? (int)((struct in6_pktinfo *)CMSG_DATA(cm))->ipi6_ifindex :
+					 ((struct in_pktinfo *)CMSG_DATA(cm))->ipi_ifindex;
+		}
+	}
+	EXPECT_TRUE(found);
+	close(c.fd);
+	return d;
+}
+
 /*
  * The device by which it came, and where in the queued packet the extension of the
  * message is, which says in which network the path ends.
  */
 TEST_F(icmp, ip_recverr_has_device_and_extension)
 {
-	char control[512], data[256];
-	struct iovec iov = { data, sizeof(data) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct peer *p = &self->peer;
-	bool v6 = p->family == AF_INET6;
-	struct sock_extended_err *ee = NULL;
-	int ifindex = 0, len;
-	struct conn c;
+	/* Version 2, no checksum; RFC 4950: one object, an MPLS label. */
+	struct detail d = error_in_detail(0x20, 0, 0, 0, 0, 8, 1, 1, 0, 1, 1, 64);
 
-	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors_in_detail);
-	peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL, .extended = true);
-	len = recvmsg(c.fd, &msg, MSG_ERRQUEUE);
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&msg); cm; cm = CMSG_NXTHDR(&msg, cm)) {
-		/* An IPv6 socket has IPv6's, also of a mapped peer. */
-		if (cm->cmsg_type == (cm->cmsg_level == SOL_IPV6 ? IPV6_RECVERR : IP_RECVERR))
-			ee = (void *)CMSG_DATA(cm);
-		else if (cm->cmsg_type == (v6 ? IPV6_PKTINFO : IP_PKTINFO))
-			ifindex = v6 ? (int)((struct in6_pktinfo *)CMSG_DATA(cm))->ipi6_ifindex :
-				       ((struct in_pktinfo *)CMSG_DATA(cm))->ipi_ifindex;
-	}
-	EXPECT_EQ((int)if_nametoindex("tun0"), ifindex);
-	ASSERT_NE(NULL, ee);
+	EXPECT_EQ((int)if_nametoindex("tun0"), d.ifindex);
 	/* Counted from the TCP header, as the data is. */
-	EXPECT_EQ(ICMP_QUOTE_PADDED - (v6 ? 40 : 20), (int)ee->ee_rfc4884.len);
-	EXPECT_EQ(0, ee->ee_rfc4884.flags);
-	ASSERT_EQ((int)ee->ee_rfc4884.len + 12, len);
-	EXPECT_EQ(0x20, data[ee->ee_rfc4884.len]);
+	EXPECT_EQ(ICMP_QUOTE_PADDED - (self->peer.family == AF_INET6 ? 40 : 20),
+		  (int)d.ee.ee_rfc4884.len);
+	EXPECT_EQ(0, d.ee.ee_rfc4884.flags);
+	ASSERT_EQ((int)d.ee.ee_rfc4884.len + 12, d.len);
+	EXPECT_EQ(0x20, d.data[d.ee.ee_rfc4884.len]);
+}
+
+/* RFC 4884 7: the program learns where it is, and that it is wrong. */
+TEST_F(icmp, ip_recverr_says_that_an_extension_is_wrong)
+{
+	static const int wrong = SO_EE_RFC4884_FLAG_INVALID;
+
+#define flags_of(...) error_in_detail(__VA_ARGS__).ee.ee_rfc4884.flags
+	/* With a checksum: of 2000 0008 0101 0001 0140. */
+	EXPECT_EQ(0, flags_of(0x20, 0, 0xdd, 0xb5, 0, 8, 1, 1, 0, 1, 1, 64));
+	EXPECT_EQ(wrong, flags_of(0x20, 0, 0xdd, 0xb6, 0, 8, 1, 1, 0, 1, 1, 64));
+	/* No object, two objects. */
+	EXPECT_EQ(0, flags_of(0x20, 0, 0, 0));
+	EXPECT_EQ(0, flags_of(0x20, 0, 0, 0, 0, 4, 1, 1, 0, 8, 1, 1, 0, 1, 1, 64));
+	/* Objects that are shorter than their header: none, and three bytes. */
+	EXPECT_EQ(wrong, flags_of(0x20, 0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 64));
+	EXPECT_EQ(wrong, flags_of(0x20, 0, 0, 0, 0, 3, 1, 1, 0, 1, 1, 64));
+	/* One that ends behind the packet; half a header. */
+	EXPECT_EQ(wrong, flags_of(0x20, 0, 0, 0, 0, 9, 1, 1, 0, 1, 1, 64));
+	EXPECT_EQ(wrong, flags_of(0x20, 0, 0, 0, 0, 8, 1, 1, 0, 1, 1, 64, 0, 4));
+	/* Of another version nothing is known. */
+	EXPECT_EQ(0, flags_of(0x30, 0, 0, 0, 0, 0, 1, 1));
+#undef flags_of
 }
 
 static void discovers_the_mtu(int fd)
