@@ -301,12 +301,13 @@ TEST_F_TIMEOUT(hostcache, rfc9040_metrics_expire, 36000)
 
 /*
  * Eight segments are lost; after the timeout the window opens to ssthresh, and beyond it.
- * Return: ssthresh of the connection, which has ended then.
+ * Return: what the connection had before it ended.
  */
-static int lose_and_end(struct __test_metadata *_metadata, struct peer *p)
+static struct socket_info lose_and_end(struct __test_metadata *_metadata, struct peer *p)
 {
+	struct socket_info info;
 	struct conn c;
-	int n = 8, threshold;
+	int n = 8;
 
 	/* Nobody may take the timeout for a spurious one. */
 	EXPECT_EQ(0, knob_set("frto", 0));
@@ -315,7 +316,6 @@ static int lose_and_end(struct __test_metadata *_metadata, struct peer *p)
 	flight_expect_all(&c, 0, n - 1);
 	flight_expect(&c, 0, .within_ms = 1000);
 	flight_ack(&c, n);
-	threshold = conn_info(&c).ssthresh;
 	/* To congestion avoidance, in which cwnd is what the path takes. */
 	for (int k = 0; k < 6; k++) {
 		int window = conn_info(&c).cwnd;
@@ -325,10 +325,10 @@ static int lose_and_end(struct __test_metadata *_metadata, struct peer *p)
 		n += window;
 		flight_ack(&c, n);
 	}
-	EXPECT_LE(threshold, (int)conn_info(&c).cwnd);
-	threshold = conn_info(&c).ssthresh;
+	info = conn_info(&c);
+	EXPECT_LE((int)info.ssthresh, (int)info.cwnd);
 	end(&c);
-	return threshold;
+	return info;
 }
 
 static unsigned int next_ssthresh(struct peer *p)
@@ -354,7 +354,7 @@ TEST_F(hostcache, knob_no_ssthresh_metrics_save)
 	EXPECT_LE(0x7fffffffU, next_ssthresh(p));
 	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 0));
 	EXPECT_LE(0x7fffffffU, next_ssthresh(p));
-	threshold = lose_and_end(_metadata, p);
+	threshold = lose_and_end(_metadata, p).ssthresh;
 	EXPECT_LE(2, threshold);
 	EXPECT_GE(8, threshold);
 	EXPECT_LE(threshold, (int)next_ssthresh(p));
@@ -362,6 +362,52 @@ TEST_F(hostcache, knob_no_ssthresh_metrics_save)
 	/* The knob is for both directions. */
 	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 1));
 	EXPECT_LE(0x7fffffffU, next_ssthresh(p));
+}
+
+/*
+ * Of a connection in slow start the largest window counts. Otherwise it is the mean of the old
+ * value and that of the connection: of cwnd or, before the window has recovered, of ssthresh.
+ */
+TEST_F(hostcache, rfc9040_cwnd)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct row row;
+	struct conn c;
+	int window;
+
+	NOT_ON_STOCK();
+	flight_open(p, &c, "reno", .opt = PLAIN);
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9);
+	flight_ack(&c, 10);
+	window = conn_info(&c).cwnd;
+	EXPECT_LT(10, window);
+	end(&c);
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_EQ(window, (int)row.cwnd);
+	open_and_end(p, 100);
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_EQ(window, (int)row.cwnd);
+
+	info = lose_and_end(_metadata, p);
+	window = (window + (int)info.cwnd) / 2;
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_EQ(window, (int)row.cwnd);
+
+	flight_open(p, &c, "cubic", .opt = PLAIN);
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9);
+	flight_ack(&c, 10);
+	flight_write(&c, 4);
+	flight_expect_all(&c, 10, 13);
+	flight_expect(&c, 10, .within_ms = 1000);
+	flight_ack(&c, 14);
+	info = conn_info(&c);
+	EXPECT_LT(info.cwnd, info.ssthresh);
+	end(&c);
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_EQ((window + (int)info.ssthresh) / 2, (int)row.cwnd);
 }
 
 /*
@@ -494,7 +540,7 @@ TEST_F(hostcache, ssthresh_with_a_lock_of_the_rtt)
 
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 0));
-	threshold = lose_and_end(_metadata, p);
+	threshold = lose_and_end(_metadata, p).ssthresh;
 	route(p, .value[RTAX_RTT] = 8 * 500, .value[RTAX_LOCK] = 1 << RTAX_RTT);
 	EXPECT_LE(threshold, (int)next_ssthresh(p));
 	EXPECT_GE(threshold + 2, (int)next_ssthresh(p));
