@@ -208,6 +208,38 @@ TEST_F(giveup, knob_retries1_moves_r1)
 	expect_r1(_metadata, &self->peer, 1);
 }
 
+/* Return: whether the connection has a route now, without looking it up. */
+static bool has_route(struct peer *p, int fd)
+{
+	bool v6 = p->family == AF_INET6;
+	socklen_t len = sizeof(int);
+	int mtu;
+
+	return !getsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_MTU : IP_MTU, &mtu, &len);
+}
+
+/* From one timeout behind R1 on, the next segment takes whatever route there is then. */
+TEST_F(giveup, knob_retries1_drops_the_route)
+{
+	struct peer *p = &self->peer;
+	int64_t rto;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* where lateness decides: see knob_retries2 */
+	ASSERT_EQ(0, knob_set("retries1", 1));
+	conn_open(p, &c);
+	rto = send_marked(_metadata, &c, "text");
+	for (int n = 1; n <= 4; n++) {
+		peer_note(p, "timeout %d", n);
+		rto = expect_resends(&c, "text", 1, rto);
+		EXPECT_EQ(n < 3, has_route(p, c.fd));
+	}
+	conn_send(&c, .flags = ACK, .ack = 5);
+	ASSERT_EQ(4, send(c.fd, "more", 4, 0));
+	conn_expect(&c, .seq = 5, .flags = ACK | PSH, .data = "more");
+	EXPECT_TRUE(has_route(p, c.fd));
+}
+
 /* --- TCP_USER_TIMEOUT ---------------------------------------------------- */
 
 static void user_timeout(struct __test_metadata *_metadata, struct peer *p)
