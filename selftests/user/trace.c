@@ -776,4 +776,30 @@ TEST_F(drops_by_hand, drops_have_a_reason)
 	drops_forget(_metadata);
 }
 
+/* The same before the third ACK, for which a record stands. */
+TEST_F(drops_by_hand, drops_of_a_half_open_have_a_reason)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	drops_watch(_metadata);
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	conn_send(&c, .flags = ACK, .seq = 1000000);
+	conn_expect(&c, .flags = ACK);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_INVALID_SEQUENCE"));
+	conn_send(&c, .flags = 0);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_FLAGS"));
+	/* A RST in the window ends nothing; one at RCV.NXT does. */
+	conn_send(&c, .flags = RST, .seq = 101);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_RESET"));
+	conn_send(&c, .flags = RST);
+	EXPECT_EQ(2, drops_of_xtcp(_metadata, "TCP_RESET"));
+	conn_to_state(p, &c, ST_HALF_OPEN, .kport = KERNEL_PORT + 1);
+	conn_send(&c, .flags = SYN);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_INVALID_SYN"));
+	p->leave_unread = true;
+	drops_forget(_metadata);
+}
+
 TEST_HARNESS_MAIN
