@@ -13,6 +13,9 @@ KVER ?= 6.1 6.12
 PREFIX ?= /usr/local
 DESTDIR ?=
 
+# Debian's users have no sbin in PATH, but depmod, modinfo, sysctl and ethtool are there.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 # $(call quoted,NAME): the variable as the user wrote it, as one word of the shell.
 # Neither make nor the shell interprets it: T='a$|b' reaches scripts/check unchanged.
 quoted = '$(subst ','\'',$(value $(1)))'
@@ -61,7 +64,7 @@ help:
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run each test that is not slow once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run these and slow ones on 6.1 and 6.12, on both wires and over IPv6, too'
-	@echo 'make check-ci                    what .ci/run runs: a drawn variant of most programs on 6.1 and 6.12'
+	@echo 'make check-ci                    the tests of .ci/run: a drawn variant of most programs on 6.1 and 6.12'
 	@echo 'make soak [MINUTES=60]            run nginx, curl, iperf3, socat and redis over a bad path, and watch memory'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
@@ -89,6 +92,7 @@ help:
 	@echo 'make machine N=1 [NIC=e1000e]   a shell on one of two machines, which a link joins; N=2 in another terminal'
 	@echo 'make packages [SUITE=trixie]    build Debian packages, install and purge them in a chroot of Debian 12 or 13'
 	@echo 'make install                    install modules, header, commands and man pages on this machine'
+	@echo 'make install-tools              install the header, commands and man pages only, without modules'
 	@echo 'make uninstall                  remove what make install has installed'
 	@echo 'make setup                      install and download what make check needs'
 	@echo '                                each target provides what it needs itself: scripts/setup --help'
