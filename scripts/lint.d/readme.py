@@ -49,7 +49,7 @@ IN_WORDS = (
     (r"TIME-WAIT record\s+keeps (\d+) bytes", "tcpwire/kept.all", XTCP),
 )
 # What other programs say, and which.
-FOREIGN = {"Module xtcp is in use": "rmmod"}
+FOREIGN = {"Module xtcp is in use": "rmmod", "Key was rejected by service": "modprobe"}
 
 
 def read(name):
