@@ -108,7 +108,7 @@ void __init xtcp_flow_register(enum xtcp_kind kind,
  * xtcp_flow_age_ms - how long a connection or listener has been in its state
  * @flow: of any kind; need not be locked
  *
- * The age of a socket's state is known in ticks.
+ * The age of a socket's state is known in ticks. The state may change meanwhile.
  *
  * Context: any.
  * Return: ms
@@ -116,11 +116,13 @@ void __init xtcp_flow_register(enum xtcp_kind kind,
 u64 xtcp_flow_age_ms(const struct xtcp_flow *flow)
 {
 	const struct xtcp_sock *xs;
+	long age;
 
 	if (flow->kind != XTCP_KIND_SOCKET)
 		return kind_ops[flow->kind]->age_ms(flow);
 	xs = container_of(flow, struct xtcp_sock, flow);
-	return jiffies64_to_msecs(jiffies - READ_ONCE(xs->state_since));
+	age = jiffies - READ_ONCE(xs->state_since);
+	return jiffies64_to_msecs(max(age, 0L));
 }
 
 /**

@@ -582,11 +582,15 @@ static inline struct xtcp_fastq *xtcp_held_fastq(const struct xtcp_sock *xs)
  */
 static inline bool xtcp_awaits_accept(const struct sock *sk)
 {
-	if (READ_ONCE(sk->sk_socket))
-		return false;
-	/* Pairs with smp_wmb() in xtcp_close_orphan(): an orphan has none either. */
+	const struct socket *sock = READ_ONCE(sk->sk_socket);
+
+	/*
+	 * Pairs with smp_wmb() in xtcp_close_orphan(): an orphan has none either; and with
+	 * the lock of the queue, which is released before accept() gives the child its socket:
+	 * the caller sees what was stored until then.
+	 */
 	smp_rmb();
-	return !sock_flag(sk, SOCK_DEAD);
+	return !sock && !sock_flag(sk, SOCK_DEAD);
 }
 
 /* TCP_USER_TIMEOUT in ms; if not set, the knob xtcp_user_timeout; 0: none. */

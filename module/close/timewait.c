@@ -86,7 +86,8 @@ static u64 timewait_age_ms(const struct xtcp_flow *flow)
 {
 	const struct xtcp_timewait *tw = container_of(flow, struct xtcp_timewait, flow);
 
-	return (u32)(xtcp_now_ms() - READ_ONCE(tw->since_ms));
+	/* A FIN may change its state meanwhile. */
+	return max((s32)(xtcp_now_ms() - READ_ONCE(tw->since_ms)), 0);
 }
 
 static const struct xtcp_flow_ops timewait_ops = {
@@ -621,9 +622,11 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 {
 	tw->rcv_nxt = seg->end;
 	timewait_take_timestamp(tw, seg);
+	/* Before the state: connect() on another CPU asks how old the TIME-WAIT is. */
+	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
+	smp_wmb();
 	if (xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN) != XTCP_TIME_WAIT)
 		return;	/* another CPU has just ended it */
-	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
 		timewait_send_ack(net, tw);
 		if (xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TOKEN))

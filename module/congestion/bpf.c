@@ -160,12 +160,13 @@ static u32 rule_ssthresh(struct xtcp_sock *xs, u32 flight)
 {
 	const struct xtcp_bpf_congestion *program;
 	struct xtcp_bpf_conn conn;
-	u32 ssthresh = flight / 2;
+	u32 ssthresh;
 
+	conn_show(xs, &conn);
+	ssthresh = min(flight, conn.cwnd) / 2;
 	rcu_read_lock();
 	program = program_of(xs);
 	if (program) {
-		conn_show(xs, &conn);
 		ssthresh = program->ssthresh(&conn, flight);
 		conn_take(xs, &conn);
 	}

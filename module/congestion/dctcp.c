@@ -9,7 +9,7 @@
  *   M	 = segments acknowledged with ECE / segments acknowledged, in a window
  *   alpha = alpha * (1 - g) + g * M, once a window		g = 1/16
  *   CE	 cwnd = cwnd * (1 - alpha / 2), once a window
- *   loss	 cwnd = cwnd / 2, as any other TCP (3.5)
+ *   loss	 cwnd = cwnd / 2, as any other TCP (3.5), unless a probe has repaired it (as in Linux)
  *
  * RFC 8257 counts bytes; xtcp counts segments, as RFC 3168's reaction is once a window
  * in either case.
@@ -84,24 +84,31 @@ static void alpha_update(struct dctcp *d, u32 acked, u32 marked)
 	d->last_marked = marked;
 }
 
-static void dctcp_acked(struct xtcp_sock *xs,
-			const struct xtcp_congestion_sample *sample)
+/* Is the window acknowledged? Then take its marks into account, and begin the next. */
+static void window_try_end(struct xtcp_sock *xs, const struct xtcp_congestion_view *view)
 {
 	struct dctcp *d = xtcp_congestion_state(xs);
-	struct xtcp_congestion_view view;
 	u32 acked, marked;
 
-	xtcp_congestion_look(xs, &view);
-	if ((s32)(view.snd_una - d->window_end) <= 0)
+	if ((s32)(view->snd_una - d->window_end) <= 0)
 		return;
-	acked = view.delivered - d->delivered;
+	acked = view->delivered - d->delivered;
 	if (acked) {
-		marked = min(view.delivered_ce - d->delivered_ce, acked);
+		marked = min(view->delivered_ce - d->delivered_ce, acked);
 		/* alpha is slow; load balancing looks at this window alone. */
 		xtcp_plb_round(xs, &d->plb, acked, marked);
 		alpha_update(d, acked, marked);
 	}
-	window_begin(d, &view);
+	window_begin(d, view);
+}
+
+static void dctcp_acked(struct xtcp_sock *xs,
+			const struct xtcp_congestion_sample *sample)
+{
+	struct xtcp_congestion_view view;
+
+	xtcp_congestion_look(xs, &view);
+	window_try_end(xs, &view);
 }
 
 static void dctcp_resumed(struct xtcp_sock *xs, u64 idle_ns)
@@ -135,6 +142,8 @@ static u32 dctcp_ssthresh(struct xtcp_sock *xs, u32 flight)
 	struct xtcp_congestion_view view;
 
 	xtcp_congestion_look(xs, &view);
+	/* The window is reduced before dctcp_acked() is called, but by the alpha with this ACK. */
+	window_try_end(xs, &view);
 	/* Without ECN each reduction is for a loss, also one that a probe has repaired. */
 	if (view.lost_out || !view.ecn_ok)
 		return max(view.cwnd / 2, 2U);

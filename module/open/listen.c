@@ -257,10 +257,12 @@ void xtcp_listen_stop(struct sock *sk)
 }
 
 /*
- * Does the route to the peer have "features ecn"? Called only if the peer offers
- * ECN and the knob forbids it.
+ * Does the route to the peer have "features ecn" or a congestion control that needs ECN? The
+ * latter takes an ECT SYN for an offer, too. Called only if the peer offers ECN, and neither
+ * the knob nor the listener's congestion control accepts that.
  */
-static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
+static noinline bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho,
+					    u8 offers)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
 	struct xtcp_reply reply;
@@ -269,7 +271,8 @@ static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *
 	xtcp_synack_reply(ho, &reply);
 	if (af->route->reply(net, &reply))
 		return false;
-	wants = xtcp_ecn_route_asks(reply.dst);
+	wants = xtcp_ecn_route_needs(reply.dst) ||
+		((offers & XTCP_ECN_OFFERS_CLASSIC) && xtcp_ecn_route_asks(reply.dst));
 	if (reply.dst_held)
 		dst_release(reply.dst);
 	return wants;
@@ -289,8 +292,10 @@ static noinline void listen_negotiate_ecn(struct net *net, struct xtcp_halfopen 
 		xtcp_synqueue_set_codepoint(ho, offers & INET_ECN_MASK);
 	} else if (xtcp_congestion_wants_ecn(lxs)) {
 		ho->ecn_ok = !!(offers & (XTCP_ECN_OFFERS_CLASSIC | XTCP_ECN_OFFERS_ECT));
-	} else if (offers & XTCP_ECN_OFFERS_CLASSIC) {
-		ho->ecn_ok = knob || listen_route_wants_ecn(net, ho);
+	} else {
+		ho->ecn_ok = ((offers & XTCP_ECN_OFFERS_CLASSIC) && knob) ||
+			     ((offers & (XTCP_ECN_OFFERS_CLASSIC | XTCP_ECN_OFFERS_ECT)) &&
+			      listen_route_wants_ecn(net, ho, offers));
 	}
 }
 

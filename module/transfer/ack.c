@@ -264,15 +264,34 @@ static bool answer_is_likely(const struct xtcp_sock *xs,
 
 /*
  * With a short xtcp_rto_min_us the peer's timeout is taken to be as short: the
- * ACK is sent a millisecond before it. (Linux: a clock tick.) Nor does an ACK
- * wait longer than a round trip, if that is known, as in Linux, or than
+ * ACK is sent a millisecond before it. (Linux: a clock tick.)
+ */
+static u32 ack_most_us(const struct xtcp_sock *xs)
+{
+	u32 rto_min_us = xtcp_rtt_rto_min_us(xs);
+
+	return rto_min_us > 2 * USEC_PER_MSEC ? rto_min_us - USEC_PER_MSEC : rto_min_us / 2;
+}
+
+/**
+ * xtcp_ack_ato_us - what TCP_INFO says of the delay of ACKs
+ * @xs: a connection, locked
+ *
+ * Return: us, without the bounds of the round trip time and TCP_DELACK_MAX_US
+ */
+u32 xtcp_ack_ato_us(const struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	return min_t(u32, xs->ack.ato_ms * USEC_PER_MSEC, ack_most_us(xs));
+}
+
+/*
+ * An ACK waits no longer than a round trip, if that is known, as in Linux, or than
  * TCP_DELACK_MAX_US.
  */
 static u64 ack_delay_ns(const struct xtcp_sock *xs)
 {
-	u32 rto_min_us = xtcp_rtt_rto_min_us(xs);
-	u32 most_us = rto_min_us > 2 * USEC_PER_MSEC ?
-		      rto_min_us - USEC_PER_MSEC : rto_min_us / 2;
+	u32 most_us = ack_most_us(xs);
 	u32 delay_us = xs->ack.pending & XTCP_ACK_BRIEF ? ACK_SOON_US :
 		       xs->ack.ato_ms * USEC_PER_MSEC;
 	u32 own_us;

@@ -33,7 +33,7 @@
 #define ALPHA_NUM	9U
 #define ALPHA_DEN	17U
 
-/* The curve exceeds XTCP_CWND_MAX further from K; keeps the cube within u64. */
+/* Keeps the cube within u64. So far from K the curve is 400,000 segments from its origin. */
 #define SPAN_MAX_MS	100000
 
 /**

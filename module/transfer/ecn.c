@@ -67,6 +67,19 @@ bool xtcp_ecn_route_asks(const struct dst_entry *dst)
 }
 
 /**
+ * xtcp_ecn_route_needs - check whether the route's congestion control needs ECN
+ * @dst: route, or NULL
+ *
+ * The kernel marks such a route when it is added, if it knows the algorithm ("congctl dctcp").
+ *
+ * Return: true if it does
+ */
+bool xtcp_ecn_route_needs(const struct dst_entry *dst)
+{
+	return dst && dst_feature(dst, DST_FEATURE_ECN_CA);
+}
+
+/**
  * xtcp_ecn_offer - decide on ECN at the begin of an active open
  * @sk: the socket, locked
  *

@@ -28,6 +28,7 @@ u8 xtcp_ecn_syn_again(struct sock *sk, u8 flags);
 u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags);
 void xtcp_ecn_syn_received(struct sock *sk, const struct xtcp_seg *seg, u8 codepoint);
 bool xtcp_ecn_route_asks(const struct dst_entry *dst);
+bool xtcp_ecn_route_needs(const struct dst_entry *dst);
 u8 xtcp_ecn_offers(const struct xtcp_seg *seg, u8 codepoint);
 
 /* Sending. */

@@ -135,7 +135,8 @@ static u32 dsack_segs(struct xtcp_sock *xs, const struct xtcp_sack_block *b,
 		segs = DIV_ROUND_UP(len, mss);
 	else if (xs->probe_out && xs->probe_seq == b->end)
 		a->dsack_of_probe = 1;
-	xs->dsack_segs += segs;
+	/* It must not wrap: a peer can report as many as it likes. */
+	xs->dsack_segs = min_t(u64, (u64)xs->dsack_segs + segs, U32_MAX);
 	return xs->dsack_segs > xs->total_retrans ? 0 : segs;
 }
 

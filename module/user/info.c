@@ -18,6 +18,7 @@
 #include "net/seq.h"
 #include "tcb.h"
 #include "transfer/accecn.h"
+#include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/meter.h"
 #include "transfer/retransmit.h"
@@ -106,7 +107,7 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_total_retrans = xs->total_retrans;
 
 	info->tcpi_rto = xs->rtt.rto_us;
-	info->tcpi_ato = xs->ack.ato_ms * USEC_PER_MSEC;
+	info->tcpi_ato = xtcp_ack_ato_us(xs);
 	info->tcpi_rtt = xs->rtt.srtt_us >> 3;
 	info->tcpi_rttvar = xs->rtt.mdev_us >> 2;
 	info->tcpi_min_rtt = xtcp_rtt_min_us(xs);

@@ -85,10 +85,17 @@ TEST_F(congestion, rfc9438_4_6_a_loss_takes_three_tenths)
 	EXPECT_EQ(7, conn_info(&c).ssthresh);
 	EXPECT_EQ(7, conn_info(&c).cwnd);
 	EXPECT_EQ(0, conn_info(&c).recovery);
-	/* Never below two. */
 	for (int i = 0; i < 2; i++)
 		lose_one(&c, &next);
+	EXPECT_EQ(2, conn_info(&c).cwnd);
+	/* Never below two. */
+	flight_write(&c, 2);
+	flight_expect_all(&c, next, next + 1);
+	/* The probe of the tail is lost, too. */
+	flight_expect(&c, next + 1, .within_ms = 500);
+	flight_expect(&c, next, .within_ms = 1000);
 	EXPECT_EQ(2, conn_info(&c).ssthresh);
+	flight_ack(&c, next + 2);
 }
 
 TEST_F(congestion, rfc9438_4_6_what_arrived_before_opens_it_first)

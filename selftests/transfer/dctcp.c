@@ -276,7 +276,8 @@ TEST_F(dctcp, rfc9768_3_2_2_the_window_follows_the_count)
 	/* ACE is 5 at first, and 8 mod 8 after three marks. */
 	window(&c, &next, 6, 0);
 	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_delivered_ce);
-	EXPECT_EQ(5, conn_info(&c).ssthresh);
+	/* 10 - 10 * 992 / 1024 / 2. */
+	EXPECT_EQ(6, conn_info(&c).ssthresh);
 	EXPECT_EQ(ALPHA_ONE - 64 + 32, (int)info_of(_metadata, c.fd).dctcp_alpha);
 	window(&c, &next, 5, 0);
 	EXPECT_EQ(992 - 62, (int)info_of(_metadata, c.fd).dctcp_alpha);
@@ -290,17 +291,18 @@ TEST_F(dctcp, rfc8257_3_3_alpha_reaches_zero)
 {
 	struct conn c;
 	int next = 0, rounds;
-	uint32_t cwnd;
 
-	/* On a path without marks a single one costs nothing in the end. */
 	open_asked(_metadata, &self->peer, &c, "dctcp");
+	window(&c, &next, 10, 0);
+	window(&c, &next, 20, 0);
+	EXPECT_EQ(40, conn_info(&c).cwnd);
 	for (rounds = 0; info_of(_metadata, c.fd).dctcp_alpha && rounds < 200; rounds++)
 		window(&c, &next, 2, 0);
 	EXPECT_LE(70, rounds);
 	EXPECT_GE(90, rounds);
-	cwnd = conn_info(&c).cwnd;
+	/* Step 7 is before the reduction: 40 - 40 * 64 / 1024 / 2. */
 	window(&c, &next, 2, ECE);
-	EXPECT_EQ(cwnd, conn_info(&c).ssthresh);
+	EXPECT_EQ(39, conn_info(&c).ssthresh);
 	EXPECT_EQ(64, info_of(_metadata, c.fd).dctcp_alpha);
 	abort_conn(&c);
 }

@@ -634,6 +634,31 @@ TEST_F(rack, rfc5681_split_acks_open_nothing)
 	conn_send(&c, .flags = RST);
 }
 
+/* A D-SACK of @segs segments that nobody has sent again; an ACK up to segment @n. */
+static void report_duplicates(struct conn *c, int n, uint32_t segs)
+{
+	uint32_t end = c->kern_iss + 1;
+
+	conn_send(c, .flags = ACK, .ack = flight_seq(c, n),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(end - segs * MSS, end)));
+}
+
+/* Each may report a window, which is a GiB here. Their sum is 2^32 in the end. */
+TEST_F(rack, rfc2883_reports_of_duplicates_open_nothing)
+{
+	static const uint32_t most = 0x3fffc000 / MSS;
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly_rtt(p, &c, OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)), 30);
+	for (uint32_t n = UINT32_MAX / most; n; n--)
+		report_duplicates(&c, 0, most);
+	report_duplicates(&c, 1, UINT32_MAX % most + 1);
+	flight_expect_only(&c, 10, 11);
+	EXPECT_EQ(11, conn_info(&c).cwnd);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(rack, rfc5681_optimistic_acks_open_nothing)
 {
 	struct peer *p = &self->peer;

@@ -400,6 +400,38 @@ TEST_F(tcpinfo, opt_tcp_info_of_a_listener)
 	EXPECT_EQ(ROW_LISTEN, info.tcpi_state);
 	EXPECT_EQ(1, info.tcpi_unacked);
 	EXPECT_EQ(7, info.tcpi_sacked);
+	EXPECT_EQ(3, info.tcpi_reordering);
+}
+
+/* An ACK does not wait longer than the least RTO, which the peer may have, too. */
+TEST_F(tcpinfo, opt_tcp_info_ato)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("rto_min_us", 15000));
+	conn_open(&self->peer, &c);
+	conn_send(&c, .flags = ACK, .len = 100);
+	conn_expect(&c, .flags = ACK, .within_ms = 300);
+	/* Linux: a tick less, which depends on its HZ. */
+	EXPECT_LE(5000, (int)conn_tcp_info(&c).tcpi_ato);
+	EXPECT_GE(14000, (int)conn_tcp_info(&c).tcpi_ato);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(tcpinfo, opt_tcp_info_of_a_new_socket)
+{
+	socklen_t len = sizeof(struct tcp_info);
+	struct tcp_info info;
+	int fd = stream_socket(AF_INET);
+
+	ASSERT_EQ(0, knob_set("reordering", 5));
+	EXPECT_EQ(3, socket_tcp_info(_metadata, fd).tcpi_reordering);
+	close(fd);
+	fd = stream_socket(AF_INET);
+	ASSERT_EQ(0, getsockopt(fd, SOL_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(5, info.tcpi_reordering);
+	EXPECT_EQ(10, info.tcpi_snd_cwnd);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
