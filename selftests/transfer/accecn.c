@@ -437,6 +437,31 @@ TEST_F(accecn, rfc9768_3_2_3_3_options_and_room)
 	}
 }
 
+/* Beside timestamps and two blocks the counter that has changed has no room, and no other one is sent. */
+TEST_F(accecn, rfc9768_3_2_3_3_options_and_timestamps)
+{
+	struct peer *p = &self->peer;
+	const struct segment *seg;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("ecn", 3));
+	conn_start(p, &c, .opt = WITH_TS);
+	conn_send(&c, .flags = OFFER);
+	seg = conn_expect(&c, .flags = SYN | ACK | ACE(2), .accecn = 3);
+	conn_send(&c, .flags = ACK | ACE(2), .tos = ECT0,
+		  .opt = OPT(OPT_TS(c.tsval_base, seg->opt.tsval), OPT_ACCECN0(1, 0, 1)));
+	conn_accept(&c);
+	for (int i = 1; i < 3; i++) {
+		conn_send(&c, .flags = ACK | ACE(FIRST), .seq = 1 + 2 * i * 10, .len = 10,
+			  .tos = ECT0);
+		seg = conn_expect(&c, .flags = ACK | ACE(FIRST), .ack = 1,
+				  .accecn = i == 1 ? 3 : ABSENT);
+		EXPECT_EQ(i, seg->opt.sacks);
+	}
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(accecn, knob_ecn_option)
 {
 	struct peer *p = &self->peer;

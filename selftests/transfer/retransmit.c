@@ -50,6 +50,30 @@ TEST_F_TIMEOUT(retransmit, lc_56_backoff_to_the_end, 2000)
 	conn_expect(&c, .flags = RST, .seq = 8);
 }
 
+/* A timestamp tells which of two SYN-ACKs was answered; without, nothing is measured. */
+TEST_F(retransmit, rfc7323_4_rtt_of_a_syn_ack_that_was_sent_again)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (int ts = 0; ts < 2; ts++) {
+		peer_note(p, ts ? "timestamps" : "no timestamps");
+		conn_start(p, &c, .opt = ts ? OPT(OPT_MSS(1000), OPT_SACKOK, OPT_TS(1, 0)) :
+					      OPT(OPT_MSS(1000), OPT_SACKOK));
+		conn_send(&c, .flags = SYN);
+		conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+		conn_expect(&c, .flags = SYN | ACK, .ack = 1, .within_ms = 1100);
+		sleep_ms(300);
+		conn_send(&c, .flags = ACK);
+		conn_accept(&c);
+		EXPECT_LE(ts ? 295000 : 0, (int)conn_tcp_info(&c).tcpi_rtt);
+		EXPECT_GE(ts ? 310000 : 0, (int)conn_tcp_info(&c).tcpi_rtt);
+		conn_send(&c, .flags = RST);
+		close(c.fd);
+		close(c.lfd);
+	}
+}
+
 TEST_F(retransmit, lc_56_rto_follows_the_rtt)
 {
 	/* SRTT + max(200 ms, 4 RTTVAR), RTTVAR being half of the first sample. */

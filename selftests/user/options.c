@@ -467,8 +467,9 @@ TEST_F(options, opt_rcvlowat_is_capped_and_grows_the_buffer)
 {
 	int fd = fresh(_metadata);
 
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 6000000"));
 	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVLOWAT, -1));
-	EXPECT_LT(1000, get(fd, SOL_SOCKET, SO_RCVLOWAT));
+	EXPECT_EQ(3000000, get(fd, SOL_SOCKET, SO_RCVLOWAT));
 	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVLOWAT, 200000));
 	EXPECT_EQ(200000, get(fd, SOL_SOCKET, SO_RCVLOWAT));
 	EXPECT_LE(400000, get(fd, SOL_SOCKET, SO_RCVBUF));
