@@ -9,10 +9,12 @@
  *   M	 = segments acknowledged with ECE / segments acknowledged, in a window
  *   alpha = alpha * (1 - g) + g * M, once a window		g = 1/16
  *   CE	 cwnd = cwnd * (1 - alpha / 2), once a window
- *   loss	 cwnd = cwnd / 2, as any other TCP (3.5), unless a probe has repaired it (as in Linux)
+ *   loss	 cwnd = cwnd / 2, as any other TCP (3.5)
  *
  * RFC 8257 counts bytes; xtcp counts segments, as RFC 3168's reaction is once a window
  * in either case.
+ *
+ * A loss that a probe has repaired counts as a mark, as in Linux.
  *
  * Without ECN (the peer refuses it) no mark is ever reported, and this is Reno.
  *

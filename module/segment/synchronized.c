@@ -436,8 +436,8 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 
 /*
  * RFC 5961 5.2: is @ack invalid? It is if it is more than a window below SND.UNA, because no
- * segment of that age can still be in flight, or if it does not acknowledge our SYN. After a close()
- * before the third ACK, SND.UNA is still the number of the SYN.
+ * segment of that age can still be in flight, or if it does not acknowledge our SYN. After a
+ * close() before the third ACK, SND.UNA is still the number of the SYN.
  */
 static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
 {

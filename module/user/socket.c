@@ -242,7 +242,7 @@ static int xtcp_sock_init(struct sock *sk)
 
 	xs->peer_mss = xs->af->mss_default;
 	xs->mss = XTCP_MSS_DEFAULT;	/* TCP_MAXSEG, of any family: Linux */
-	xs->reordering = XTCP_KNOB(net, reordering);	/* for TCP_INFO; xtcp_begin() sets it anew */
+	xs->reordering = XTCP_KNOB(net, reordering);	/* for TCP_INFO, until xtcp_begin() */
 	xs->ofo_queue = RB_ROOT;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xtcp_autotune_renew(xs);

@@ -437,7 +437,10 @@ TEST_F(accecn, rfc9768_3_2_3_3_options_and_room)
 	}
 }
 
-/* Beside timestamps and two blocks the counter that has changed has no room, and no other one is sent. */
+/*
+ * Beside timestamps and two blocks the counter that has changed has no room, and no other one is
+ * sent.
+ */
 TEST_F(accecn, rfc9768_3_2_3_3_options_and_timestamps)
 {
 	struct peer *p = &self->peer;

@@ -124,8 +124,8 @@ TEST_F(slowstart, rfc5681_one_segment_after_two_lost_synacks)
 }
 
 /*
- * The SYN-ACK is lost once, and both timers send: the kernel's TCP counts the answer to the repeated
- * SYN as a second loss.
+ * The SYN-ACK is lost once, and both timers send: the kernel's TCP counts the answer to the
+ * repeated SYN as a second loss.
  */
 TEST_F(slowstart, one_lost_synack_and_a_repeated_syn)
 {
