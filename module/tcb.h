@@ -585,9 +585,9 @@ static inline bool xtcp_awaits_accept(const struct sock *sk)
 	const struct socket *sock = READ_ONCE(sk->sk_socket);
 
 	/*
-	 * Pairs with smp_wmb() in xtcp_close_orphan(): an orphan has none either; and with
-	 * the lock of the queue, which is released before accept() gives the child its socket:
-	 * the caller sees what was stored until then.
+	 * Pairs with smp_wmb() in xtcp_close_orphan(): an orphan has no socket either. And with
+	 * the lock in sock_graft(), which accept() takes after the child has left the queue:
+	 * whoever sees the socket does not see the links of the queue.
 	 */
 	smp_rmb();
 	return !sock && !sock_flag(sk, SOCK_DEAD);

@@ -86,8 +86,10 @@ static u64 timewait_age_ms(const struct xtcp_flow *flow)
 {
 	const struct xtcp_timewait *tw = container_of(flow, struct xtcp_timewait, flow);
 
-	/* A FIN may change its state meanwhile. */
-	return max((s32)(xtcp_now_ms() - READ_ONCE(tw->since_ms)), 0);
+	/* Before the clock: a FIN may change the state, and @since_ms, meanwhile. */
+	u32 since_ms = READ_ONCE(tw->since_ms);
+
+	return (u32)(xtcp_now_ms() - since_ms);
 }
 
 static const struct xtcp_flow_ops timewait_ops = {

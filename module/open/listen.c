@@ -261,8 +261,7 @@ void xtcp_listen_stop(struct sock *sk)
  * latter takes an ECT SYN for an offer, too. Called only if the peer offers ECN, and neither
  * the knob nor the listener's congestion control accepts that.
  */
-static noinline bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho,
-					    u8 offers)
+static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho, u8 offers)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
 	struct xtcp_reply reply;
@@ -292,10 +291,10 @@ static noinline void listen_negotiate_ecn(struct net *net, struct xtcp_halfopen 
 		xtcp_synqueue_set_codepoint(ho, offers & INET_ECN_MASK);
 	} else if (xtcp_congestion_wants_ecn(lxs)) {
 		ho->ecn_ok = !!(offers & (XTCP_ECN_OFFERS_CLASSIC | XTCP_ECN_OFFERS_ECT));
-	} else {
-		ho->ecn_ok = ((offers & XTCP_ECN_OFFERS_CLASSIC) && knob) ||
-			     ((offers & (XTCP_ECN_OFFERS_CLASSIC | XTCP_ECN_OFFERS_ECT)) &&
-			      listen_route_wants_ecn(net, ho, offers));
+	} else if (knob && (offers & XTCP_ECN_OFFERS_CLASSIC)) {
+		ho->ecn_ok = 1;
+	} else if (offers & (XTCP_ECN_OFFERS_CLASSIC | XTCP_ECN_OFFERS_ECT)) {
+		ho->ecn_ok = listen_route_wants_ecn(net, ho, offers);
 	}
 }
 

@@ -619,9 +619,9 @@ static int sent_order_cmp(void *priv, const struct list_head *a, const struct li
  * xtcp_scoreboard_absolve - clear all losses: nothing was lost after all
  * @sk: the socket, locked
  *
- * They return to the front of xs->sent_order, because nearly always they were sent before
- * all that is in it. One whose copy was lost, too, or that was sent after the copy of
- * another, was not: then all are sorted.
+ * Lost segments return to the front of xs->sent_order, because nearly always they were sent
+ * before all that is in it. All are sorted if one was not: its copy was lost, too, or it was
+ * sent after the copy of another.
  */
 void xtcp_scoreboard_absolve(struct sock *sk)
 {
