@@ -46,6 +46,17 @@ int module_unload_other(const char *name)
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
 }
 
+int module_unload_patiently(const char *name)
+{
+	int err = module_unload_other(name);
+
+	for (int n = 0; err == EAGAIN && n < 300; n++) {
+		sleep_ms(1000);
+		err = module_unload_other(name);
+	}
+	return err;
+}
+
 int module_load(void)
 {
 	return module_load_other("xtcp", "");

@@ -20,6 +20,11 @@ int module_load(void);
 /* Another module: /xtcp/NAME.ko, with parameters. Return: 0 or the errno. */
 int module_load_other(const char *name, const char *params);
 int module_unload_other(const char *name);
+/*
+ * The same, but waits, five minutes at most, while sockets of failed tests or orphans hold
+ * the module. Return: 0 or an errno.
+ */
+int module_unload_patiently(const char *name);
 /* References to it; -1: it is not loaded. */
 int module_users_of(const char *name);
 

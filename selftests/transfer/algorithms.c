@@ -31,7 +31,6 @@ FIXTURE_SETUP(algorithms)
 	peer_open_at(WHERE(_metadata), &self->peer, NULL);
 }
 
-/* Sockets of failed tests may still hold the modules: they are gone a little later. */
 FIXTURE_TEARDOWN(algorithms)
 {
 	static const char *const names[] = { TEST_MODULE, EXAMPLE };
@@ -40,12 +39,8 @@ FIXTURE_TEARDOWN(algorithms)
 		return;
 	peer_close_at(WHERE(_metadata), &self->peer);
 	for (int i = 0; i < 2; i++) {
-		int err = module_unload_other(names[i]);
+		int err = module_unload_patiently(names[i]);
 
-		for (int n = 0; err == EAGAIN && n < 300; n++) {
-			sleep_ms(1000);
-			err = module_unload_other(names[i]);
-		}
 		EXPECT_TRUE(!err || err == ENOENT);
 	}
 }

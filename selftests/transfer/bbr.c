@@ -40,25 +40,12 @@ FIXTURE_SETUP(bbr)
 	ASSERT_EQ(0, module_load_other(MODULE, ""));
 }
 
-/* Sockets of failed tests may hold it for a while. */
-static int unload(void)
-{
-	int err = EAGAIN;
-
-	for (int n = 0; err == EAGAIN && n < 300; n++) {
-		err = module_unload_other(MODULE);
-		if (err)
-			sleep_ms(1000);
-	}
-	return err;
-}
-
 FIXTURE_TEARDOWN(bbr)
 {
 	if (stock_mode())
 		return;
 	pair_close_at(WHERE(_metadata), &self->pair);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload_patiently(MODULE));
 }
 
 struct flow {
@@ -246,7 +233,7 @@ FIXTURE_TEARDOWN(losses)
 	if (stock_mode())
 		return;
 	peer_close_at(WHERE(_metadata), &self->peer);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload_patiently(MODULE));
 }
 
 static int pacing_gain(struct conn *c)

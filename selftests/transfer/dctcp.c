@@ -35,20 +35,12 @@ FIXTURE_SETUP(dctcp)
 	ASSERT_EQ(0, module_load_other(MODULE, ""));
 }
 
-/* Sockets of failed tests may hold it for a while. */
 FIXTURE_TEARDOWN(dctcp)
 {
-	int err = EAGAIN;
-
 	if (self->skip)
 		return;
 	peer_close_at(WHERE(_metadata), &self->peer);
-	for (int n = 0; err == EAGAIN && n < 300; n++) {
-		err = module_unload_other(MODULE);
-		if (err)
-			sleep_ms(1000);
-	}
-	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, module_unload_patiently(MODULE));
 }
 
 static void rule_set(struct __test_metadata *_metadata, int fd, const char *name)

@@ -58,16 +58,8 @@ FIXTURE_TEARDOWN(rivals)
 	if (stock_mode())
 		return;
 	pair_close_at(WHERE(_metadata), &self->pair);
-	for (int i = 0; i < 2; i++) {
-		int err = module_unload_other(modules[i]);
-
-		/* Orphans: until their peer has answered, or they give up. */
-		for (int n = 0; err == EAGAIN && n < 300; n++) {
-			sleep_ms(1000);
-			err = module_unload_other(modules[i]);
-		}
-		EXPECT_EQ(0, err);
-	}
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(0, module_unload_patiently(modules[i]));
 }
 
 static int flow_socket(struct __test_metadata *_metadata, struct pair *pr, int proto,

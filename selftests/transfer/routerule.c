@@ -36,17 +36,9 @@ FIXTURE_SETUP(routerule)
 
 FIXTURE_TEARDOWN(routerule)
 {
-	int err = EAGAIN;
-
 	peer_close_at(WHERE(_metadata), &self->peer);
-	if (stock_mode())
-		return;
-	for (int n = 0; err == EAGAIN && n < 300; n++) {
-		err = module_unload_other(MODULE);
-		if (err)
-			sleep_ms(1000);
-	}
-	EXPECT_EQ(0, err);
+	if (!stock_mode())
+		EXPECT_EQ(0, module_unload_patiently(MODULE));
 }
 
 /* The listener has another rule; the SYN asks for ECN and is ECT, as that of DCTCP, or not. */
