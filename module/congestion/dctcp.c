@@ -144,7 +144,7 @@ static u32 dctcp_ssthresh(struct xtcp_sock *xs, u32 flight)
 	struct xtcp_congestion_view view;
 
 	xtcp_congestion_look(xs, &view);
-	/* Recovery asks before dctcp_acked() is called; alpha has to count this ACK (3.3, step 7). */
+	/* Recovery asks before dctcp_acked() is called; alpha has to count this ACK (3.3). */
 	window_try_end(xs, &view);
 	/* Without ECN each reduction is for a loss, also one that a probe has repaired. */
 	if (view.lost_out || !view.ecn_ok)
