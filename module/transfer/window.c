@@ -194,26 +194,17 @@ bool xtcp_window_holds(const struct sock *sk)
 }
 
 /**
- * xtcp_window_offer - limit the first window by the route
+ * xtcp_window_offer - limit the first window by the route's "initrwnd"
  * @dst: route, or NULL
  * @mss: a full segment of the peer, bytes
  * @wnd: the window, bytes
- *
- * Route metrics "window", a maximum at any time, and "initrwnd", segments of
- * the first window.
  *
  * Return: bytes
  */
 u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
 {
-	u32 most, segs;
+	u32 segs = dst ? dst_metric(dst, RTAX_INITRWND) : 0;
 
-	if (!dst)
-		return wnd;
-	most = dst_metric(dst, RTAX_WINDOW);
-	segs = dst_metric(dst, RTAX_INITRWND);
-	if (unlikely(most))
-		wnd = min(wnd, most);
 	if (unlikely(segs))
 		wnd = min_t(u64, wnd, (u64)segs * mss);
 	return wnd;
@@ -244,9 +235,14 @@ static u32 window_first(const struct sock *sk, u32 space, u32 mss)
 u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
 			u32 mss, bool ts, u32 wnd)
 {
+	u32 most = dst ? dst_metric(dst, RTAX_WINDOW) : 0;
 	u32 payload = mss - (ts ? XTCP_TS_ROOM : 0);
+	u32 space = xtcp_window_limit(sk);
 
-	wnd = min(wnd, window_first(sk, xtcp_window_limit(sk), payload));
+	/* xtcp_window_route() will limit the child. */
+	if (unlikely(most) && !xtcp_sk(sk)->window_clamp)
+		space = min(space, most);
+	wnd = min(wnd, window_first(sk, space, payload));
 	return xtcp_window_offer(dst, mss, wnd);
 }
 

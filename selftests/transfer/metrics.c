@@ -146,13 +146,40 @@ TEST_F(metrics, window)
 	socklen_t len = sizeof(clamp);
 
 	route(p, .value[RTAX_WINDOW] = 8000);
-	conn_open(p, &c, .opt = WITH_SACK);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .wnd = 5 * 1460);
+	conn_send(&c, .flags = RST | ACK, .ack = 1);
+	close(c.fd);
+	conn_start(p, &c, .opt = WITH_SACK);
+	conn_send(&c, .flags = SYN);
+	/* As many full segments: what the connection then takes. */
+	conn_expect(&c, .flags = SYN | ACK, .wnd = 5 * 1460);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
 	getsockopt(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, &len);
 	EXPECT_EQ(8000, clamp);
 	conn_send(&c, .flags = ACK | PSH, .len = 100);
 	conn_expect(&c, .flags = ACK, .ack = 101, .within_ms = 210);
 	EXPECT_GE(8000, p->last.wnd);
 	EXPECT_LE(8000 - 1460, p->last.wnd);
+}
+
+static void clamp_to_20000(int fd)
+{
+	socket_set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 20000);
+}
+
+/* The program's clamp replaces the route's, a larger one, too. */
+TEST_F(metrics, window_clamp_of_the_listener)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_WINDOW] = 8000);
+	conn_start(p, &c, .opt = WITH_SACK, .prepare = clamp_to_20000);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .wnd = 13 * 1460);
+	conn_send(&c, .flags = RST, .seq = 1);
 }
 
 /* The next connection of the same socket may have another route. */
