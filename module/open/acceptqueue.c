@@ -43,7 +43,6 @@
 #include "fastq.h"
 #include "isn.h"
 #include "lookup.h"
-#include "net/demux.h"
 #include "net/family.h"
 #include "netns.h"
 #include "observe/histogram.h"
@@ -658,10 +657,8 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err, int 
 		*err = acceptqueue_wait(lsk, &timeo);
 	}
 	release_sock(lsk);
-	if (sk) {
+	if (sk)
 		accept_charge(sk);
-		xtcp_demux_add(sock_net(sk), sk->sk_family);
-	}
 	return sk;
 }
 
