@@ -94,6 +94,36 @@ TEST_F(ipv6headers, rfc8200_fragments)
 }
 
 /*
+ * The answer is one packet, without a fragment header, although it is larger than each fragment.
+ * On the TCP wire the kernel drops a first fragment without a whole TCP header, so that the answer
+ * has to be a larger one there: a SYN-ACK with options.
+ */
+TEST_F(ipv6headers, rfc8200_fragments_are_answered_by_one_packet)
+{
+	struct peer *p = &self->peer;
+	bool tcp = p->wire == IPPROTO_TCP;
+	int n, step = tcp ? 24 : 8;
+	struct segment_spec spec;
+	uint8_t built[2048];
+
+	if (tcp) {
+		peer_listen(p, KERNEL_PORT, 4);
+		spec = peer_spec(p, .flags = SYN, .seq = 1000,
+				 .opt = OPT(OPT_MSS(1000), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP,
+					    OPT_WSCALE(7)));
+	} else {
+		spec = peer_spec(p, .flags = ACK, .dport = 1, .ack = 1);
+	}
+	n = segment_build(&spec, built);
+	for (int at = 0; at < n - 40; at += step)
+		send_part(p, built, n, at, at + step < n - 40 ? at + step : n - 40);
+	if (tcp)
+		peer_expect(p, .flags = SYN | ACK, .ack = 1001);
+	else
+		peer_expect(p, .flags = RST, .sport = 1, .seq = 1);
+}
+
+/*
  * A SYN whose first fragment has ports and number alone: no rule of a firewall that sees the
  * fragments finds its flags. On the TCP wire the kernel drops it, and says so.
  */

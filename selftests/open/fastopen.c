@@ -189,6 +189,10 @@ TEST_F(fastopen, rfc7413_syn_comes_twice)
 	conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
 	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6);
+	/* Twice in half a second is the limit. Then: its number, but no SYN. */
+	sleep_ms(600);
+	conn_send(&c, .flags = PSH, .seq = 0);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6);
 	conn_accept(&c);
 	EXPECT_EQ(EAGAIN, socket_accept(lfd));
 	stream_expect_text(_metadata, c.fd, "hello");

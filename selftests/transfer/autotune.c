@@ -83,6 +83,35 @@ static void grows(struct __test_metadata *_metadata, struct peer *p, struct optb
 	conn_send(&c, .flags = RST);
 }
 
+/*
+ * Twice what the program has read in a round trip and sixteen segments have to fit, and that once
+ * more for the growth: twice the part by which it was more than in the round trip before. The
+ * formula is Linux's.
+ */
+TEST_F(autotune, window_for_twice_what_was_read)
+{
+	struct peer *p = &self->peer;
+	int64_t read = 40 * MSS, before, want;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* opens the window step by step */
+	conn_open(p, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	before = 10 * c.kern_opt.mss;
+	want = 2 * read + 16 * c.kern_opt.mss;
+	want += 2 * (want * (read - before) / before);
+	peer_mark(p);
+	flight(&c, 10);
+	EXPECT_EQ(10 * MSS, read_all(&c));
+	peer_sleep_until(p, RTT_MS + 5);
+	flight(&c, 30);
+	EXPECT_EQ(30 * MSS, read_all(&c));
+	peer_drain(p, 5);
+	/* Rounded down to its unit, as is each of two divisions. */
+	EXPECT_GE(want, window(&c));
+	EXPECT_LE(want - 2 - (1 << c.kern_wscale), window(&c));
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(autotune, receive_buffer_follows_the_reader)
 {
 	grows(_metadata, &self->peer, STAMPED);

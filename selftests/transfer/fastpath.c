@@ -6,6 +6,7 @@
  */
 /* vm: wires families short */
 /* vm: still=request_and_answer */
+/* vm: still=rfc7323_text_without_a_timestamp */
 /* vm: still=answers_are_timed */
 /* vm: still=an_answer_to_what_was_sent_again */
 /* vm: still=an_answer_to_half */
@@ -67,6 +68,30 @@ TEST_F(fastpath, request_and_answer)
 	EXPECT_EQ(5 * ROUNDS, (int)(after.tcpi_bytes_received - before.tcpi_bytes_received));
 	EXPECT_EQ(1, (int)after.tcpi_unacked);
 	EXPECT_EQ(0, (int)after.tcpi_retransmits);
+	conn_send(&c, .flags = ACK);
+}
+
+/*
+ * A segment without the timestamp that was agreed on is taken, as on Linux. It changes nothing of
+ * what the answer echoes.
+ */
+TEST_F(fastpath, rfc7323_text_without_a_timestamp)
+{
+	struct peer *p = &self->peer;
+	uint32_t stamp;
+	struct conn c;
+
+	conn_open(p, &c, .opt = USUAL);
+	say(_metadata, &c, "first");
+	sleep_ms(10);
+	hear(_metadata, &c, PSH, "ok");
+	say(_metadata, &c, "second");
+	stamp = p->last.opt.tsecr;
+	sleep_ms(10);
+	conn_send(&c, .flags = ACK | PSH, .data = "bare", .no_opt = true);
+	ASSERT_EQ(4, recv(c.fd, (char[8]){}, 8, MSG_DONTWAIT));
+	ASSERT_EQ(5, send(c.fd, "third", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "third", .tsecr = stamp);
 	conn_send(&c, .flags = ACK);
 }
 

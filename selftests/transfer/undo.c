@@ -166,6 +166,29 @@ TEST_F(undo, rfc3708_ctr_TCPDSACKOfoRecv_ctr_TCPDSACKRecvSegs_in_a_run)
 }
 
 /*
+ * 0 arrived twice, but that says nothing about 3: it stays lost, and is sent again at once.
+ */
+TEST_F(undo, rfc3708_other_losses_stay)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 10);
+	/* Two are lost; the window allows one of them. */
+	flight_sack(&c, 0, { 1, 3 }, { 4, 5 });
+	flight_expect_only(&c, 0, 0);
+	EXPECT_EQ(2, (int)conn_tcp_info(&c).tcpi_lost);
+	counters_begin_sack(&before);
+	flight_sack(&c, 3, { 0, 1 }, { 4, 5 });
+	flight_expect(&c, 3);
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			"TCPDSACKUndo", 1, "TCPSackRecovery", 1, "TCPFastRetrans", 1,
+			"RetransSegs", 1, NULL);
+	flight_ack(&c, 10);
+}
+
+/*
  * 0 was late, and the loss of 1 is undone along with it; that ACK reports no arrival
  * by which 1 could be found lost again, and yet 1 must not wait for the timeout.
  */

@@ -5,6 +5,7 @@
  * tests as well.
  */
 /* vm: wires families short */
+/* vm: still=msg_long_write_heeds_acks_each_sixteen_segments */
 #include "lib/holder.h"
 #include "lib/xtcp_test.h"
 
@@ -682,6 +683,23 @@ TEST_F(message_pair, msg_long_write_heeds_acks)
 	holder_send(_metadata, &holder, client, BYTES);
 	sleep_ms(10);
 	EXPECT_LT(1 << 20, socket_count(server, FIONREAD));
+	holder_release(&holder);
+}
+
+/* The first time after sixteen segments, as in Linux: here it sleeps in the seventeenth. */
+TEST_F(message_pair, msg_long_write_heeds_acks_each_sixteen_segments)
+{
+	enum { BYTES = 7 * 4096 };	/* the last page begins at 16.97 segments */
+	int client, server;
+	struct holder holder;
+
+	pair_enter(&self->pair, CLIENT);
+	link_set_single_segments(WHERE(_metadata), "veth0");
+	pair_connected(&self->pair, KERNEL_PORT, &client, &server);
+	socket_set(client, SOL_SOCKET, SO_SNDBUFFORCE, 4 * BYTES);
+	holder_send(_metadata, &holder, client, BYTES);
+	sleep_ms(10);
+	EXPECT_EQ(16 * 1448, socket_count(server, FIONREAD));
 	holder_release(&holder);
 }
 
