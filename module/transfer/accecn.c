@@ -69,9 +69,6 @@
  */
 #define OPTION_LATEST	((1U << 23) - 1)
 
-/* SAFETY_FACTOR of RFC 9768 A.2.2: 2. */
-#define SAFETY_SHIFT	1
-
 /* acked_mean: 64ths, and a new ACK has a weight of a 64th. */
 #define MEAN_SHIFT	6
 /* With more segments per ACK than this, the path is taken to thin out ACKs. */
@@ -692,11 +689,11 @@ static u32 marks_likely(const struct xtcp_sock *xs, const struct xtcp_accecn *ac
 			   ((u32)DIV_ROUND_UP_ULL((u64)ce_bytes * segs, bytes) &
 			    ~XTCP_ACE_MASK));
 	}
-	if (ce_bytes > (u64)least * xs->mss)
-		return most;
-	if (ce_bytes < ((u64)most * xs->mss) >> SAFETY_SHIFT)
-		return least;
-	return most;
+	/*
+	 * A.2.2 also asks whether @ce_bytes fill half of @most segments. Then they fill more than
+	 * @least: it is at most 7, and @most is the same or larger by 8 at least.
+	 */
+	return ce_bytes > (u64)least * xs->mss ? most : least;
 }
 
 /*
