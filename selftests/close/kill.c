@@ -316,6 +316,42 @@ TEST_F(killing, kill_wakes_the_sleeper)
 	EXPECT_EQ(ECONNABORTED, WEXITSTATUS(status));
 }
 
+/*
+ * The write has found a socket, and waits for a call of the program. When that ends, the peer's FIN
+ * makes a record of the connection, which is killed then.
+ */
+TEST_F(killing, kill_what_becomes_a_record_meanwhile)
+{
+	struct peer *p = &self->peer;
+	struct holder h;
+	struct conn c;
+	int status;
+	pid_t pid;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = FIN | ACK);
+	conn_send(&c, .flags = ACK);
+	holder_hold(_metadata, &h, c.fd);
+	conn_send(&c, .flags = FIN | ACK);
+	pid = fork();
+	if (!pid) {
+		status = say(line_of(&c));
+		_exit(status < 0 ? -status : 0);
+	}
+	sleep_ms(10);
+	holder_release(&h);
+	conn_expect(&c, .flags = ACK, .ack = 3);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "KILL", "CLOSED"));
+	conn_expect_state(&c, ST_CLOSED);
+	close(c.fd);
+}
+
 TEST_F(killing, kill_several_lines)
 {
 	struct peer *p = &self->peer;

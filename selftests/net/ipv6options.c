@@ -284,6 +284,33 @@ TEST_F(options6, label_is_reflected_on_request_of_a_client)
 	EXPECT_NE(0xabcde, label_of_data(_metadata, &c));
 }
 
+/*
+ * RFC 8754: a packet goes to the first segment of its routing header, so the route is that one's,
+ * not the peer's.
+ */
+TEST_F(options6, rfc8200_route_to_the_first_stop)
+{
+	/* Length in eights, type 4, one segment left, the last has number 1. */
+	uint8_t header[40] = { 0, 4, 4, 1, 1 };
+	struct ipaddr stop = ipaddr("2001:db8:9::1");
+	int fd = stream_socket(AF_INET6);
+	struct peer *p = &self->peer;
+	const struct segment *s;
+
+	memcpy(header + 24, &stop.v6, 16);
+	ASSERT_EQ(0, setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, header, sizeof(header)));
+	shell_run(WHERE(_metadata), "ip -6 route add prohibit 2001:db8:9::1");
+	EXPECT_EQ(EACCES, do_connect(fd, "fd00:a::2", 0));
+	shell_run(WHERE(_metadata), "ip -6 route del prohibit 2001:db8:9::1");
+	EXPECT_EQ(EINPROGRESS, do_connect(fd, "fd00:a::2", 0));
+	s = peer_read(p, now_ns() + NSEC_PER_SEC);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(EXT_ROUTING, s->packet[6]);
+	EXPECT_EQ(0, memcmp(s->packet + 24, &stop.v6, 16));
+	socket_abort(fd);
+	p->leave_unread = true;
+}
+
 /* RFC 3542 4.7: the listener's extension headers are on all segments, the SYN-ACK, too. */
 TEST_F(options6, listeners_destination_options)
 {

@@ -55,4 +55,50 @@ TEST_F(namespace, first_sockets_at_once)
 	close(ends[1]);
 }
 
+/* Kilobytes of memory that each CPU has its own part of. */
+static long percpu_kb(struct __test_metadata *_metadata)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb = -1;
+
+	ASSERT_NE(NULL, f);
+	while (kb < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Percpu: %ld", &kb) != 1)
+			kb = -1;
+	fclose(f);
+	ASSERT_LT(0, kb);
+	return kb;
+}
+
+/* A hundred namespaces begin and end, each with the histograms of xtcp_histograms. */
+static void come_and_go(struct __test_metadata *_metadata, int home)
+{
+	for (int i = 0; i < 100; i++) {
+		int ns = netns_new(WHERE(_metadata));
+
+		ASSERT_EQ(0, knob_set("histograms", 1));
+		netns_enter(WHERE(_metadata), home);
+		close(ns);
+	}
+	/* The kernel frees them a little later. */
+	sleep_ms(1000);
+}
+
+/* The histograms have kilobytes for each CPU. */
+TEST_F(namespace, histograms_end_with_it)
+{
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	long most;
+
+	NOT_ON_STOCK();
+	come_and_go(_metadata, home);
+	most = percpu_kb(_metadata) + 300;
+	come_and_go(_metadata, home);
+	for (int i = 0; i < 100 && percpu_kb(_metadata) > most; i++)
+		sleep_ms(100);
+	EXPECT_GE(most, percpu_kb(_metadata));
+	close(home);
+}
+
 TEST_HARNESS_MAIN

@@ -752,6 +752,15 @@ TEST_F(accecn, rfc9768_3_2_3_2_4_zeroed_option)
 	/* ACE still counts. */
 	EXPECT_EQ(1, conn_tcp_info(&c).tcpi_delivered_ce);
 	EXPECT_EQ(0, info_end(&c).delivered_ce);
+	conn_send(&c, .flags = RST);
+	close(c.lfd);
+	/* An option of one field. */
+	conn_start(p, &c, .opt = WITH_SACK);
+	conn_send(&c, .flags = OFFER);
+	conn_expect(&c, .flags = SYN | ACK | ACE(2));
+	conn_send(&c, .flags = ACK | ACE(2), .opt = OPT(172, 5, 0, 0, 0));
+	conn_accept(&c);
+	EXPECT_EQ(FAIL_OPT_RECV, info_fail(&c));
 }
 
 /* --- both ends ----------------------------------------------------------- */

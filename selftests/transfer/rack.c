@@ -493,6 +493,30 @@ TEST_F(rack, rfc8985_6_2_min_rtt_is_guessed_by_the_first_sack)
 	EXPECT_LE((RTT_MS + 5) * 1000, (int)conn_tcp_info(&c).tcpi_min_rtt);
 }
 
+/* A longer round trip by an echoed timestamp, in whole milliseconds, does not replace the guess. */
+TEST_F(rack, rfc8985_6_2_min_rtt_stays_a_guess)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0)));
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .within_ms = 1200);
+	/* An echo of 0 measures nothing. */
+	c.ts_recent = 0;
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	flight_prepare_at(WHERE(_metadata), &c, "reno");
+	flight_begin(&c, 4);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 0, { 1, 4 });
+	flight_expect(&c, 0);
+	sleep_ms(RTT_MS + 20);
+	flight_ack(&c, 4);
+	EXPECT_LE(RTT_MS * 1000 - 1000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+	EXPECT_GT(RTT_MS * 1000 + 2000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+}
+
 /* --- PRR ----------------------------------------------------------------- */
 
 /* More is lost than the window had to come down by: it grows up to ssthresh. */

@@ -100,6 +100,23 @@ TEST_F(retransmit, lc_56_rto_follows_the_rtt)
 	}
 }
 
+/* All connections of a CPU share a timer: a later deadline of another one does not move it. */
+TEST_F(retransmit, lc_56_beside_a_later_deadline)
+{
+	struct peer *p = &self->peer;
+	struct conn c, idle;
+	int64_t rto;
+
+	conn_open(p, &idle);
+	conn_open(p, &c, .kport = 6000);
+	rto = send_marked(_metadata, &c, "text");
+	/* In a minute. */
+	ASSERT_EQ(0, socket_set(idle.fd, IPPROTO_TCP, TCP_KEEPIDLE, 60));
+	ASSERT_EQ(0, socket_set(idle.fd, SOL_SOCKET, SO_KEEPALIVE, 1));
+	expect_resends(&c, "text", 2, rto);
+	conn_send(&c, .flags = ACK);
+}
+
 TEST_F(retransmit, lc_56_ack_restarts_the_timer)
 {
 	struct peer *p = &self->peer;

@@ -315,6 +315,11 @@ TEST_F(undo, rfc5682_real_timeout)
 	counters_expect(_metadata, &before, "TCPSlowStartRetrans", MOVED,
 			"RetransSegs", MOVED, NULL);
 	EXPECT_EQ(4, conn_info(&c).recovery);
+	/* What was sent once before the timeout and arrives now does not change that. */
+	flight_sack(&c, 1, { 5, 6 }, { 10, 11 });
+	peer_drain(p, 5);
+	EXPECT_EQ(0, counter_moved(&before, "TCPSpuriousRTOs"));
+	EXPECT_EQ(4, conn_info(&c).recovery);
 	conn_send(&c, .flags = RST);
 }
 

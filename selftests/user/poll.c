@@ -266,6 +266,32 @@ TEST_F(poll, knob_shrink_window_tells_the_reader_before_it_closes)
 	EXPECT_LE(len, room);
 }
 
+static void with_small_window(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1500);
+	socket_set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 2000);
+}
+
+/* The window ends before the mark, and less than a segment of it is left. */
+TEST_F(poll, poll_rcvlowat_in_a_small_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int ep, len;
+
+	conn_open(p, &c, .prepare = with_small_window);
+	len = p->last.wnd / 2 + 10;
+	ASSERT_LT(536, len);
+	ASSERT_GT(1500, len);
+	/* An ACK would open the window again. */
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0));
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = ACK, .len = len);
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+	conn_expect(&c, .flags = ACK, .ack = 1 + len, .within_ms = DELAYED_ACK_MS);
+}
+
 TEST_F(poll, poll_close_wait)
 {
 	struct conn c;
