@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -374,6 +375,40 @@ TEST_F_TIMEOUT(faults, acks, 36000)
 		}
 		EXPECT_FAULTS(part ? "ACK with SACK" : "partial ACK", 1);
 	}
+}
+
+/* Small segments become one when they are sent again, and what that one uses is charged. */
+TEST_F_TIMEOUT(faults, collapse, 36000)
+{
+	static const int len[] = { 400, 100, 100, 100, 100 };
+	struct peer *p = &self->peer;
+	static uint8_t text[400];
+	struct conn c;
+
+	EACH_FAULT(n, more) {
+		int sent = 0;
+
+		conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+		socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		for (size_t i = 0; i < ARRAY_SIZE(len); i++) {
+			pattern_fill(text, len[i], sent);
+			ASSERT_EQ(len[i], send(c.fd, text, len[i], 0));
+			sent += len[i];
+		}
+		peer_drain(p, 5);
+		c.kern_nxt = c.kern_iss + 1;
+		/* The first two are lost. */
+		more = send_faulty(p, n, .flags = ACK, .seq = c.peer_nxt, .ack = c.kern_nxt,
+				   .wnd = 65535, .sport = c.pport,
+				   .opt = OPT(OPT_SACK1(c.kern_nxt + 500, c.kern_nxt + 800)));
+		EXPECT_EQ(500, collect(_metadata, &c, 500)) TH_LOG("allocation %d", n);
+		conn_send(&c, .flags = ACK, .ack = 801);
+		peer_drain(p, 5);
+		EXPECT_EQ(0, socket_meminfo(c.fd, SK_MEMINFO_WMEM_QUEUED))
+			TH_LOG("allocation %d", n);
+		over(p, &c);
+	}
+	EXPECT_FAULTS("ACK with SACK", 1);
 }
 
 TEST_F_TIMEOUT(faults, text, 36000)

@@ -6,6 +6,7 @@
 /* vm: wires families */
 #include "resend.h"
 
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 
 PEER_FIXTURE(collapse);
@@ -76,6 +77,20 @@ TEST_F(collapse, segments_are_full_at_the_most)
 	peer_expect_silence(c.peer, 2000);
 }
 
+/* Likewise of short writes, for which the first segment's own memory is too small. */
+TEST_F(collapse, short_writes_fill_a_segment)
+{
+	struct conn c = { .peer = &self->peer };
+
+	writes(_metadata, &c, 6, 200, 0);
+	expect_again(&c, 0, 1000);
+	conn_send(&c, .flags = ACK, .ack = 1001);
+	expect_again(&c, 1000, 200);
+	conn_send(&c, .flags = ACK, .ack = 1201);
+	EXPECT_EQ(0, socket_meminfo(c.fd, SK_MEMINFO_WMEM_QUEUED));
+	peer_expect_silence(c.peer, 2000);
+}
+
 /* Short and longer writes are stored differently. */
 TEST_F(collapse, short_and_longer_writes_join)
 {
@@ -95,6 +110,7 @@ TEST_F(collapse, short_and_longer_writes_join)
 	peer_mark_last(c.peer);
 	expect_again(&c, 0, 850);
 	conn_send(&c, .flags = ACK, .ack = 851);
+	EXPECT_EQ(0, socket_meminfo(c.fd, SK_MEMINFO_WMEM_QUEUED));
 	peer_expect_silence(c.peer, 2000);
 }
 
