@@ -562,6 +562,13 @@ TEST_F(reassembly, rfc9293_must_16_sack_beside_payload)
 	conn_write(&c, 500);
 	conn_expect(&c, .seq = 2001, .pattern = 0, .len = 500, .sacks = 1,
 		    .sack = {{ 301, 501 }});
+	/* One that is nearly full has not. */
+	conn_send(&c, .flags = ACK);
+	conn_write(&c, 990);
+	for (int sent = 0; sent < 990; sent += p->last.len) {
+		conn_expect(&c, .seq = 2501 + sent, .pattern = sent);
+		EXPECT_GE(1000, p->last.len + p->last.opt.len);
+	}
 }
 
 TEST_F(reassembly, rfc2883_partly_new)

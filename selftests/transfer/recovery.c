@@ -114,6 +114,24 @@ TEST_F(recovery, rfc6582_partial_ack)
 	peer_expect_silence(p, 2000);
 }
 
+/* An ACK within a segment: what the duplicates have reported is still all that has arrived. */
+TEST_F(recovery, rfc6582_ack_within_a_segment)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	flight_start(p, &c, 10, .opt = PLAIN);
+	for (int i = 0; i < 3; i++)
+		flight_ack(&c, 0);
+	flight_expect_only(&c, 0, 0);
+	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_sacked);
+	conn_send(&c, .flags = ACK, .ack = 1 + MSS / 2);
+	peer_expect_silence(p, 5);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_sacked);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(recovery, rfc6582_old_duplicates_start_nothing)
 {
 	NOT_ON_STOCK();
