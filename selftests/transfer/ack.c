@@ -315,6 +315,31 @@ TEST_F(ack, a_stream_of_small_segments_gets_an_ack_for_two)
 		crumb_is_acked(&c);
 }
 
+/* Of the stream that a socket received before it listened its connections know nothing. */
+TEST_F(ack, a_connection_begins_without_a_stream)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c, child;
+
+	conn_open(p, &c, .active = true);
+	use_up_quickacks(_metadata, &c);
+	for (int i = 0; i < 8; i++)
+		crumb_is_acked(&c);
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK);
+	ASSERT_EQ(0, socket_bind(c.fd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(c.fd, 1));
+	conn_open(p, &child, .lfd = c.fd);
+	use_up_quickacks(_metadata, &child);
+	for (int i = 0; i < 8; i++)
+		crumb_is_acked(&child);
+	crumb(&child, 20);
+	peer_expect_silence(p, 0);
+	crumb(&child, 20);
+	conn_expect(&child, .flags = ACK, .ack = conn_peer_nxt(&child));
+}
+
 /* The reader stops, and the pieces go on: their ACK is not put off by each (MUST-40). */
 TEST_F(ack, rfc9293_must_40_stream_without_a_reader)
 {
