@@ -908,6 +908,54 @@ TEST_F(port, connections_from_one_port_share_an_object)
 	EXPECT_EQ(before, shadows());
 }
 
+/* So many that xtcp finds them by a hash of the address. */
+#define ADDRESSES 80
+
+/* A connection from port 41000 of each address. */
+static void connect_from_each(struct __test_metadata *_metadata, int *fd, int options,
+			      const char *to)
+{
+	for (int i = 0; i < ADDRESSES; i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "10.0.1.%d", i + 1);
+		fd[i] = stack_socket(OURS, options);
+		socket_set(fd[i], IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, 1);
+		ASSERT_EQ(0, socket_bind(fd[i], addr, 0));
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd[i], to, 80));
+		ASSERT_EQ(41000, socket_port(fd[i]));
+	}
+}
+
+/* Whether they share it with each other by SO_REUSEPORT or without does not matter. */
+TEST_F(port, connections_from_one_port_share_an_object_at_each_address)
+{
+	int fd[2][ADDRESSES];
+	long before;
+
+	NOT_ON_STOCK();
+	self->peer.leave_unread = true;
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
+	for (int i = 0; i < ADDRESSES; i++) {
+		struct ipaddr own;
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "10.0.1.%d", i + 1);
+		own = ipaddr(addr);
+		address_add(WHERE(_metadata), "tun0", &own, 24);
+	}
+	before = shadows();
+	connect_from_each(_metadata, fd[0], 0, "10.0.0.2");
+	EXPECT_EQ(before + ADDRESSES, shadows());
+	connect_from_each(_metadata, fd[1], REUSEPORT, "10.0.0.3");
+	EXPECT_EQ(before + ADDRESSES, shadows());
+	for (int i = 0; i < ADDRESSES; i++) {
+		close(fd[0][i]);
+		close(fd[1][i]);
+	}
+	EXPECT_EQ(before, shadows());
+}
+
 TEST_F(port, one_port_on_two_devices)
 {
 	int ours, stock;
