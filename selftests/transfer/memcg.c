@@ -3,7 +3,7 @@
  * memcg: socket memory is charged to the memory cgroup of the process that called socket() or
  * accept(), and is uncharged when data is read.
  */
-/* vm: wires families mem=1G short distro */
+/* vm: wires families mem=1G short */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
