@@ -186,13 +186,14 @@ static int tun_write(const struct peer *p, const void *packet, int len)
 
 	if (!p->offload)
 		return write(p->tun, packet, len);
-	if (p->gso_size && proto == IPPROTO_TCP) {
+	if (proto == IPPROTO_TCP || proto == IPPROTO_XTCP) {
 		int header = ip + (((const uint8_t *)packet)[ip + 12] >> 4) * 4;
 
-		if (len - header > p->gso_size) {
+		/* The payload of a large one is in pages. */
+		vnet.hdr_len = header <= len ? header : 0;
+		if (p->gso_size && proto == IPPROTO_TCP && len - header > p->gso_size) {
 			vnet.gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
 			vnet.gso_size = p->gso_size;
-			vnet.hdr_len = header;
 		}
 	}
 	n = writev(p->tun, iov, 2);

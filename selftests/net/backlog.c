@@ -12,6 +12,7 @@
 PEER_FIXTURE(backlog);
 
 #define MSS 1000
+#define LARGE 5000	/* more than a page */
 
 /*
  * While the program owns the socket, a segment is merged with the one before it, but only
@@ -76,17 +77,11 @@ TEST_F(backlog, backlog_of_other_timestamps)
 	peer_drain(p, 250);
 }
 
-/*
- * While the program owns the socket, segments wait in its backlog: twice the receive
- * buffer, half the send buffer and 64 KiB, as in Linux. A sender without segmentation
- * offload fills more memory with a window than the window says, so the buffer itself would
- * be too small a limit.
- */
-TEST_F(backlog, ctr_TCPBacklogDrop)
+/* Segments of which each repeats the first, or continues the one before and is merged with it. */
+static void fill_backlog(struct __test_metadata *_metadata, struct peer *p, bool merged)
 {
-	struct peer *p = &self->peer;
 	struct counters before;
-	long long dropped;
+	long long dropped, coalesced;
 	struct holder h;
 	int limit, waiting;
 	struct conn c;
@@ -100,7 +95,8 @@ TEST_F(backlog, ctr_TCPBacklogDrop)
 	counters_take(&before);
 	holder_hold(_metadata, &h, c.fd);
 	for (int i = 0; i < 300; i++)
-		conn_send(&c, .seq = 1 + MSS, .len = MSS);
+		conn_send(&c, .seq = 1 + MSS + (merged ? i * LARGE : 0),
+			  .len = merged ? LARGE : MSS);
 	dropped = counter_moved(&before, "TCPBacklogDrop");
 	EXPECT_LT(0, dropped);
 	EXPECT_GT(300, dropped);
@@ -108,12 +104,47 @@ TEST_F(backlog, ctr_TCPBacklogDrop)
 		  socket_meminfo(c.fd, SK_MEMINFO_RMEM_ALLOC);
 	EXPECT_LT(limit, waiting);
 	EXPECT_GT(limit + limit / 10, waiting);
-	counters_expect(_metadata, &before, "InSegs", 300, "TCPBacklogDrop",
-			(int)dropped, NULL);
+	coalesced = counter_moved(&before, "TCPBacklogCoalesce");
+	EXPECT_EQ(merged, coalesced > 0);
+	counters_expect(_metadata, &before, "InSegs", 300, "TCPBacklogDrop", (int)dropped,
+			"TCPBacklogCoalesce", (int)coalesced, NULL);
 	holder_release(&h);
 	/* The kept data is there; the rest were copies. */
-	conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS);
+	if (!merged)
+		conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS);
 	peer_drain(p, 100);
+}
+
+/*
+ * While the program owns the socket, segments wait in its backlog: twice the receive
+ * buffer, half the send buffer and 64 KiB, as in Linux. A sender without segmentation
+ * offload fills more memory with a window than the window says, so the buffer itself would
+ * be too small a limit.
+ */
+TEST_F(backlog, ctr_TCPBacklogDrop)
+{
+	fill_backlog(_metadata, &self->peer, false);
+}
+
+/* A device whose packets of more than a page have their payload in pages, which can be merged. */
+FIXTURE(backlog_pages) {
+	struct peer peer;
+};
+
+FIXTURE_SETUP(backlog_pages)
+{
+	peer_open_at(WHERE(_metadata), &self->peer, &(struct peer_setup){ .offload = true });
+}
+
+FIXTURE_TEARDOWN(backlog_pages)
+{
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+/* What is merged takes as much memory. */
+TEST_F(backlog_pages, ctr_TCPBacklogDrop_of_merged_segments)
+{
+	fill_backlog(_metadata, &self->peer, true);
 }
 
 TEST_F(backlog, ctr_LockDroppedIcmps)
