@@ -531,6 +531,7 @@ TEST_F(losses, a_18_the_probe_is_restored)
 {
 	struct counters before;
 	struct path p;
+	int sent;
 
 	path_open(&self->peer, &p, 45);
 	EXPECT_LE(80, path_cwnd(&p));
@@ -542,10 +543,19 @@ TEST_F(losses, a_18_the_probe_is_restored)
 		filled += path_step(&p, 0);
 	p.holes = 0;
 	EXPECT_GE(45, path_cwnd(&p));
-	for (int i = 0; i < 4 && !counter_moved(&before, "TCPDSACKUndo"); i++)
+	for (int i = 0; i < 4 && !counter_moved(&before, "TCPDSACKUndo"); i++) {
 		flight_sack(&p.conn, p.arrived, { p.hole[i % 2], p.hole[i % 2] + 1 });
+		/* Ten more are on their way when the second one comes. */
+		while (!i && p.sent - p.arrived < 10)
+			path_step(&p, 0);
+	}
 	EXPECT_EQ(1, counter_moved(&before, "TCPDSACKUndo"));
 	EXPECT_LE(80, path_cwnd(&p));
+	/* It fills the pipe for a round: until what is sent from now on arrives. Then it is UP. */
+	sent = p.sent;
+	while (pacing_gain(&p.conn) != UP_PACING)
+		path_step(&p, 0);
+	EXPECT_LT(sent, p.arrived);
 	abort_conn(&p.conn);
 }
 
