@@ -163,4 +163,35 @@ TEST_F(meter, delivery_rate_of_one_with_little_to_say)
 	}
 }
 
+/*
+ * On a path that takes no time. What keeps a rate has 16 bits: 2047 * 2^31 is the largest.
+ * Elsewhere than on User-mode Linux, computing takes time.
+ */
+TEST_F(meter, delivery_rate_beyond_the_largest)
+{
+	const long long most = 2047LL << 31;
+	struct peer *p = &self->peer;
+	long long rate;
+	int64_t begin;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	link_set_mtu(WHERE(_metadata), "tun0", 65000);
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
+			  &(struct route_metrics){ .value[RTAX_INITCWND] = 100 });
+	conn_open(p, &c, .opt = OPT(OPT_MSS(64900), OPT_NOP, OPT_WSCALE(14)));
+	conn_send(&c, .flags = ACK);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, 32 << 20);
+	begin = now_ns();
+	/* 5 MB: in 2^10 ns, the least time that counts, that is more. */
+	for (int i = 0; i < 80; i++) {
+		conn_write(&c, c.seg_len);
+		conn_expect(&c, .len = c.seg_len);
+	}
+	conn_send(&c, .flags = ACK);
+	rate = told(&c).tcpi_delivery_rate;
+	EXPECT_GE(most, rate);
+	EXPECT_LE(now_ns() == begin ? most : 1, rate);
+}
+
 TEST_HARNESS_MAIN
