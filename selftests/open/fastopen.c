@@ -545,8 +545,23 @@ TEST_F_TIMEOUT(fastopen, rfc7413_ctr_TCPFastOpenListenOverflow, 1000)
 		syn(p, &c[i], lfd, with_cookie(cookie, 8, false), "hello");
 		conn_expect(&c[i], .flags = SYN | ACK, .ack = 6);
 	}
-	for (int i = 0; i < 2; i++)
-		conn_send(&c[i], .flags = RST, .seq = 6);
+	for (int i = 0; i < 2; i++) {
+		conn_accept(&c[i]);
+		conn_send(&c[i], .flags = ACK, .seq = 6, .ack = 1);
+	}
+	/* The minute begins with the RST, however long ago the queue was full. */
+	sleep_ms(62000);
+	syn(p, &d, lfd, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&d, .flags = SYN | ACK, .ack = 6);
+	conn_accept(&d);
+	conn_send(&d, .flags = RST, .seq = 6);
+	EXPECT_EQ(ECONNRESET, socket_error(d.fd));
+	syn(p, &d, lfd, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&d, .flags = SYN | ACK, .ack = 6);
+	conn_accept(&d);
+	syn(p, &c[0], lfd, with_cookie(cookie, 8, false), "hello");
+	expect_declined(_metadata, &c[0], lfd);
+	conn_send(&d, .flags = RST, .seq = 6);
 }
 
 /* --- beside other mechanisms --- */

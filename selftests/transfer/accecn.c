@@ -761,6 +761,13 @@ TEST_F(accecn, rfc9768_3_2_3_2_4_zeroed_option)
 	conn_send(&c, .flags = ACK | ACE(2), .opt = OPT(172, 5, 0, 0, 0));
 	conn_accept(&c);
 	EXPECT_EQ(FAIL_OPT_RECV, info_fail(&c));
+	/* Only the last field has been. */
+	conn_start(p, &c, .kport = 6001, .opt = WITH_SACK);
+	conn_send(&c, .flags = OFFER);
+	conn_expect(&c, .flags = SYN | ACK | ACE(2));
+	conn_send(&c, .flags = ACK | ACE(2), .opt = OPT(OPT_ACCECN0(1, 0, 0)));
+	conn_accept(&c);
+	EXPECT_EQ(FAIL_OPT_RECV, info_fail(&c));
 }
 
 /* --- both ends ----------------------------------------------------------- */

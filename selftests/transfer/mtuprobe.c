@@ -17,13 +17,19 @@ PEER_FIXTURE(mtuprobe);
 /* The first size that is tried: half way between. */
 #define FIRST_PROBE ((BASE + MOST) / 2)
 
-static void open_searching(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+static void open_searching_far(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
+			       int rtt_ms)
 {
 	ASSERT_EQ(0, knob_set("mtu_probing", 2));
 	ASSERT_EQ(0, knob_set("timestamps", 0));	/* nothing offered, nothing subtracted */
-	conn_open(p, c, .opt = WITH_SACK, .active = true);
+	conn_open(p, c, .opt = WITH_SACK, .active = true, .rtt_ms = rtt_ms);
 	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
 	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+}
+
+static void open_searching(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	open_searching_far(_metadata, p, c, 0);
 }
 
 /*
@@ -194,6 +200,34 @@ TEST_F(mtuprobe, knob_probe_threshold)
 	ASSERT_EQ(0, knob_set("probe_threshold", MOST - BASE));
 	conn_send(&c, .flags = ACK, .ack = 1 + 2 * BASE);
 	conn_expect(&c, .seq = next + 2 * BASE, .len = (MOST + BASE) / 2);
+	conn_send(&c, .flags = RST);
+	p->leave_unread = true;
+}
+
+/* Data that waits for the probe does not put off the loss probe of what is in flight. */
+TEST_F(mtuprobe, rfc8985_7_loss_probe_while_a_probe_waits)
+{
+	enum { RTT_MS = 50 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("probe_threshold", MOST - BASE + 1));
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	open_searching_far(_metadata, p, &c, RTT_MS);
+	conn_write(&c, 58 * BASE);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .seq = 1 + i * BASE, .len = BASE);
+	sleep_ms(RTT_MS);
+	conn_send(&c, .flags = ACK, .ack = 1 + BASE);
+	conn_expect(&c, .seq = 1 + 10 * BASE, .len = BASE);
+	conn_expect(&c, .seq = 1 + 11 * BASE, .len = BASE);
+	peer_mark_last(p);
+	/* From now on one is wanted, for which cwnd has no room. */
+	ASSERT_EQ(0, knob_set("probe_threshold", MOST - BASE));
+	peer_sleep_until(p, 40);
+	conn_write(&c, BASE);
+	/* Two round trips and at most 20 ms after the last segment. */
+	conn_expect(&c, .seq = 1 + 12 * BASE, .len = BASE, .within_ms = 2 * RTT_MS - 10);
 	conn_send(&c, .flags = RST);
 	p->leave_unread = true;
 }

@@ -161,6 +161,27 @@ TEST_F(window, rfc9293_must_39_silly_window)
 	EXPECT_LE(in + 1 + MSS, last);
 }
 
+/* An edge that can move by just a segment does. */
+TEST_F(window, rfc9293_must_39_one_segment_is_enough)
+{
+	enum { FULL = 1460 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c);
+	ASSERT_EQ(0, socket_set(c.lfd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 3 * FULL));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .wnd = 3 * FULL);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	for (int i = 0; i < 10; i++) {
+		conn_send(&c, .len = FULL);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .wnd = 3 * FULL,
+			    .within_ms = 210);
+		EXPECT_EQ(FULL, read_all(&c));
+	}
+}
+
 TEST_F(window, rfc9293_shld_14_edge_never_moves_left)
 {
 	struct peer *p = &self->peer;
