@@ -160,6 +160,24 @@ TEST_F(ipv6, bind_conflicts_across_families)
 	}
 }
 
+/* A port at one address and at others that differ from it in 32 bits of the 128. */
+TEST_F(ipv6, bind_to_addresses_that_differ_anywhere)
+{
+	static const char *const addrs[] = {
+		"fd00:a:1:2:3:4:5:6", "fd00:b:1:2:3:4:5:6", "fd00:a:1:3:3:4:5:6",
+		"fd00:a:1:2:3:7:5:6", "fd00:a:1:2:3:4:5:7",
+	};
+	int fds[ARRAY_SIZE(addrs)];
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1"));
+	for (unsigned int i = 0; i < ARRAY_SIZE(addrs); i++) {
+		fds[i] = tcp6();
+		EXPECT_EQ(0, do_bind(fds[i], at(addrs[i], 7000, 0))) TH_LOG("%s", addrs[i]);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(addrs); i++)
+		close(fds[i]);
+}
+
 TEST_F(ipv6, connect_to_a_mapped_address_is_ipv4)
 {
 	int lfd = tcp4(), fd = tcp6(), only = tcp6();

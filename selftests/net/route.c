@@ -204,4 +204,27 @@ TEST_F(route, rule_forbids_the_port_that_connect_chooses)
 	socket_abort(fd);
 }
 
+/*
+ * The same for the address that connect() chooses. The port is the one of bind(): it stays. Over
+ * IPv6 the route is that of no address yet.
+ */
+TEST_F(route, rule_forbids_the_address_that_connect_chooses)
+{
+	struct peer *p = &self->peer;
+	int fd = socket_new(-1), other = socket_new(-1);
+
+	if (test_family() == AF_INET6)
+		return;
+	ASSERT_EQ(0, socket_bind(fd, "", 40000));
+	ip_rule(_metadata, "add from 10.0.0.1 prohibit");
+	EXPECT_EQ(EACCES, socket_connect(fd, "10.0.0.2", PEER_PORT));
+	EXPECT_EQ(40000, socket_port(fd));
+	EXPECT_EQ(EADDRINUSE, socket_bind(other, "10.0.0.1", 40000));
+	close(other);
+	ip_rule(_metadata, "del from 10.0.0.1 prohibit");
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PEER_PORT));
+	peer_expect(p, .flags = SYN, .sport = 40000, .dport = PEER_PORT);
+	socket_abort(fd);
+}
+
 TEST_HARNESS_MAIN

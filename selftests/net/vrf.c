@@ -327,6 +327,13 @@ TEST_F(vrf, answers_leave_by_the_device_that_is_bound)
 	peer_send(p, .flags = ACK, .seq = 11, .ack = nxt + 77, .sport = 4000);
 	peer_expect(p, .flags = RST, .seq = nxt + 77, .dport = 4000);
 	peer_send(p, .flags = RST, .seq = 11, .sport = 4000);
+	/* FIN-WAIT-2 of a closed socket: the RST that answers data. */
+	fd = connected(_metadata, p, lfd, 50, &nxt);
+	close(fd);
+	peer_expect(p, .flags = FIN | ACK, .seq = nxt, .ack = 51);
+	peer_send(p, .flags = ACK, .seq = 51, .ack = nxt + 1);
+	peer_send(p, .flags = ACK | PSH, .seq = 51, .ack = nxt + 1, .data = "text");
+	peer_expect(p, .flags = RST, .seq = nxt + 1);
 	/* Open: a challenge ACK. TIME-WAIT: the ACK of a repeated FIN. */
 	fd = connected(_metadata, p, lfd, 100, &nxt);
 	EXPECT_STREQ("tun1", device_of(fd));

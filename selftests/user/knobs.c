@@ -655,6 +655,11 @@ TEST_F(knobs, knob_fastopen_key)
 	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_B "," KEY_A));
 	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
 	EXPECT_STREQ(KEY_B "," KEY_A, text);
+	/* 73 bytes are read, as in Linux: two keys have 71. */
+	ASSERT_EQ(0, knob_set_text("fastopen_key", "  " KEY_A "," KEY_B));
+	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
+	EXPECT_STREQ(KEY_A "," KEY_B, text);
+	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_B "," KEY_A));
 	EXPECT_EQ(EINVAL, knob_set_text("fastopen_key", "1-2-3"));
 	EXPECT_EQ(EINVAL, knob_set_text("fastopen_key", KEY_A ",zz"));
 	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
