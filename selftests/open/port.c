@@ -236,6 +236,53 @@ static int64_t bind_ns(const char *addr, int port)
 	return err ? -1 : took;
 }
 
+/* The least of some calls: an interrupt may be part of one. */
+static int64_t least_bind_ns(const char *addr, int port)
+{
+	int64_t least = -1, took;
+
+	for (int i = 0; i < 5; i++) {
+		took = bind_ns(addr, port);
+		if (took < 0)
+			return -1;
+		if (least < 0 || took < least)
+			least = took;
+	}
+	return least;
+}
+
+/*
+ * A port that is bound at many addresses: a hash table finds the one. On the TCP wire most of the
+ * time would be that of the kernel's TCP, which is asked as well.
+ */
+TEST_F(port, bind_beside_many_addresses)
+{
+	enum { MANY = 4000 };
+	static int fds[MANY];
+	int64_t alone_ns, beside_ns;
+	char text[32];
+
+	if (stream_wire() == XTCP_WIRE_TCP)
+		return;
+	ASSERT_EQ(0, nonlocal_bind_allow());
+	alone_ns = least_bind_ns("10.0.0.1", 7000);
+	/* In User-mode Linux the clock stands still as long as the CPU has something to do. */
+	if (!alone_ns)
+		return;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(text, sizeof(text), "127.0.%d.%d", 1 + i / 250, 1 + i % 250);
+		fds[i] = socket_new(-1);
+		ASSERT_EQ(0, socket_bind(fds[i], text, 7000));
+	}
+	beside_ns = least_bind_ns("10.0.0.1", 7000);
+	EXPECT_LT(0, alone_ns);
+	EXPECT_LT(0, beside_ns);
+	/* A look at each takes 5 ns or more, three times: at all 60 us. */
+	EXPECT_GE(alone_ns + 20000, beside_ns);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+}
+
 /* Whoever shares a port at another address needs no look. */
 TEST_F(port, bind_beside_many_at_another_address)
 {

@@ -7,6 +7,10 @@
 /* vm: wires families */
 #include "procfile.h"
 
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
 PEER_FIXTURE(procfile);
 PAIR_FIXTURE(procfile_pair);
 
@@ -250,6 +254,41 @@ TEST_F(procfile, proc_growing_table_without_duplicates)
 	EXPECT_EQ(STAYING, seen);
 	/* No new row is there twice, either. */
 	EXPECT_GE(STAYING + GROWTH_MAX + 2, lines_in(text, got));
+}
+
+#define TABLE 2048	/* rows for which the first table suffices */
+
+/*
+ * A reader waits while the rows move to a larger table. The kernel's worker that moves them does
+ * not run beside a process of a real-time class: so the reader is killed meanwhile.
+ */
+TEST_F(procfile, proc_reader_is_killed_while_the_table_grows)
+{
+	struct sched_param first = { .sched_priority = 1 }, usual = { 0 };
+	static char buf[BUFFER];
+	int fd, status, extra = 0;
+	pid_t pid;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+	records_begin(_metadata, &self->peer);
+	while (extra < TABLE)
+		records_grow(&self->peer, &extra);
+	fd = open_proc(_metadata);
+	pid = fork();
+	if (!pid) {
+		while (read(fd, buf, BUFFER) > 0)
+			;
+		_exit(0);
+	}
+	ASSERT_LT(0, pid);
+	sched_yield();
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(SIGKILL, status);
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &usual));
+	close(fd);
+	EXPECT_EQ(STAYING + extra, proc_rows(AF_INET, ROW_SYN_RECEIVED));
 }
 
 /*
