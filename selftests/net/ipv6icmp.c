@@ -9,7 +9,6 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/errqueue.h>
-#include <stdlib.h>
 
 PEER_FIXTURE(ipv6icmp);
 
@@ -339,32 +338,6 @@ TEST_F(ipv6icmp, ipv6_mtu_discover_keeps_the_route)
 		close(c.fd);
 		EXPECT_EQ(cases[i].believed ? 1240 : 1440, mss_of_the_next(_metadata, p));
 	}
-}
-
-/*
- * A route for a range of sources (ip-route(8), from) keeps an MTU for both addresses: that of the
- * connection, although its listener has none.
- */
-TEST_F(ipv6icmp, rfc8201_too_big_on_a_route_of_some_sources)
-{
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(7000) };
-	int lfd = stream_socket(AF_INET6);
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	/* Such routes need CONFIG_IPV6_SUBTREES, as Debian's kernels have it. */
-	if (system("ip -6 route add fd00:a::2 from fd00:a::/64 dev tun0"))
-		return;
-	ASSERT_EQ(0, bind(lfd, (struct sockaddr *)&any, sizeof(any)));
-	ASSERT_EQ(0, listen(lfd, 4));
-	conn_open(p, &c, .kport = 7000, .lfd = lfd);
-	conn_write(&c, 1440);
-	conn_expect(&c, .len = 1440);
-	peer_send_icmp(p, .v6 = true, .type = TOO_BIG, .rest = 1300);
-	conn_expect(&c, .seq = 1, .len = 1240);
-	conn_expect(&c, .seq = 1241, .len = 200);
-	EXPECT_EQ(1240, conn_info(&c).snd_mss);
-	conn_send(&c, .flags = ACK);
 }
 
 TEST_HARNESS_MAIN
