@@ -579,7 +579,8 @@ static bool is_time_to_cruise(const struct bbr *b, const struct ack *ack)
 
 static bool is_time_to_go_down(struct bbr *b, const struct ack *ack)
 {
-	if (b->probe_too_high && ack->view.pipe >= b->inflight_longterm) {
+	/* Before this ACK, as in Google's code: now the window keeps the flight below the bound. */
+	if (b->probe_too_high && ack->s->prior_pipe >= b->inflight_longterm) {
 		b->precautionary = true;
 		return true;
 	}

@@ -319,6 +319,8 @@ TEST_F(losses, a_2_six_ranges_end_startup)
 	EXPECT_EQ(STARTUP_PACING, pacing_gain(&c));
 	lose_six_ranges(_metadata, &c);
 	EXPECT_NE(STARTUP_PACING, pacing_gain(&c));
+	/* The largest delivery of a round is the bound, less 15 % of headroom. */
+	EXPECT_EQ(12, (int)conn_info(&c).cwnd);
 	abort_conn(&c);
 }
 
@@ -511,6 +513,37 @@ TEST_F(losses, a_21_the_flight_of_the_lost_segment_is_the_bound)
 	/* Down, and at once on to cruise: with 15 % of headroom. */
 	EXPECT_NE(UP_PACING, pacing_gain(&p.conn));
 	EXPECT_EQ(45 - 45 * 15 / 100, path_cwnd(&p));
+	abort_conn(&p.conn);
+}
+
+/*
+ * The next probe does not find out again: it ends when as much is in flight, although the window
+ * of the receiver allows more by then. Nothing is lost, so the one after it goes further.
+ */
+TEST_F(losses, a_probe_that_lost_makes_the_next_one_careful)
+{
+	int most[2] = { 0 };
+	struct path p;
+
+	path_open(&self->peer, &p, 45);
+	path_lose(&p, 1);
+	while (p.arrived < p.sent)
+		path_step(&p, 0);
+	/* An ACK sooner than the least RTT would be taken for one of the first transmission. */
+	peer_drain(&self->peer, RTT_MS + 1);
+	p.holes = 0;
+	p.limit = 60;
+	path_ack(&p, 0);
+	for (int i = 0; i < 2; i++) {
+		while (pacing_gain(&p.conn) != UP_PACING)
+			path_step(&p, 0);
+		for (; pacing_gain(&p.conn) == UP_PACING; path_step(&p, 0))
+			if (most[i] < p.sent - p.arrived)
+				most[i] = p.sent - p.arrived;
+	}
+	TH_LOG("in flight: %d, then %d", most[0], most[1]);
+	EXPECT_GE(45, most[0]);
+	EXPECT_LT(45, most[1]);
 	abort_conn(&p.conn);
 }
 
