@@ -397,11 +397,11 @@ TEST_F_TIMEOUT(faults, collapse, 36000)
 		}
 		peer_drain(p, 5);
 		c.kern_nxt = c.kern_iss + 1;
-		/* The first two are lost. */
+		/* The first two are lost; if the report is, all are sent again. */
 		more = send_faulty(p, n, .flags = ACK, .seq = c.peer_nxt, .ack = c.kern_nxt,
 				   .wnd = 65535, .sport = c.pport,
 				   .opt = OPT(OPT_SACK1(c.kern_nxt + 500, c.kern_nxt + 800)));
-		EXPECT_EQ(500, collect(_metadata, &c, 500)) TH_LOG("allocation %d", n);
+		EXPECT_LE(500, collect(_metadata, &c, 500)) TH_LOG("allocation %d", n);
 		conn_send(&c, .flags = ACK, .ack = 801);
 		peer_drain(p, 5);
 		EXPECT_EQ(0, socket_meminfo(c.fd, SK_MEMINFO_WMEM_QUEUED))
