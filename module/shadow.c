@@ -23,7 +23,8 @@
  * SO_REUSEADDR is copied: it has the same effect between bound sockets of two
  * stacks as between those of one. A shadow has it while all of its buckets do, so
  * that it follows a socket that sets or clears the option later. A listener shares
- * its port with nobody, so its shadow has no SO_REUSEADDR while it listens.
+ * its port with nobody, so its shadow has no SO_REUSEADDR while it listens. Nor has one
+ * SO_REUSEADDR while it takes a port that nobody may have: it gets the option afterwards.
  * SO_REUSEPORT is not copied, because listeners of two stacks cannot share segments.
  * Shadows do not conflict with each other: port/conflict.c has judged their owners.
  *
@@ -190,6 +191,7 @@ static struct kmem_cache *shadow_cache_of(u16 family)
 static struct xtcp_shadow *shadow_alloc(struct net *net,
 					const struct xtcp_shadow_place *place)
 {
+	bool shared = place->reuse && !place->alone;
 	struct xtcp_shadow *shadow;
 	struct sock *sk;
 
@@ -198,13 +200,13 @@ static struct xtcp_shadow *shadow_alloc(struct net *net,
 	if (!shadow)
 		return NULL;
 	shadow->ref = 1;
-	shadow->was_shared = place->reuse;
+	shadow->was_shared = shared;
 	shadow->num = place->num;
 	sk = shadow_sk(shadow);
 	sock_net_set(sk, net);
 	sk->sk_prot = &shadow_prot;
 	sk->sk_state = TCP_TIME_WAIT;
-	sk->sk_reuse = place->reuse ? SK_CAN_REUSE : SK_NO_REUSE;
+	sk->sk_reuse = shared ? SK_CAN_REUSE : SK_NO_REUSE;
 	sk->sk_bound_dev_if = place->ifindex;
 	if (place->family == AF_INET) {
 		sk->sk_family = AF_INET;
@@ -358,9 +360,9 @@ static int proxy_bind(struct sock *proxy, const struct xtcp_shadow *shadow,
 	return inet_csk_get_port(proxy, shadow->num) ? -ENOMEM : 0;
 }
 
-/* Let the shadow replace the proxy in the table. */
+/* Let the shadow replace the proxy in the table. From now on @reuse is its SO_REUSEADDR. */
 static int shadow_link(struct xtcp_shadow *shadow, struct sock *proxy,
-		       bool check)
+		       bool check, bool reuse)
 {
 	struct inet_bind_hashbucket *chain2 = bind_chain_addr(shadow);
 	struct inet_bind_hashbucket *chain = bind_chain(shadow);
@@ -381,6 +383,10 @@ static int shadow_link(struct xtcp_shadow *shadow, struct sock *proxy,
 	/* The kernel's bind() does this, but not for a socket with SK_FORCE_REUSE. */
 	if (!shadow->was_shared)
 		tb->fastreuse = 0;
+	if (reuse) {
+		shadow->was_shared = 1;
+		shadow_sk(shadow)->sk_reuse = SK_CAN_REUSE;
+	}
 	spin_unlock(&chain->lock);
 	icsk->icsk_bind_hash = NULL;
 	icsk->icsk_bind2_hash = NULL;
@@ -459,7 +465,7 @@ struct xtcp_shadow *xtcp_shadow_open(struct net *net,
 	proxy = proxy_get(shadow);
 	err = proxy_bind(proxy, shadow, &forced);
 	if (!err)
-		err = shadow_link(shadow, proxy, forced);
+		err = shadow_link(shadow, proxy, forced, place->reuse);
 	proxy_put();
 	if (!err)
 		return shadow;

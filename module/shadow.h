@@ -31,6 +31,8 @@ struct xtcp_shadows {
  * @ifindex: device, 0 for any
  * @num: port number
  * @reuse: SO_REUSEADDR
+ * @alone: the port was chosen, not named by a program: it is free only if no socket of the
+ *	kernel's TCP has it, with SO_REUSEADDR or without
  */
 struct xtcp_shadow_place {
 	u8		family;
@@ -39,6 +41,7 @@ struct xtcp_shadow_place {
 	int		ifindex;
 	u16		num;
 	bool		reuse;
+	bool		alone;
 };
 
 int xtcp_shadow_init(void);

@@ -27,13 +27,14 @@
  * one, because an IPv6 bucket knows only a digest.
  */
 static struct xtcp_shadow *bind_shadow(struct sock *sk, struct xtcp_port *port,
-				       int ifindex, u16 num)
+				       const struct xtcp_claim *claim, u16 num)
 {
 	u8 class = port ? port->class : xtcp_port_class(sk);
 	struct xtcp_shadow_place place = {
-		.ifindex	= port ? xtcp_tcp_port(port)->ifindex : ifindex,
+		.ifindex	= port ? xtcp_tcp_port(port)->ifindex : claim->ifindex,
 		.num		= num,
 		.reuse		= class & XTCP_PORT_REUSE,
+		.alone		= !claim->crowd,
 	};
 	struct xtcp_key at = { };
 
@@ -48,9 +49,9 @@ static struct xtcp_shadow *bind_shadow(struct sock *sk, struct xtcp_port *port,
 
 /* bind_shadow(), and make the shadow a listener if @sk becomes one. */
 static struct xtcp_shadow *bind_hold(struct sock *sk, struct xtcp_port *port,
-				     int ifindex, u16 num, bool listens)
+				     const struct xtcp_claim *claim, u16 num, bool listens)
 {
-	struct xtcp_shadow *shadow = bind_shadow(sk, port, ifindex, num);
+	struct xtcp_shadow *shadow = bind_shadow(sk, port, claim, num);
 	int err;
 
 	if (IS_ERR(shadow) || !listens || xtcp_sk(sk)->port_listens)
@@ -90,7 +91,7 @@ static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
 	if (!port && !*spare)
 		return -ENOMEM;
 	if (claim->wire) {
-		shadow = bind_hold(sk, port, claim->ifindex, num, listens);
+		shadow = bind_hold(sk, port, claim, num, listens);
 		if (IS_ERR(shadow))
 			return PTR_ERR(shadow);
 	}

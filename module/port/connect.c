@@ -223,6 +223,7 @@ static struct xtcp_shadow *connect_hold(const struct sock *sk,
 		.ifindex	= flow->ifindex,
 		.num		= num,
 		.reuse		= sk->sk_reuse,
+		.alone		= true,
 	};
 	struct xtcp_shadow *shadow;
 

@@ -418,6 +418,38 @@ TEST_F(port, lc_116_connections_with_and_without_reuseaddr)
 	}
 }
 
+/* SO_REUSEADDR shares a port that a program has named, not one that the stack chooses. */
+static void choose_beside(struct __test_metadata *_metadata, enum stack one, enum stack two)
+{
+	int first = stack_socket(one, REUSEADDR), fd;
+
+	ASSERT_EQ(0, socket_bind(first, "", 41000));
+	fd = stack_socket(two, REUSEADDR);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "", 0));
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "10.0.0.1", 0));
+	EXPECT_EQ(EADDRINUSE, socket_listen(fd, 4));
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
+	EXPECT_EQ(0, socket_bind(fd, "", 41000));
+	close(fd);
+	close(first);
+	/* A port that was chosen is shared with one that names it. */
+	first = stack_socket(one, REUSEADDR);
+	fd = stack_socket(two, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(first, "", 0));
+	ASSERT_EQ(41000, socket_port(first));
+	EXPECT_EQ(0, socket_bind(fd, "", 41000));
+	close(fd);
+	close(first);
+}
+
+TEST_F(port, lc_116_reuseaddr_does_not_choose_a_port_that_is_taken)
+{
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
+	for (int i = 0; i < 4; i++)
+		choose_beside(_metadata, i & 1, i >> 1);
+}
+
 /* A segment of no connection is answered by the stack that holds the port, once. */
 TEST_F(port, lc_116_resets_come_from_the_owner)
 {
