@@ -188,11 +188,10 @@ static void owner_reclass(struct sock *sk, struct xtcp_port_chain *chain, u8 cla
 			  struct xtcp_port **spare)
 {
 	struct xtcp_port *old = xtcp_sk(sk)->port;
-	struct xtcp_large_port *tcp = xtcp_tcp_port(old);
 	struct xtcp_port *port;
 
 	port = xtcp_port_get(sock_net(sk), chain, old->num,
-			     xtcp_port_bind_addr(old), tcp ? tcp->ifindex : 0,
+			     xtcp_port_bind_addr(old), xtcp_port_ifindex(old),
 			     class, spare);
 	if (port && (!xtcp_port_shadow(port) ||
 		     xtcp_port_shadow(port) == xtcp_port_shadow(old)))

@@ -113,6 +113,19 @@ static inline struct xtcp_large_port *xtcp_tcp_port(struct xtcp_port *port)
 }
 
 /**
+ * xtcp_port_ifindex - the device in the key of a port bucket
+ * @port: bucket
+ *
+ * Return: the device that its shadow covers at least; 0: any, or the native wire.
+ */
+static inline int xtcp_port_ifindex(struct xtcp_port *port)
+{
+	const struct xtcp_large_port *tcp = xtcp_tcp_port(port);
+
+	return tcp ? tcp->ifindex : 0;
+}
+
+/**
  * xtcp_port_uid - the user whose sockets share a port bucket by SO_REUSEPORT
  * @port: bucket with XTCP_PORT_REUSEPORT that has owners
  *

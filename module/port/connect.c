@@ -113,12 +113,22 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 	xtcp_flow_put(&tw->flow);
 }
 
+/* Does the device of the socket's bucket include that of its connection? */
+static bool connect_may_move(const struct xtcp_sock *xs)
+{
+	int ifindex = xtcp_port_ifindex(xs->port);
+
+	return !ifindex || ifindex == READ_ONCE(xs->flow.ifindex);
+}
+
 /*
  * connect() of a socket that has a port. If it was bound to the wildcard, it
  * moves to the bucket of the connection's address, where its TIME-WAIT record
  * will be counted. Without memory for that bucket it stays. It also stays if the
  * bucket has a shadow of its own: that may hold the port at one address only, and
- * the socket may disconnect and listen at all.
+ * the socket may disconnect and listen at all. And it stays on the TCP wire if
+ * SO_BINDTODEVICE has taken away or changed the device of bind(): the shadow holds the
+ * port on that device alone, and the bucket's device has to say so (bind_bucket()).
  */
 static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 			 struct xtcp_port **spare)
@@ -132,7 +142,7 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	chain = xtcp_port_chain_lock(sock_net(sk), num);
 	xtcp_port_number(sk, num);
 	err = flow_claim(sk, true, NULL, tw);
-	if (!err && xs->port &&
+	if (!err && xs->port && connect_may_move(xs) &&
 	    !xtcp_bind_addrs_equal(xtcp_port_bind_addr(xs->port),
 				   xtcp_bind_addr_of_flow(&xs->flow))) {
 		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow,
@@ -377,7 +387,11 @@ int xtcp_port_connect(struct sock *sk)
 	return err;
 }
 
-/* Back to where @sk is bound; without memory it stays where it is. */
+/*
+ * Back to where @sk is bound; without memory it stays where it is. The device is that of
+ * its bucket: if SO_BINDTODEVICE has changed it since, listen() moves the socket, after it has
+ * asked the kernel's TCP.
+ */
 static void move_back(struct sock *sk, struct xtcp_port_chain *chain,
 		      struct xtcp_port **spare)
 {
@@ -385,9 +399,8 @@ static void move_back(struct sock *sk, struct xtcp_port_chain *chain,
 	struct xtcp_port *port;
 
 	port = xtcp_port_get(sock_net(sk), chain, xs->port->num,
-			     xtcp_bind_addr_of_sk(sk),
-			     READ_ONCE(sk->sk_bound_dev_if), xs->port->class,
-			     spare);
+			     xtcp_bind_addr_of_sk(sk), xtcp_port_ifindex(xs->port),
+			     xs->port->class, spare);
 	if (port && port != xs->port)
 		xtcp_port_owner_move(chain, sk, port);
 }

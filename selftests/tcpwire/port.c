@@ -1035,4 +1035,47 @@ TEST_F(port, lc_116_listens_on_another_device)
 	listen_elsewhere(_metadata, OURS);
 }
 
+/*
+ * The same if the socket has had a connection in between. @before: it connects before, or
+ * after, the device is taken away.
+ */
+static void listen_elsewhere_later(struct __test_metadata *_metadata, enum stack one, bool before)
+{
+	int first = stack_socket(one, 0), stock = stack_socket(STOCKS, 0);
+
+	ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "dummy0", 7));
+	ASSERT_EQ(0, socket_bind(first, "", 7005));
+	ASSERT_EQ(0, socket_bind(stock, "", 7005));
+	ASSERT_EQ(0, socket_listen(stock, 4));
+	if (!before)
+		ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
+	ASSERT_EQ(EINPROGRESS, socket_connect(first, "10.0.0.2", 80));
+	if (before)
+		ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
+	ASSERT_EQ(0, socket_disconnect(first));
+	EXPECT_EQ(EADDRINUSE, socket_listen(first, 4));
+	close(stock);
+	EXPECT_EQ(0, socket_listen(first, 4));
+	stock = stack_socket(STOCKS, 0);
+	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "dummy0", 7));
+	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7005));
+	close(stock);
+	close(first);
+}
+
+TEST_F(port, lc_116_listens_on_another_device_after_a_connection)
+{
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	p->stock_may_speak = true;
+	dummy_new(WHERE(_metadata), "dummy0");
+	for (int before = 0; before < 2; before++) {
+		listen_elsewhere_later(_metadata, STOCKS, before);
+		listen_elsewhere_later(_metadata, OURS, before);
+	}
+}
+
 TEST_HARNESS_MAIN
