@@ -418,6 +418,9 @@ static struct xtcp_flow *flow_clash_get(struct net *net, struct xtcp_flow *flow,
  * Flows with the same addresses, ports and wire, on different devices, are in one chain: the
  * device is no part of the hash, because that of a socket may change. If 16 flows are in a chain,
  * rhashtable moves the whole table for the next one.
+ *
+ * A flow without a device is one of them if those before it have got a device since they were
+ * opened, even the same one (SO_BINDTODEVICE). Few namespaces ever have such a flow.
  */
 #define ALIKE_MAX	12
 
@@ -458,6 +461,12 @@ static noinline bool flow_has_enough_alike(struct net *net, const struct xtcp_ke
 	return n >= ALIKE_MAX;
 }
 
+/* Must they be counted for a new connection with @key? */
+static bool flow_may_have_alike(const struct net *net, const struct xtcp_key *key)
+{
+	return key->dif || READ_ONCE(xtcp_net_rcu(net)->rebound);
+}
+
 /**
  * xtcp_flow_insert - add a new connection to the flow table
  * @net: namespace
@@ -480,7 +489,7 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	if (unlikely(key.dif))
 		xtcp_key_is_bound(&key, net, key.dif);
 	rcu_read_lock();
-	if (unlikely(key.dif) && flow_has_enough_alike(net, &key)) {
+	if (unlikely(flow_may_have_alike(net, &key)) && flow_has_enough_alike(net, &key)) {
 		rcu_read_unlock();
 		return -EADDRNOTAVAIL;
 	}
@@ -495,6 +504,23 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	}
 	rcu_read_unlock();
 	return err;
+}
+
+/**
+ * xtcp_flow_rebind - a connection has got another device
+ * @net: namespace
+ * @flow: of a socket, locked; it stays in its chain
+ * @ifindex: device, 0 for any
+ *
+ * From now on a connection with the same 4-tuple may be opened beside it.
+ */
+void xtcp_flow_rebind(struct net *net, struct xtcp_flow *flow, int ifindex)
+{
+	if (flow->ifindex == ifindex)
+		return;
+	/* A CPU that opens one at this moment may miss it: one more than ALIKE_MAX. */
+	WRITE_ONCE(xtcp_net(net)->rebound, true);
+	WRITE_ONCE(flow->ifindex, ifindex);
 }
 
 /**

@@ -223,6 +223,7 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net,
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 		     struct xtcp_flow **clash);
 bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow);
+void xtcp_flow_rebind(struct net *net, struct xtcp_flow *flow, int ifindex);
 bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 		       struct xtcp_flow *new);
 

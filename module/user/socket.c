@@ -335,7 +335,7 @@ static void xtcp_sock_rehash(struct sock *sk)
 	if (sk->sk_state == XTCP_LISTEN)
 		xtcp_lookup_rehash(sk);
 	else if (sk->sk_state != XTCP_CLOSED)
-		WRITE_ONCE(xtcp_sk(sk)->flow.ifindex, sk->sk_bound_dev_if);
+		xtcp_flow_rebind(sock_net(sk), &xtcp_sk(sk)->flow, sk->sk_bound_dev_if);
 }
 
 /*

@@ -424,6 +424,40 @@ TEST_F(vrf, connections_that_differ_by_their_device_only)
 	peer_drain(p, 10);
 }
 
+/* Those that get their device later count as well, though it may be the same one. */
+TEST_F(vrf, connections_that_get_their_device_later)
+{
+	enum { MANY = 20 };
+	const int limit = stock_mode() ? MANY : 12;
+	struct peer *p = &self->peer;
+	int fd[MANY], more;
+
+	p->leave_unread = true;
+	for (int i = 0; i < MANY; i++) {
+		fd[i] = socket_new(-1);
+		socket_share(fd[i], REUSEADDR);
+		ASSERT_EQ(0, socket_bind(fd[i], "", 7777));
+		ASSERT_EQ(i < limit ? EINPROGRESS : EADDRNOTAVAIL,
+			  socket_connect(fd[i], "10.0.0.2", 80));
+		if (i < limit)
+			ASSERT_EQ(0, setsockopt(fd[i], SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	}
+	/* Another port, and a place that became free. */
+	more = socket_new(-1);
+	EXPECT_EQ(EINPROGRESS, socket_connect(more, "10.0.0.2", 80));
+	socket_abort(more);
+	if (!stock_mode()) {
+		socket_abort(fd[0]);
+		EXPECT_EQ(EINPROGRESS, socket_connect(fd[limit], "10.0.0.2", 80));
+		fd[0] = fd[limit];
+		for (int i = limit + 1; i < MANY; i++)
+			close(fd[i]);
+	}
+	for (int i = 0; i < limit; i++)
+		socket_abort(fd[i]);
+	peer_drain(p, 10);
+}
+
 /* SO_BINDTODEVICE on an open connection counts for arriving segments, too. */
 TEST_F(vrf, bound_later_is_bound)
 {
