@@ -417,12 +417,14 @@ static struct xtcp_flow *flow_clash_get(struct net *net, struct xtcp_flow *flow,
 /*
  * Flows with the same addresses, ports and wire, on different devices, are in one chain: the
  * device is no part of the hash, because that of a socket may change. If 16 flows are in a chain,
- * rhashtable moves the whole table for the next one.
+ * rhashtable moves the whole table for the next one. Nor does a new seed help if some chains have
+ * so many again: of groups of twelve, one in 25 shares its chain with another one. Of groups of
+ * four, five would have to share one.
  *
  * A flow without a device is one of them if those before it have got a device since they were
  * opened, even the same one (SO_BINDTODEVICE). Few namespaces ever have such a flow.
  */
-#define ALIKE_MAX	12
+#define ALIKE_MAX	4
 
 static unsigned int flow_chain_alike(struct rhash_lock_head __rcu *const *bucket,
 				     const struct xtcp_key *key)
@@ -475,7 +477,7 @@ static bool flow_may_have_alike(const struct net *net, const struct xtcp_key *ke
  *	reference; NULL if it was unhashed meanwhile
  *
  * Context: any.
- * Return: 0; -EEXIST; -EADDRNOTAVAIL if twelve connections have these addresses and ports on
+ * Return: 0; -EEXIST; -EADDRNOTAVAIL if four connections have these addresses and ports on
  * other devices; -ENOMEM, also while the table is rehashed because of a long chain.
  */
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,

@@ -393,7 +393,7 @@ static int connect_by(struct __test_metadata *_metadata, struct peer *p, int dev
 TEST_F(vrf, connections_that_differ_by_their_device_only)
 {
 	enum { DEVICES = 20 };
-	const int limit = stock_mode() ? DEVICES : 12;
+	const int limit = stock_mode() ? DEVICES : 4;
 	struct peer *p = &self->peer;
 	int fd[DEVICES], more;
 
@@ -428,7 +428,7 @@ TEST_F(vrf, connections_that_differ_by_their_device_only)
 TEST_F(vrf, connections_that_get_their_device_later)
 {
 	enum { MANY = 20 };
-	const int limit = stock_mode() ? MANY : 12;
+	const int limit = stock_mode() ? MANY : 4;
 	struct peer *p = &self->peer;
 	int fd[MANY], more;
 
