@@ -204,13 +204,14 @@ static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
 
 /*
  * Add @sk to the kernel's data of its group, sk->sk_reuseport_cb, where
- * setsockopt() also stores the BPF program that chooses a member.
+ * setsockopt() also stores the BPF program that chooses a member. Only a socket with the
+ * option begins a group.
  */
 static int group_join(struct sock *sk, struct sock *head)
 {
 	bool any = !xtcp_sk(sk)->flow.laddr;
 
-	if (!sk->sk_reuseport)
+	if (!head && !sk->sk_reuseport)
 		return 0;
 	return head ? reuseport_add_sock(sk, head, any) :
 		      reuseport_alloc(sk, any);
@@ -355,14 +356,16 @@ static bool listener_stays(struct sock *sk, const struct sock *head)
 }
 
 /*
- * Move @sk to the SO_REUSEPORT group of its new device. If it cannot join, it is in
- * the table without a group. It gets the device while no SYN can find it: an entry
- * with the old device would be found by SYNs of that device.
+ * Move @sk to the SO_REUSEPORT group of its new device, also if it has cleared the option since it
+ * has a group: else any number of groups could get the same device one after the other, and each
+ * SYN would look at all. If it cannot join, it is in the table without a group. It gets the device
+ * while no SYN can find it: an entry with the old device would be found by SYNs of that device.
  */
 static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 {
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
-	struct sock *head = sk->sk_reuseport ? group_head(xn, sk) : NULL;
+	bool joins = sk->sk_reuseport || rcu_access_pointer(sk->sk_reuseport_cb);
+	struct sock *head = joins ? group_head(xn, sk) : NULL;
 
 	lockdep_assert_held(&xn->listen_lock);
 	if (listener_stays(sk, head)) {

@@ -596,6 +596,28 @@ TEST_F(lookup, reuseport_program_needs_the_option)
 		EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
 }
 
+/* Groups of one whose members have cleared the option are one group when they get one device. */
+TEST_F(lookup, reuseport_groups_meet_on_a_device)
+{
+	struct peer *p = &self->peer;
+	int fd[3], got[3] = { };
+
+	NOT_ON_STOCK();
+	for (int i = 0; i < 3; i++) {
+		fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+		ASSERT_EQ(0, socket_set(fd[i], SOL_SOCKET, SO_REUSEPORT, 0));
+		ASSERT_EQ(0, setsockopt(fd[i], SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	}
+	for (int i = 0; i < 60; i++) {
+		int who = who_answers(p, "10.0.0.1", fd, 3);
+
+		ASSERT_LE(0, who);
+		got[who]++;
+	}
+	for (int i = 0; i < 3; i++)
+		EXPECT_LT(0, got[i]);
+}
+
 /* A third ACK belongs to the listener that answered the SYN. */
 TEST_F(lookup, lc_03_half_open_stays_with_its_listener)
 {
