@@ -374,10 +374,12 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
  * before in a list of each of the two buckets. The locks of both chains are held;
  * xtcp_bind_any(), whether @test is true of a socket at the port, needs the port's.
  * @test must be false where @elsewhere is true, which depends on the address alone:
- * since 6.8 a bucket of such an address costs a single look.
+ * since 6.8 a bucket of such an address costs a single look. If all others are in the
+ * two chains @at of the table by port and address, only these are searched; NULL: any may be.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
+				 struct inet_bind_hashbucket *const *at,
 				 bool (*elsewhere)(const struct sock *sk,
 						   const void *arg),
 				 bool (*test)(const struct sock *sk,
@@ -420,7 +422,49 @@ static inline void xtcp_bind_timewait_del(struct sock *sk)
 	__hlist_del(&inet_twsk(sk)->tw_bind2_node);
 }
 #else
+static inline bool xtcp_bind2_any(const struct inet_bind2_bucket *tb2,
+				  bool (*elsewhere)(const struct sock *sk,
+						    const void *arg),
+				  bool (*test)(const struct sock *sk,
+					       const void *arg),
+				  const void *arg)
+{
+	struct sock *sk;
+
+	sk_for_each_bound(sk, &tb2->owners) {
+		if (elsewhere(sk, arg))
+			break;
+		if (test(sk, arg))
+			return true;
+	}
+	return false;
+}
+
+static inline bool xtcp_bind_chain_any(const struct inet_bind_bucket *tb,
+				       struct inet_bind_hashbucket *chain,
+				       bool (*elsewhere)(const struct sock *sk,
+							 const void *arg),
+				       bool (*test)(const struct sock *sk,
+						    const void *arg),
+				       const void *arg)
+{
+	struct inet_bind2_bucket *tb2;
+	bool any = false;
+
+	spin_lock(&chain->lock);
+	inet_bind_bucket_for_each(tb2, &chain->chain) {
+		any = tb2->port == tb->port && tb2->l3mdev == tb->l3mdev &&
+		      net_eq(ib2_net(tb2), ib_net(tb)) &&
+		      xtcp_bind2_any(tb2, elsewhere, test, arg);
+		if (any)
+			break;
+	}
+	spin_unlock(&chain->lock);
+	return any;
+}
+
 static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
+				 struct inet_bind_hashbucket *const *at,
 				 bool (*elsewhere)(const struct sock *sk,
 						   const void *arg),
 				 bool (*test)(const struct sock *sk,
@@ -428,16 +472,13 @@ static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
 				 const void *arg)
 {
 	struct inet_bind2_bucket *tb2;
-	struct sock *sk;
 
-	hlist_for_each_entry(tb2, &tb->bhash2, bhash_node) {
-		sk_for_each_bound(sk, &tb2->owners) {
-			if (elsewhere(sk, arg))
-				break;
-			if (test(sk, arg))
-				return true;
-		}
-	}
+	if (at)
+		return xtcp_bind_chain_any(tb, at[0], elsewhere, test, arg) ||
+		       xtcp_bind_chain_any(tb, at[1], elsewhere, test, arg);
+	hlist_for_each_entry(tb2, &tb->bhash2, bhash_node)
+		if (xtcp_bind2_any(tb2, elsewhere, test, arg))
+			return true;
 	return false;
 }
 

@@ -48,6 +48,7 @@
 #include <net/addrconf.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_hashtables.h>
+#include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -265,6 +266,16 @@ bind_chain_addr(const struct xtcp_shadow *shadow)
 				     shadow_sk(shadow), net, shadow->num);
 }
 
+/* The chain of the second table with those that are bound to any address, of either family. */
+static struct inet_bind_hashbucket *bind_chain_any(const struct xtcp_shadow *shadow)
+{
+	struct net *net = shadow_net(shadow);
+	struct inet_hashinfo *table = net->ipv4.tcp_death_row.hashinfo;
+
+	return &table->bhash2[ipv4_portaddr_hash(net, 0, shadow->num) &
+			      (table->bhash_size - 1)];
+}
+
 /* The kernel's bucket of a port; NULL if there is none. @chain is locked. */
 static struct inet_bind_bucket *
 bind_bucket(struct inet_bind_hashbucket *chain,
@@ -323,11 +334,20 @@ static bool sock_conflicts(const struct sock *other, const void *arg)
 	       xtcp_kernel_saddr_equal(sk, other);
 }
 
-/* The same for any socket of a port; its chain is locked. */
+/*
+ * The same for any socket of a port; its chain is locked. As in the kernel, a shadow at one
+ * address does not look at those at others, of which there may be any number.
+ */
 static bool bucket_conflicts(const struct inet_bind_bucket *tb,
 			     const struct xtcp_shadow *shadow)
 {
-	return xtcp_bind_any(tb, sock_is_elsewhere, sock_conflicts, shadow);
+	struct inet_bind_hashbucket *at[] = {
+		bind_chain_addr(shadow), bind_chain_any(shadow),
+	};
+	bool is_anywhere = !shadow_sk(shadow)->sk_rcv_saddr;
+
+	return xtcp_bind_any(tb, is_anywhere ? NULL : at, sock_is_elsewhere, sock_conflicts,
+			     shadow);
 }
 
 static bool shadow_conflicts(const struct xtcp_shadow *shadow, int l3mdev)
