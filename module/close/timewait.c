@@ -20,8 +20,8 @@
  *  3. The line's timer unlinks the record from the line first, then kills it.
  *  4. Exit of the namespace closes the lines, then kills the records in them.
  *
- * Fields are written in softirq only, by segments. If two segments do so at once,
- * an update may be lost; the next segment repeats it.
+ * Fields are written with softirqs off, by segments, those of a former socket's backlog
+ * included. If two segments do so at once, an update may be lost; the next segment repeats it.
  *
  * Context: xtcp_timewait_enter*() with the socket lock; the rest softirq or
  * process.
@@ -766,7 +766,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
  * @key: its connection
  * @seg: its parsed header
  *
- * Context: softirq, RCU read-side section.
+ * Context: softirqs off, RCU read-side section.
  * Return: true if the segment is a SYN that may begin a new incarnation, if
  * its port has a listener.
  */
