@@ -184,13 +184,11 @@ struct xtcp_packet_ops {
  *	TCP has for a connection @key; release it with sock_gen_put(); or
  *	NULL. RCU.
  * @wants: has the kernel's TCP a connection or listener for a segment with
- *	@key, for which xtcp has none? @offset: from @skb->data to the end of
- *	its TCP header. Softirq, RCU.
+ *	@key, for which xtcp has none? Softirq, RCU.
  */
 struct xtcp_kernel_tcp_ops {
 	struct sock *(*connection)(struct net *net, const struct xtcp_key *key);
-	bool	(*wants)(struct net *net, struct sk_buff *skb,
-			 unsigned int offset, const struct xtcp_key *key);
+	bool	(*wants)(struct net *net, const struct xtcp_key *key);
 };
 
 /**

@@ -290,8 +290,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		found->listener = xtcp_lookup_rcu(net, key, NULL);
 	if (found->listener)
 		return !syn_is_kernel_tcps(net, skb, af, offset, key);
-	offset += __tcp_hdrlen(tcp_hdr(skb));
-	return !af->kernel_tcp->wants(net, skb, offset, key);
+	return !af->kernel_tcp->wants(net, key);
 }
 
 /**

@@ -32,11 +32,14 @@ static struct sock *hookv4_connection(struct net *net,
 					   key->dif, key->sdif);
 }
 
-static bool hookv4_wants(struct net *net, struct sk_buff *skb,
-			 unsigned int offset, const struct xtcp_key *key)
+/*
+ * Is there a listener? Without a segment no program of its SO_REUSEPORT group is asked which
+ * one: the kernel's TCP asks it, once, with the segment at its TCP header.
+ */
+static bool hookv4_wants(struct net *net, const struct xtcp_key *key)
 {
 	return xtcp_hook_kernel_tcp_connected(net, key) ||
-	       xtcp_kernel_tcp_listener(net, skb, offset, key->raddr, key->rport,
+	       xtcp_kernel_tcp_listener(net, NULL, 0, key->raddr, key->rport,
 					key->laddr, ntohs(key->lport), key->dif,
 					key->sdif);
 }

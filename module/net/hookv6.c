@@ -168,11 +168,11 @@ static struct sock *hookv6_connection(struct net *net,
 					    key->dif, key->sdif);
 }
 
-static bool hookv6_wants(struct net *net, struct sk_buff *skb,
-			 unsigned int offset, const struct xtcp_key *key)
+/* As hookv4_wants(). */
+static bool hookv6_wants(struct net *net, const struct xtcp_key *key)
 {
 	return xtcp_hook_kernel_tcp_connected(net, key) ||
-	       xtcp_kernel_tcp6_listener(net, skb, offset, &key->v6.raddr,
+	       xtcp_kernel_tcp6_listener(net, NULL, 0, &key->v6.raddr,
 					 key->rport, &key->v6.laddr,
 					 ntohs(key->lport), key->dif, key->sdif);
 }

@@ -7,6 +7,9 @@
 #include "lib/module.h"
 #include "lib/xtcp_test.h"
 
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+
 #define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
 
 PEER_FIXTURE(port);
@@ -857,6 +860,65 @@ TEST_F(port, a_group_of_stocks_does_not_listen_beside_us)
 	close(ours);
 	EXPECT_EQ(0, socket_listen(stock, 4));
 	EXPECT_EQ(0, socket_bind(other, "", 7009));
+}
+
+/* A program for a SO_REUSEPORT group of the kernel's TCP: it drops what is not for KERNEL_PORT. */
+static int load_port_check(void)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_DROP },
+		{ .code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
+		  .off = offsetof(struct sk_reuseport_md, data) },
+		{ .code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_1,
+		  .off = offsetof(struct sk_reuseport_md, data_end) },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_4, .src_reg = BPF_REG_2 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_4, .imm = 4 },
+		{ .code = BPF_JMP | BPF_JGT | BPF_X, .dst_reg = BPF_REG_4, .src_reg = BPF_REG_3,
+		  .off = 3 },
+		/* The destination port. */
+		{ .code = BPF_LDX | BPF_MEM | BPF_H, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_2,
+		  .off = 2 },
+		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_2,
+		  .imm = htons(KERNEL_PORT), .off = 1 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SK_REUSEPORT,
+		.insns = (unsigned long)code,
+		.insn_cnt = ARRAY_SIZE(code),
+		.license = (unsigned long)"GPL",
+	};
+
+	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+/*
+ * The port is xtcp's, too, so the hook asks for a listener of the kernel's TCP. A program of
+ * that listener reads the TCP header, which the hook's packet does not begin with.
+ */
+TEST_F(port, a_program_of_stocks_group_sees_the_header)
+{
+	struct peer *p = &self->peer;
+	int ours, stock, prog;
+	uint32_t nxt;
+
+	NOT_ON_STOCK();
+	p->stock_may_speak = true;
+	ours = stack_socket(OURS, REUSEADDR);
+	stock = stack_socket(STOCKS, REUSEADDR | REUSEPORT);
+	ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
+	prog = load_port_check();
+	ASSERT_LE(0, prog);
+	ASSERT_EQ(0, socket_set(stock, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog));
+	close(prog);
+	ASSERT_EQ(0, socket_listen(stock, 4));
+	peer_send(p, .flags = SYN, .seq = 5);
+	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 6)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = 6, .ack = nxt);
+	EXPECT_EQ(0, socket_accept(stock));
+	p->leave_unread = true;
 }
 
 /* An attempt of ours that fails leaves no trace in the kernel's bind table. */
