@@ -13,9 +13,7 @@
  */
 #include "net/reply.h"
 
-#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
-#include <linux/netfilter_netdev.h>
 #include <linux/skbuff.h>
 #include <net/checksum.h>
 #include <net/dst.h>
@@ -44,27 +42,24 @@ static __always_inline bool spare_may_be_recycled(struct sk_buff *skb,
 
 /*
  * Recycle a received skb: reset it to the state that alloc_skb() returns. That
- * drops its device, route, conntrack entry, security path, mark, time stamp and socket;
- * and dst_pending_confirm, which a sender on this host has set for its own
- * neighbour.
+ * drops its device, route, conntrack entry, security path, time stamp and socket; and all that
+ * a clone would have a copy of: marks, the hash, what tc and a sender on this host have noted in
+ * it. The header group has the fields of each kernel; the CPU that frees it is the only one to
+ * be kept.
  */
 static __always_inline void spare_reset(struct sk_buff *skb)
 {
+	u16 alloc_cpu = skb->alloc_cpu;
+
 	skb_orphan(skb);
 	/* POSTROUTING takes it for the device by which a forwarded packet has come in. */
 	skb->dev = NULL;
 	skb_scrub_packet(skb, true);
-	__vlan_hwaccel_clear_tag(skb);
-	skb_clear_hash(skb);
-	skb_init_secmark(skb);
-	skb_reset_redirect(skb);
-	nf_skip_egress(skb, false);
-	skb_set_queue_mapping(skb, 0);
-	skb_set_dst_pending_confirm(skb, 0);
-	skb->encapsulation = 0;
-	skb->ip_summed = CHECKSUM_NONE;
-	skb->csum_valid = 0;
+	memset(&skb->headers, 0, sizeof(skb->headers));
+	skb->alloc_cpu = alloc_cpu;
 	skb->mac_header = (typeof(skb->mac_header))~0U;
+	skb->tstamp = 0;
+	skb_set_queue_mapping(skb, 0);
 	memset(skb_shinfo(skb), 0, offsetof(struct skb_shared_info, dataref));
 	skb->data = skb->head;
 	skb_reset_tail_pointer(skb);

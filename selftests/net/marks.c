@@ -7,7 +7,12 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 
 #define MARK 7
 #define PRIORITY 5
@@ -218,6 +223,88 @@ TEST_F(marks, knob_fwmark_reflect)
 	peer_expect(p, .flags = RST | ACK, .sport = 1);
 	EXPECT_EQ(1, counted(_metadata, "eleven"));
 	EXPECT_EQ(2, counted(_metadata, "left"));
+}
+
+#define CLASS 7
+
+unsigned int if_nametoindex(const char *name);
+
+/*
+ * A filter for a packet socket: packets of this type (PACKET_*) with that class of tc. It takes no
+ * reference to the others, so that they may be recycled.
+ */
+static int load_class_filter(int type)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
+		  .off = offsetof(struct __sk_buff, pkt_type) },
+		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_2, .imm = type, .off = 3 },
+		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
+		  .off = offsetof(struct __sk_buff, tc_index) },
+		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_2, .imm = CLASS, .off = 1 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0xffff },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+		.insns = (unsigned long)code,
+		.insn_cnt = ARRAY_SIZE(code),
+		.license = (unsigned long)"GPL",
+	};
+
+	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+/* Sockets for one protocol see a packet behind tc, those for all in front of it. */
+static int listen_for_class(struct __test_metadata *_metadata, int type, int protocol)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(protocol),
+		.sll_ifindex = if_nametoindex("tun0"),
+	};
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	int prog = load_class_filter(type);
+
+	ASSERT_LE(0, fd);
+	ASSERT_LE(0, prog);
+	ASSERT_EQ(0, socket_set(fd, SOL_SOCKET, SO_ATTACH_BPF, prog));
+	close(prog);
+	ASSERT_EQ(0, bind(fd, (void *)&sll, sizeof(sll)));
+	return fd;
+}
+
+static void reset_by_closed_port(struct __test_metadata *_metadata, struct peer *p)
+{
+	peer_send(p, .flags = SYN, .dport = 1);
+	peer_expect(p, .flags = RST | ACK, .sport = 1);
+}
+
+/* RST, SYN-ACK and ACKs are built in the skb of the segment that they answer. */
+TEST_F(marks, an_answer_has_not_the_class_of_what_it_answers)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char byte;
+	int fd;
+
+	shell_run(WHERE(_metadata), "tc qdisc add dev tun0 clsact");
+	shell_run(WHERE(_metadata),
+		  "tc filter add dev tun0 ingress matchall classid :7 action ok");
+	peer_hold(p, 1);
+	fd = listen_for_class(_metadata, PACKET_HOST,
+			      p->family == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP);
+	reset_by_closed_port(_metadata, p);
+	EXPECT_EQ(1, recv(fd, &byte, 1, 0));
+	close(fd);
+	fd = listen_for_class(_metadata, PACKET_OUTGOING, ETH_P_ALL);
+	reset_by_closed_port(_metadata, p);
+	conn_open(p, &c);
+	rest_of_life(_metadata, &c, 0);
+	EXPECT_EQ(-1, recv(fd, &byte, 1, 0));
+	EXPECT_EQ(EAGAIN, errno);
+	close(fd);
 }
 
 static void expedited(int fd)
