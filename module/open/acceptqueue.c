@@ -30,6 +30,7 @@
 #include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/slab.h>
+#include <net/busy_poll.h>
 #include <net/inet_ecn.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
@@ -501,6 +502,10 @@ bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	if (grants)
 		XTCP_INC(net, FAST_OPEN_PASSIVE_ALT_KEY);
 	security_inet_conn_established(sk, skb);
+	/* As for any other child: net/input.c. */
+	sk_mark_napi_id_set(sk, skb);
+	XTCP_RFS_SAVE(sk, skb);
+	skb->dev = NULL;
 	child_take_syn(sk, skb, seg);
 	xtcp_send_syn_ack(sk, grants ? answer : NULL);
 	if (acceptqueue_add(ho->ls, sk)) {
