@@ -60,7 +60,9 @@ struct spot {
 /*
  * Length of an extension header in bytes, if a header for us may follow; 0 if
  * none does. IPv6 has handled hop-by-hop options before. A routing header with
- * segments left sends the packet to another host, or back here later.
+ * segments left sends the packet to another host. Or to another address of this one: then it
+ * does not come here again, and what follows is the kernel's TCP's (Documentation/wire.rst,
+ * "Limitations").
  */
 static unsigned int hookv6_header_len(const struct sk_buff *skb, u8 type,
 				      struct spot *spot, bool quoted)
