@@ -459,15 +459,19 @@ TEST_F_TIMEOUT(faults, receive, 36000)
 
 /* --- closing -------------------------------------------------------------------- */
 
-TEST_F_TIMEOUT(faults, close, 36000)
+/* @len: bytes that are in flight */
+static void close_with(struct __test_metadata *_metadata, struct peer *p, int len, int least)
 {
-	struct peer *p = &self->peer;
 	const struct segment *fin;
 	struct conn c;
 
 	for (int shut = 0; shut < 2; shut++) {
 		EACH_FAULT(n, more) {
 			conn_open(p, &c);
+			if (len) {
+				conn_write(&c, len);
+				conn_expect(&c, .len = len);
+			}
 			faults_arm(n);
 			if (shut)
 				shutdown(c.fd, SHUT_WR);
@@ -479,40 +483,22 @@ TEST_F_TIMEOUT(faults, close, 36000)
 			/* At once, or when the timer retries. */
 			fin = await(p, FIN, 5000);
 			ASSERT_NE(NULL, fin) TH_LOG("no FIN after allocation %d failed", n);
-			conn_send(&c, .flags = RST | ACK, .ack = 2);
+			conn_send(&c, .flags = RST | ACK, .ack = 2 + len);
 			over(p, &c);
 		}
-		EXPECT_FAULTS(shut ? "shutdown()" : "close()", 1);
+		EXPECT_FAULTS(shut ? "shutdown()" : "close()", least);
 	}
+}
+
+TEST_F_TIMEOUT(faults, close, 36000)
+{
+	close_with(_metadata, &self->peer, 0, 1);
 }
 
 /* With data in flight the FIN needs an skb of its own, whose allocation must not fail. */
 TEST_F_TIMEOUT(faults, close_behind_data, 36000)
 {
-	struct peer *p = &self->peer;
-	const struct segment *fin;
-	struct conn c;
-
-	for (int shut = 0; shut < 2; shut++) {
-		EACH_FAULT(n, more) {
-			conn_open(p, &c);
-			conn_write(&c, 5);
-			conn_expect(&c, .len = 5);
-			faults_arm(n);
-			if (shut)
-				shutdown(c.fd, SHUT_WR);
-			else
-				close(c.fd);
-			more = faults_disarm();
-			if (!shut)
-				c.fd = -1;
-			fin = await(p, FIN, 5000);
-			ASSERT_NE(NULL, fin) TH_LOG("no FIN after allocation %d failed", n);
-			conn_send(&c, .flags = RST | ACK, .ack = 7);
-			over(p, &c);
-		}
-		EXPECT_FAULTS(shut ? "shutdown()" : "close()", 0);
-	}
+	close_with(_metadata, &self->peer, 5, 0);
 }
 
 TEST_F_TIMEOUT(faults, abort, 36000)

@@ -1069,8 +1069,11 @@ TEST_F(port, one_port_on_two_devices)
 	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7005));
 }
 
+/* When the socket has a connection, and its device is taken away after that or before. */
+enum { NEVER_CONNECTED, CONNECTED_BEFORE, CONNECTED_AFTER };
+
 /* A socket listens on the device that it is bound to then, not on that of its bind(). */
-static void listen_elsewhere(struct __test_metadata *_metadata, enum stack one)
+static void listen_elsewhere(struct __test_metadata *_metadata, enum stack one, int connected)
 {
 	int first = stack_socket(one, 0), stock = stack_socket(STOCKS, 0);
 
@@ -1079,7 +1082,13 @@ static void listen_elsewhere(struct __test_metadata *_metadata, enum stack one)
 	ASSERT_EQ(0, socket_bind(first, "", 7005));
 	ASSERT_EQ(0, socket_bind(stock, "", 7005));
 	ASSERT_EQ(0, socket_listen(stock, 4));
+	if (connected == CONNECTED_BEFORE)
+		ASSERT_EQ(EINPROGRESS, socket_connect(first, "10.0.0.2", 80));
 	ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
+	if (connected == CONNECTED_AFTER)
+		ASSERT_EQ(EINPROGRESS, socket_connect(first, "10.0.0.2", 80));
+	if (connected)
+		ASSERT_EQ(0, socket_disconnect(first));
 	EXPECT_EQ(EADDRINUSE, socket_listen(first, 4));
 	close(stock);
 	EXPECT_EQ(0, socket_listen(first, 4));
@@ -1094,37 +1103,8 @@ TEST_F(port, lc_116_listens_on_another_device)
 {
 	NOT_ON_STOCK();
 	dummy_new(WHERE(_metadata), "dummy0");
-	listen_elsewhere(_metadata, STOCKS);
-	listen_elsewhere(_metadata, OURS);
-}
-
-/*
- * The same if the socket has had a connection in between. @before: it connects before, or
- * after, the device is taken away.
- */
-static void listen_elsewhere_later(struct __test_metadata *_metadata, enum stack one, bool before)
-{
-	int first = stack_socket(one, 0), stock = stack_socket(STOCKS, 0);
-
-	ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
-	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "dummy0", 7));
-	ASSERT_EQ(0, socket_bind(first, "", 7005));
-	ASSERT_EQ(0, socket_bind(stock, "", 7005));
-	ASSERT_EQ(0, socket_listen(stock, 4));
-	if (!before)
-		ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
-	ASSERT_EQ(EINPROGRESS, socket_connect(first, "10.0.0.2", 80));
-	if (before)
-		ASSERT_EQ(0, setsockopt(first, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
-	ASSERT_EQ(0, socket_disconnect(first));
-	EXPECT_EQ(EADDRINUSE, socket_listen(first, 4));
-	close(stock);
-	EXPECT_EQ(0, socket_listen(first, 4));
-	stock = stack_socket(STOCKS, 0);
-	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "dummy0", 7));
-	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7005));
-	close(stock);
-	close(first);
+	listen_elsewhere(_metadata, STOCKS, NEVER_CONNECTED);
+	listen_elsewhere(_metadata, OURS, NEVER_CONNECTED);
 }
 
 TEST_F(port, lc_116_listens_on_another_device_after_a_connection)
@@ -1135,9 +1115,9 @@ TEST_F(port, lc_116_listens_on_another_device_after_a_connection)
 	p->leave_unread = true;
 	p->stock_may_speak = true;
 	dummy_new(WHERE(_metadata), "dummy0");
-	for (int before = 0; before < 2; before++) {
-		listen_elsewhere_later(_metadata, STOCKS, before);
-		listen_elsewhere_later(_metadata, OURS, before);
+	for (int when = CONNECTED_BEFORE; when <= CONNECTED_AFTER; when++) {
+		listen_elsewhere(_metadata, STOCKS, when);
+		listen_elsewhere(_metadata, OURS, when);
 	}
 }
 
