@@ -23,8 +23,8 @@
  * SO_REUSEADDR is copied: it has the same effect between bound sockets of two
  * stacks as between those of one. A shadow has it while all of its buckets do, so
  * that it follows a socket that sets or clears the option later. A listener shares
- * its port with nobody, so its shadow has no SO_REUSEADDR while it listens. Nor has one
- * SO_REUSEADDR while it takes a port that nobody may have: it gets the option afterwards.
+ * its port with nobody, so its shadow has no SO_REUSEADDR while it listens. A shadow for a
+ * port that was chosen asks the kernel without SO_REUSEADDR, and gets the option when it has the port.
  * SO_REUSEPORT is not copied, because listeners of two stacks cannot share segments.
  * Shadows do not conflict with each other: port/conflict.c has judged their owners.
  *
