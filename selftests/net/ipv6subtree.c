@@ -3,7 +3,7 @@
  * ipv6subtree: routes for a range of sources (ip-route(8), from), for which the kernel needs
  * CONFIG_IPV6_SUBTREES, as Debian's kernels have it.
  */
-/* vm: wires short distro */
+/* vm: wires short */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(ipv6subtree);
