@@ -30,6 +30,15 @@ static int stack_socket(enum stack stack, int options)
 	return fd;
 }
 
+/*
+ * The TCP of old kernels (seen on 6.1) takes ports beside its own socket that is bound to no
+ * address, if the two have IPv6's family and mapped addresses. xtcp doesn't, on any kernel.
+ */
+static bool stock_compares_mapped(void)
+{
+	return !test_is_mapped() || kernel_is_since(6, 6);
+}
+
 struct cell {
 	enum first first;
 	int addr1, options1, addr2, options2;
@@ -449,8 +458,11 @@ TEST_F(port, lc_116_reuseaddr_does_not_choose_a_port_that_is_taken)
 {
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
-	for (int i = 0; i < 4; i++)
-		choose_beside(_metadata, i & 1, i >> 1);
+	choose_beside(_metadata, OURS, OURS);
+	choose_beside(_metadata, OURS, STOCKS);
+	choose_beside(_metadata, STOCKS, OURS);
+	if (stock_compares_mapped())
+		choose_beside(_metadata, STOCKS, STOCKS);
 }
 
 /* A segment of no connection is answered by the stack that holds the port, once. */
@@ -1116,8 +1128,9 @@ TEST_F(port, lc_116_listens_on_another_device_after_a_connection)
 	p->stock_may_speak = true;
 	dummy_new(WHERE(_metadata), "dummy0");
 	for (int when = CONNECTED_BEFORE; when <= CONNECTED_AFTER; when++) {
-		listen_elsewhere(_metadata, STOCKS, when);
 		listen_elsewhere(_metadata, OURS, when);
+		if (stock_compares_mapped())
+			listen_elsewhere(_metadata, STOCKS, when);
 	}
 }
 
