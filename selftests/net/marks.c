@@ -5,14 +5,13 @@
  * RFC 9293 3.9.2 (MUST-48, SHLD-22), RFC 2474.
  */
 /* vm: wires families short */
+#include "lib/bpf.h"
 #include "lib/xtcp_test.h"
 
 #include <arpa/inet.h>
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 
 #define MARK 7
 #define PRIORITY 5
@@ -233,27 +232,19 @@ unsigned int if_nametoindex(const char *name);
  * A filter for a packet socket: packets of this type (PACKET_*) with that class of tc. It takes no
  * reference to the others, so that they may be recycled.
  */
-static int load_class_filter(int type)
+static int load_class_filter(struct __test_metadata *_metadata, int type)
 {
 	const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
-		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
-		  .off = offsetof(struct __sk_buff, pkt_type) },
-		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_2, .imm = type, .off = 3 },
-		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
-		  .off = offsetof(struct __sk_buff, tc_index) },
-		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_2, .imm = CLASS, .off = 1 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0xffff },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insns = (unsigned long)code,
-		.insn_cnt = ARRAY_SIZE(code),
-		.license = (unsigned long)"GPL",
+		BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_LDX_MEM(BPF_W, BPF_REG_2, BPF_REG_1, offsetof(struct __sk_buff, pkt_type)),
+		BPF_JMP_IMM(BPF_JNE, BPF_REG_2, type, 3),
+		BPF_LDX_MEM(BPF_W, BPF_REG_2, BPF_REG_1, offsetof(struct __sk_buff, tc_index)),
+		BPF_JMP_IMM(BPF_JNE, BPF_REG_2, CLASS, 1),
+		BPF_MOV64_IMM(BPF_REG_0, 0xffff),
+		BPF_EXIT_INSN(),
 	};
 
-	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return bpf_load(_metadata, BPF_PROG_TYPE_SOCKET_FILTER, 0, code, ARRAY_SIZE(code));
 }
 
 /* Sockets for one protocol see a packet behind tc, those for all in front of it. */
@@ -265,10 +256,9 @@ static int listen_for_class(struct __test_metadata *_metadata, int type, int pro
 		.sll_ifindex = if_nametoindex("tun0"),
 	};
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	int prog = load_class_filter(type);
+	int prog = load_class_filter(_metadata, type);
 
 	ASSERT_LE(0, fd);
-	ASSERT_LE(0, prog);
 	ASSERT_EQ(0, socket_set(fd, SOL_SOCKET, SO_ATTACH_BPF, prog));
 	close(prog);
 	ASSERT_EQ(0, bind(fd, (void *)&sll, sizeof(sll)));

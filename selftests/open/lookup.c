@@ -4,13 +4,12 @@
  * name the local address or leave it open; the most specific one wins.
  */
 /* vm: wires families short */
+#include "lib/bpf.h"
 #include "lib/xtcp_test.h"
 
-#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 PEER_FIXTURE(lookup);
 
@@ -529,20 +528,12 @@ TEST_F(lookup, reuseport_cookie_comes_back_to_another)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-static int load(enum bpf_prog_type type, int result)
+/* A program that returns a constant. */
+static int load(struct __test_metadata *_metadata, enum bpf_prog_type type, int result)
 {
-	const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = result },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	union bpf_attr attr = {
-		.prog_type = type,
-		.insns = (unsigned long)code,
-		.insn_cnt = ARRAY_SIZE(code),
-		.license = (unsigned long)"GPL",
-	};
+	const struct bpf_insn code[] = { BPF_MOV64_IMM(BPF_REG_0, result), BPF_EXIT_INSN() };
 
-	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return bpf_load(_metadata, type, 0, code, ARRAY_SIZE(code));
 }
 
 TEST_F(lookup, reuseport_ebpf_chooses)
@@ -552,8 +543,7 @@ TEST_F(lookup, reuseport_ebpf_chooses)
 
 	group(_metadata, fd, 3);
 	for (int i = 0; i < 3; i++) {
-		prog = load(BPF_PROG_TYPE_SOCKET_FILTER, i);
-		ASSERT_LE(0, prog);
+		prog = load(_metadata, BPF_PROG_TYPE_SOCKET_FILTER, i);
 		ASSERT_EQ(0, socket_set(fd[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog));
 		close(prog);
 		for (int n = 0; n < 4; n++)
@@ -568,8 +558,7 @@ TEST_F(lookup, reuseport_ebpf_of_its_own_type_is_refused)
 
 	NOT_ON_STOCK();
 	fd = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
-	prog = load(BPF_PROG_TYPE_SK_REUSEPORT, 1);
-	ASSERT_LE(0, prog);
+	prog = load(_metadata, BPF_PROG_TYPE_SK_REUSEPORT, 1);
 	EXPECT_EQ(524, socket_set(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog));
 	close(prog);
 }

@@ -4,11 +4,9 @@
  * the kernel's rules. LC-27, LC-116.
  */
 /* vm: v6 mapped */
+#include "lib/bpf.h"
 #include "lib/module.h"
 #include "lib/xtcp_test.h"
-
-#include <linux/bpf.h>
-#include <sys/syscall.h>
 
 #define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
 
@@ -876,34 +874,24 @@ TEST_F(port, a_group_of_stocks_does_not_listen_beside_us)
 }
 
 /* A program for a SO_REUSEPORT group of the kernel's TCP: it drops what is not for KERNEL_PORT. */
-static int load_port_check(void)
+static int load_port_check(struct __test_metadata *_metadata)
 {
+	enum { RESULT = BPF_REG_0, MD = BPF_REG_1, DATA, END, DATA_4 };
 	const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_DROP },
-		{ .code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
-		  .off = offsetof(struct sk_reuseport_md, data) },
-		{ .code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_1,
-		  .off = offsetof(struct sk_reuseport_md, data_end) },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_4, .src_reg = BPF_REG_2 },
-		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_4, .imm = 4 },
-		{ .code = BPF_JMP | BPF_JGT | BPF_X, .dst_reg = BPF_REG_4, .src_reg = BPF_REG_3,
-		  .off = 3 },
+		BPF_MOV64_IMM(RESULT, SK_DROP),
+		BPF_LDX_MEM(BPF_DW, DATA, MD, offsetof(struct sk_reuseport_md, data)),
+		BPF_LDX_MEM(BPF_DW, END, MD, offsetof(struct sk_reuseport_md, data_end)),
+		BPF_MOV64_REG(DATA_4, DATA),
+		BPF_ADD64_IMM(DATA_4, 4),
+		BPF_JMP_REG(BPF_JGT, DATA_4, END, 3),
 		/* The destination port. */
-		{ .code = BPF_LDX | BPF_MEM | BPF_H, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_2,
-		  .off = 2 },
-		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_2,
-		  .imm = htons(KERNEL_PORT), .off = 1 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SK_REUSEPORT,
-		.insns = (unsigned long)code,
-		.insn_cnt = ARRAY_SIZE(code),
-		.license = (unsigned long)"GPL",
+		BPF_LDX_MEM(BPF_H, DATA, DATA, 2),
+		BPF_JMP_IMM(BPF_JNE, DATA, htons(KERNEL_PORT), 1),
+		BPF_MOV64_IMM(RESULT, SK_PASS),
+		BPF_EXIT_INSN(),
 	};
 
-	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return bpf_load(_metadata, BPF_PROG_TYPE_SK_REUSEPORT, 0, code, ARRAY_SIZE(code));
 }
 
 /*
@@ -922,8 +910,7 @@ TEST_F(port, a_program_of_stocks_group_sees_the_header)
 	stock = stack_socket(STOCKS, REUSEADDR | REUSEPORT);
 	ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
 	ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
-	prog = load_port_check();
-	ASSERT_LE(0, prog);
+	prog = load_port_check(_metadata);
 	ASSERT_EQ(0, socket_set(stock, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog));
 	close(prog);
 	ASSERT_EQ(0, socket_listen(stock, 4));

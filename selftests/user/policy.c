@@ -6,11 +6,11 @@
  * net.ipv4.xtcp_gid_range says who may open an xtcp socket.
  */
 /* vm: wires families */
+#include "lib/bpf.h"
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -68,46 +68,19 @@ static int attach_type(enum hook hook)
 	return types[hook][ipv6()];
 }
 
-#define INSN(...) ((struct bpf_insn){ __VA_ARGS__ })
-#define SET(reg, n) \
-	INSN(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (n))
-#define COPY(reg, from) \
-	INSN(.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (reg), .src_reg = (from))
-#define ADD(reg, n) \
-	INSN(.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (reg), .imm = (n))
-#define STORE(width, at, offset, reg) \
-	INSN(.code = BPF_STX | BPF_MEM | (width), .dst_reg = (at), .src_reg = (reg), \
-	     .off = (offset))
-#define CALL(helper) INSN(.code = BPF_JMP | BPF_CALL, .imm = (helper))
-#define SKIP_IF_ZERO(reg, n) \
-	INSN(.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = (reg), .off = (n))
-#define EXIT INSN(.code = BPF_JMP | BPF_EXIT)
-
 static void program_attach(struct __test_metadata *_metadata, enum hook hook,
 			   const struct bpf_insn *insns, int count)
 {
 	bool of_socket = hook == CREATE || hook == POST_BIND;
-	static char log[4096];
-	union bpf_attr load = {
-		.prog_type = of_socket ? BPF_PROG_TYPE_CGROUP_SOCK :
-					 BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-		.expected_attach_type = attach_type(hook),
-		.insns = (uintptr_t)insns,
-		.insn_cnt = count,
-		.license = (uintptr_t)"GPL",
-		.log_buf = (uintptr_t)log,
-		.log_size = sizeof(log),
-		.log_level = 1,
-	};
-	int program = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	int program = bpf_load(_metadata, of_socket ? BPF_PROG_TYPE_CGROUP_SOCK :
+						      BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+			       attach_type(hook), insns, count);
 	union bpf_attr attach = {
 		.target_fd = open(GROUP, O_RDONLY | O_DIRECTORY),
 		.attach_bpf_fd = program,
 		.attach_type = attach_type(hook),
 	};
 
-	ASSERT_LE(0, program)
-		TH_LOG("%s", log);
 	ASSERT_EQ(0, syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach)));
 	close(attach.target_fd);
 	close(program);
@@ -115,7 +88,7 @@ static void program_attach(struct __test_metadata *_metadata, enum hook hook,
 
 static void refuse(struct __test_metadata *_metadata, enum hook hook)
 {
-	const struct bpf_insn insns[] = { SET(0, 0), EXIT };
+	const struct bpf_insn insns[] = { BPF_MOV64_IMM(0, 0), BPF_EXIT_INSN() };
 
 	program_attach(_metadata, hook, insns, ARRAY_SIZE(insns));
 }
@@ -133,12 +106,12 @@ static void rewrite(struct __test_metadata *_metadata, enum hook hook, const cha
 	int ip = ipv6() ? offsetof(struct bpf_sock_addr, user_ip6[3]) :
 			  offsetof(struct bpf_sock_addr, user_ip4);
 	const struct bpf_insn insns[] = {
-		SET(2, htons(OTHER)),
-		STORE(BPF_W, 1, offsetof(struct bpf_sock_addr, user_port), 2),
-		SET(0, 1),
-		addr ? SET(2, address_tail(&to)) : EXIT,
-		addr ? STORE(BPF_W, 1, ip, 2) : SET(0, 1),
-		EXIT,
+		BPF_MOV64_IMM(2, htons(OTHER)),
+		BPF_STX_MEM(BPF_W, 1, 2, offsetof(struct bpf_sock_addr, user_port)),
+		BPF_MOV64_IMM(0, 1),
+		addr ? BPF_MOV64_IMM(2, address_tail(&to)) : BPF_EXIT_INSN(),
+		addr ? BPF_STX_MEM(BPF_W, 1, 2, ip) : BPF_MOV64_IMM(0, 1),
+		BPF_EXIT_INSN(),
 	};
 
 	program_attach(_metadata, hook, insns, addr ? ARRAY_SIZE(insns) : 4);
@@ -157,20 +130,23 @@ static void bind_before(struct __test_metadata *_metadata, const char *addr, int
 	int len = ipaddr_sockaddr(&to, port, &name.sa), n = 0;
 
 	for (int i = 0; i < 4; i++) {
-		insns[n++] = INSN(.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = 3,
-				  .imm = name.word[i]);
-		insns[n++] = INSN(.imm = name.word[i] >> 32);
-		insns[n++] = STORE(BPF_DW, 10, 8 * i - 32, 3);
+		const struct bpf_insn store[] = {
+			BPF_LD_IMM64(3, name.word[i]),
+			BPF_STX_MEM(BPF_DW, 10, 3, 8 * i - 32),
+		};
+
+		memcpy(insns + n, store, sizeof(store));
+		n += ARRAY_SIZE(store);
 	}
-	insns[n++] = COPY(2, 10);
-	insns[n++] = ADD(2, -32);
-	insns[n++] = SET(3, len);
-	insns[n++] = CALL(BPF_FUNC_bind);
-	insns[n++] = COPY(6, 0);
-	insns[n++] = SET(0, refuses ? 0 : 1);
-	insns[n++] = SKIP_IF_ZERO(6, 1);
-	insns[n++] = SET(0, 0);
-	insns[n++] = EXIT;
+	insns[n++] = BPF_MOV64_REG(2, 10);
+	insns[n++] = BPF_ADD64_IMM(2, -32);
+	insns[n++] = BPF_MOV64_IMM(3, len);
+	insns[n++] = BPF_EMIT_CALL(BPF_FUNC_bind);
+	insns[n++] = BPF_MOV64_REG(6, 0);
+	insns[n++] = BPF_MOV64_IMM(0, refuses ? 0 : 1);
+	insns[n++] = BPF_JMP_IMM(BPF_JEQ, 6, 0, 1);
+	insns[n++] = BPF_MOV64_IMM(0, 0);
+	insns[n++] = BPF_EXIT_INSN();
 	program_attach(_metadata, CONNECT, insns, n);
 }
 
