@@ -61,6 +61,16 @@ void socket_share(int fd, int options)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){ !!(options & REUSEPORT) }, sizeof(int));
 }
 
+int socket_of_stack(enum tcp_stack stack, int options)
+{
+	int fd = socket_new(stack == OURS ? IPPROTO_XTCP : IPPROTO_TCP);
+
+	if (stack == OURS)
+		socket_set_wire_tcp(fd);
+	socket_share(fd, options);
+	return fd;
+}
+
 int socket_connect(int fd, const char *addr, int port)
 {
 	struct sockaddr_storage sa;

@@ -29,6 +29,9 @@ bool stock_knows_wildcard(void);
 /* SO_REUSEADDR and SO_REUSEPORT, those that @options names. */
 enum { REUSEADDR = 1, REUSEPORT = 2 };
 void socket_share(int fd, int options);
+/* A socket for the TCP wire, of xtcp or of the kernel's TCP, with those options. */
+enum tcp_stack { OURS, STOCKS };
+int socket_of_stack(enum tcp_stack stack, int options);
 int socket_connect(int fd, const char *addr, int port);
 /* The same until it is decided, for 100 ms at most. */
 int socket_connect_end(int fd, const char *addr, int port);
