@@ -323,6 +323,31 @@ TEST_F(undo, rfc5682_real_timeout)
 	conn_send(&c, .flags = RST);
 }
 
+/*
+ * Without SACK an ACK that covers 0, which was sent twice, and others tells of no copy. An ACK
+ * of segments that were sent once does.
+ */
+TEST_F(undo, rfc5682_2_1_an_ack_of_a_resent_segment_and_others)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	knob_set("early_retrans", 0);
+	fly(p, &c, OPT(OPT_MSS(MSS)), 20);
+	flight_expect(&c, 0, .at_ms = RTO_MS);
+	counters_begin_sack(&before);
+	flight_ack(&c, 3);
+	flight_expect_only(&c, 10, 13);
+	EXPECT_EQ(0, counter_moved(&before, "TCPSpuriousRTOs"));
+	EXPECT_EQ(4, conn_info(&c).recovery);
+	flight_ack(&c, 4);
+	counters_expect(_metadata, &before, "TCPSpuriousRTOs", 1, "TCPLossUndo", 1, NULL);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = RST);
+}
+
 /* What the program holds back is new data, too, and answers the question at once. */
 TEST_F(undo, rfc5682_new_data_in_spite_of_cork)
 {
