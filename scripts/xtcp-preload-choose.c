@@ -18,6 +18,9 @@
  * takes over, come one after the other. The mark names its thread, so that nobody waits for
  * one that has gone, as in a child after fork(). A record is used only if the descriptor still
  * is the same socket, by its inode.
+ *
+ * With these options socket(), connect() and listen() must not be called in a signal handler:
+ * they allocate and free memory.
  */
 #define _GNU_SOURCE
 #include <errno.h>

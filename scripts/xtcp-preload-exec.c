@@ -88,32 +88,13 @@ do {										\
 	}									\
 } while (0)
 
-/* Looked up before the program starts: dlsym() must not run in a child of vfork(). The
- * constructor of a library that the program is linked with runs earlier; there it must.
- */
-#define DEFINE_NEXT(name)							\
-static __typeof__(&name) next_##name(void)					\
-{										\
-	return NEXT(name);							\
-}										\
-__attribute__((constructor)) static void look_up_##name(void)			\
-{										\
-	next_##name();								\
-}
-
-DEFINE_NEXT(execve)
-DEFINE_NEXT(execvpe)
-DEFINE_NEXT(fexecve)
-DEFINE_NEXT(posix_spawn)
-DEFINE_NEXT(posix_spawnp)
-
 __attribute__((visibility("default")))
 int execve(const char *path, char *const argv[], char *const env[])
 {
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_execve()(path, argv, whole);
+	return NEXT(execve)(path, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -122,7 +103,7 @@ int execvpe(const char *file, char *const argv[], char *const env[])
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_execvpe()(file, argv, whole);
+	return NEXT(execvpe)(file, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -131,7 +112,7 @@ int execv(const char *path, char *const argv[])
 	char **whole;
 
 	COMPLETE(whole, environ);
-	return next_execve()(path, argv, whole);
+	return NEXT(execve)(path, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -140,7 +121,7 @@ int execvp(const char *file, char *const argv[])
 	char **whole;
 
 	COMPLETE(whole, environ);
-	return next_execvpe()(file, argv, whole);
+	return NEXT(execvpe)(file, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -149,7 +130,7 @@ int fexecve(int fd, char *const argv[], char *const env[])
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_fexecve()(fd, argv, whole);
+	return NEXT(fexecve)(fd, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -159,7 +140,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_posix_spawn()(pid, path, actions, attr, argv, whole);
+	return NEXT(posix_spawn)(pid, path, actions, attr, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -169,7 +150,7 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_posix_spawnp()(pid, file, actions, attr, argv, whole);
+	return NEXT(posix_spawnp)(pid, file, actions, attr, argv, whole);
 }
 
 /* The arguments from @first on; @args is behind it. */

@@ -58,11 +58,7 @@
 
 int (*xtcp_preload_later)(int family, int type, int protocol);
 
-/* write() may be called in a signal handler, where dlsym() must not. */
-static __typeof__(&write) next_write(void)
-{
-	return NEXT(write);
-}
+struct xtcp_preload_next xtcp_preload_next;
 
 /* What xtcp-run was told. Read once: a program may clear its environment, as nginx's workers do. */
 static struct {
@@ -99,7 +95,9 @@ static void read_options(void)
 __attribute__((constructor))
 static void look_up(void)
 {
-	next_write();
+#define LOOK_UP(name) (void)NEXT(name);
+	XTCP_PRELOAD_WRAPPED(LOOK_UP)
+#undef LOOK_UP
 	read_options();
 }
 
@@ -145,7 +143,7 @@ void xtcp_preload_say(const char *fmt, ...)
 		used = sizeof(line) - 2;
 	line[used++] = '\n';
 
-	if (next_write()(STDERR_FILENO, line, used) < 0) {
+	if (NEXT(write)(STDERR_FILENO, line, used) < 0) {
 		/* No stderr: the program still gets the call's errno. */
 	}
 	errno = saved;
@@ -322,7 +320,7 @@ static bool ask_kernel(void)
 
 	if (fd < 0)
 		return false;
-	good = next_write()(fd, &ask, sizeof(ask)) == sizeof(ask) &&
+	good = NEXT(write)(fd, &ask, sizeof(ask)) == sizeof(ask) &&
 	       read(fd, &answer, sizeof(answer)) > 0 &&
 	       answer.nlh.nlmsg_type == NLMSG_DONE && !answer.err;
 	close(fd);
@@ -525,7 +523,7 @@ __attribute__((visibility("default")))
 ssize_t write(int fd, const void *data, size_t len)
 {
 	if (!is_sock_diag(fd, NULL, 0))
-		return next_write()(fd, data, len);
+		return NEXT(write)(fd, data, len);
 	return send_buffer(fd, data, len, 0, NULL, 0);
 }
 

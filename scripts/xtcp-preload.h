@@ -6,20 +6,44 @@
 #define XTCP_PRELOAD_H
 
 #include <dlfcn.h>
+#include <spawn.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
-/* The function that a call would reach without this library: the C library's, or
- * that of a library preloaded after this one. If two threads look it up at once,
- * both store the same value.
+/* The wrapped functions that call one of the C library's. */
+#define XTCP_PRELOAD_WRAPPED(X)						\
+	X(bind) X(connect) X(epoll_ctl) X(execve) X(execvpe) X(fexecve)	\
+	X(getsockopt) X(listen) X(posix_spawn) X(posix_spawnp) X(send)	\
+	X(sendmmsg) X(sendmsg) X(sendto) X(setsockopt) X(socket)	\
+	X(write) X(writev)
+
+/**
+ * struct xtcp_preload_next - the functions that calls would reach without this library
+ *
+ * Each is the C library's, or that of a library preloaded after this one. They are looked up
+ * before the program starts, because dlsym() must run neither in a signal handler nor in a
+ * child of vfork(). The constructor of a library that the program is linked with runs
+ * earlier; for it NEXT() looks them up. If two threads do that at once, both store the same
+ * value.
  */
+struct xtcp_preload_next {
+#define XTCP_PRELOAD_POINTER(name) __typeof__(&name) _Atomic name;
+	XTCP_PRELOAD_WRAPPED(XTCP_PRELOAD_POINTER)
+#undef XTCP_PRELOAD_POINTER
+};
+
+extern struct xtcp_preload_next xtcp_preload_next;
+
 #define NEXT(name)							\
 ({									\
-	static __typeof__(&name) _Atomic next;				\
-	__typeof__(&name) f = atomic_load(&next);			\
+	__typeof__(&name) f = atomic_load(&xtcp_preload_next.name);	\
 									\
 	if (!f) {							\
 		f = (__typeof__(f))dlsym(RTLD_NEXT, #name);		\
-		atomic_store(&next, f);					\
+		atomic_store(&xtcp_preload_next.name, f);		\
 	}								\
 	f;								\
 })
