@@ -60,16 +60,24 @@ static const char usage_text[] =
 "  -v, --verbose          print a line to stderr for each xtcp socket\n"
 "      --library          print the path of the library\n";
 
+/* Names that it prints may come from a file of another user: no byte of them controls the terminal. */
 __attribute__((format(printf, 1, 2)))
 static void complain(const char *fmt, ...)
 {
 	va_list args;
+	char *line;
+	int len;
 
-	fputs("xtcp-run: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	len = vasprintf(&line, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	if (len < 0)
+		return;
+	for (int i = 0; i < len; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	fprintf(stderr, "xtcp-run: %s\n", line);
+	free(line);
 }
 
 __attribute__((noreturn))
@@ -473,6 +481,7 @@ int main(int argc, char **argv)
 	struct options opt = { };
 	const char *library;
 	char *program;
+	int err;
 
 	read_options(argc, argv, &opt);
 	program = find_program(argv[optind]);
@@ -482,7 +491,7 @@ int main(int argc, char **argv)
 	}
 	if (opt.cgroup) {
 		if (xtcp_run_in_cgroup())
-			return EXIT_FAILURE;
+			return FAILED;
 	} else {
 		library = find_library();
 		check(program, library, opt.force);
@@ -490,6 +499,7 @@ int main(int argc, char **argv)
 	}
 	free(program);
 	execvp(argv[optind], argv + optind);
-	complain("%s: %s", argv[optind], strerror(errno));
-	return errno == ENOENT ? NOT_FOUND : NOT_RUN;
+	err = errno;
+	complain("%s: %s", argv[optind], strerror(err));
+	return err == ENOENT ? NOT_FOUND : NOT_RUN;
 }

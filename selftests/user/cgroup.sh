@@ -22,7 +22,7 @@ else
 fi
 
 cgroup_needs_another_kernel() {
-	expect_status 1 "$run" --cgroup true && expect_error 'Linux 6.6 and later' &&
+	expect_status 125 "$run" --cgroup true && expect_error 'Linux 6.6 and later' &&
 		expect_equal 1 "$(wc -l <"$dir/err")" lines && expect_equal '' "$(ls -d /sys/fs/cgroup/xtcp-run-* 2>/dev/null)" cgroups
 }
 
@@ -48,7 +48,7 @@ cgroup_takes_static_programs() {
 cgroup_needs_a_keeper() {
 	local group=/sys/fs/cgroup/few
 	echo +pids >/sys/fs/cgroup/cgroup.subtree_control && mkdir $group && echo 2 >$group/pids.max || return
-	expect_status 1 bash -c "echo 0 >$group/cgroup.procs && exec $run --cgroup touch $dir/started"
+	expect_status 125 bash -c "echo 0 >$group/cgroup.procs && exec $run --cgroup touch $dir/started"
 	expect_error 'no keeper: Resource temporarily unavailable$' && expect_equal 0 "$(cgroups)" cgroups &&
 		expect_equal '' "$(ls "$dir/started" 2>/dev/null)" 'what the program did' && rmdir $group
 }
@@ -76,7 +76,7 @@ cgroup_ends() {
 	sleep 1
 	await_row $server xtcp 5031 0A && expect_equal 1 "$(cgroups)" 'cgroups of a daemon' || return
 	kill "$(pgrep -f '^socat tcp4-listen:5031')" && expect_soon 0 'cgroups at the end' cgroups || return
-	expect_status 1 su nobody -c "$run --cgroup true" && expect_equal 1 "$(wc -l <"$dir/err")" lines &&
+	expect_status 125 su nobody -c "$run --cgroup true" && expect_equal 1 "$(wc -l <"$dir/err")" lines &&
 		expect_equal 0 "$(cgroups)" cgroups
 }
 
