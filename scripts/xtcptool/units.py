@@ -20,7 +20,8 @@ from xtcptool import Failure, elf
 MARK = "# Written by `xtcp enable`; `xtcp disable` removes it.\n"
 DROP_IN = "xtcp.conf"
 SETTINGS = "etc/systemd/system"
-PLACES = (SETTINGS, "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+PLACES = (SETTINGS, "run/systemd/system", "run/systemd/generator", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
+          "lib/systemd/system", "run/systemd/generator.late")
 SHARED = {
     "etc/modules-load.d/xtcp.conf": "xtcp\n",
     "etc/sysctl.d/90-xtcp.conf": "net.ipv4.xtcp_gid_range = 0 4294967294\n",
@@ -28,7 +29,7 @@ SHARED = {
 NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.service")
 LONGEST_WAY = 1000	# steps of a path, through links
 PREFIXES = "@-:+!|"	# of a command in ExecStart=
-COMMAND = re.compile(r"^[ \t]*ExecStart[ \t]*=[ \t]*(.*?)[ \t]*$", re.M)
+SETTING = re.compile(r"^[ \t]*(ExecStart|RootDirectory|RootImage)[ \t]*=[ \t]*(.*?)[ \t]*$", re.M)
 
 
 def full_name(word):
@@ -116,20 +117,29 @@ class Units:
                     found.setdefault(os.path.basename(path), path)
         return [found[name] for name in sorted(found)]
 
-    def programs(self, name):
-        """Those that the unit @name starts. An empty ExecStart= takes back those before it."""
-        found = []
+    def settings(self, name):
+        """Of the unit @name: key and value, in systemd's order."""
         for path in [self.unit_file(name)] + self.drop_ins(name):
             with open(path, encoding="utf-8", errors="replace") as f:
-                for command in COMMAND.findall(f.read().replace("\\\n", " ")):
-                    found = [*found, first_word(command)] if command else []
+                yield from SETTING.findall(f.read().replace("\\\n", " "))
+
+    def programs(self, name):
+        """Those that the unit @name starts. An empty ExecStart= takes back those before it."""
+        found, roots = [], {}
+        for key, value in self.settings(name):
+            if key == "ExecStart":
+                found = [*found, first_word(value)] if value else []
+            else:
+                roots[key] = value
+        for key in (key for key, value in roots.items() if value not in ("", "/")):
+            raise Failure(f"{name} has a root of its own ({key}=), and the library is not there")
         return found
 
-    def check_program(self, name, library):
-        """Complains of a program into which @library can't be preloaded: it would use the kernel's TCP."""
-        # An image has a library of its own.
-        if os.path.isfile(self.path(library.lstrip("/"))):
-            library = self.path(library.lstrip("/"))
+    def check_program(self, name, path):
+        """Complains of a program into which the library @path can't be preloaded: it would use the kernel's TCP."""
+        library = self.followed(path)
+        if not os.path.isfile(library):
+            raise Failure(f"{path}: no such library below {self.root}: install xtcp's tools there first")
         programs = self.programs(name)
         if programs and all(os.path.basename(program) == "true" for program in programs):
             raise Failure(f"{name} starts no program: enable the unit that does (of Debian's postgresql that is "

@@ -42,6 +42,13 @@ open_namespaces() {
 	done
 }
 
+# A folder that `xtcp enable --root` takes for a machine has xtcp's tools.
+tools_in() { # FOLDER
+	local library launcher
+	library=$("$run" --library) && launcher=$(command -v "$run") && mkdir -p "$1${library%/*}" "$1${launcher%/*}" &&
+		cp "$library" "$1$library" && cp "$launcher" "$1$launcher"
+}
+
 # Rows taken are kept for the run as a whole.
 lifecycle_log() {
 	[ -n "${XTCP_LIFECYCLE_LOG:-}" ] || return 0

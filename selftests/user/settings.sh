@@ -38,7 +38,7 @@ program_test settings_of_the_drop_in
 settings_of_the_drop_in() {
 	mkdir -p "$dir/root/lib/systemd/system" "$dir/root/usr/sbin"
 	printf '[Service]\nExecStart=/usr/sbin/nginx\n' >"$dir/root/lib/systemd/system/nginx.service"
-	cp "$(command -v nginx)" "$dir/root/usr/sbin/"
+	cp "$(command -v nginx)" "$dir/root/usr/sbin/" && tools_in "$dir/root" || return
 	expect_status 0 xtcp enable nginx --wire tcp --root "$dir/root" &&
 		diff "$dir/root/etc/systemd/system/nginx.service.d/xtcp.conf" "$drop_in"
 }

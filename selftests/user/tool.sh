@@ -343,6 +343,8 @@ enable_and_disable() {
 	printf '[Service]\nExecStart=-/bin/socat -\n' | tee "$dir/root/lib/systemd/system/one.service" >"$dir/root/lib/systemd/system/two@.service"
 	printf '[Service]\nExecStart=/bin/static\n' >"$units/static.service"
 	echo '# mine' | tee "$units/other.service.d/xtcp.conf" >"$units/other.service"
+	expect_status 1 xtcp enable one --root "$dir/root" && expect_error 'xtcp-preload.so: no such library below' &&
+		tools_in "$dir/root" || return
 	expect_status 0 xtcp enable one --root "$dir/root" --wire tcp -l --port 5001 --port 5002 &&
 		expect_status 0 xtcp enable two@x.service --root "$dir/root" --json &&
 		expect_equal /etc/systemd/system/two@x.service.d/xtcp.conf "$(json 'j[0]["files"][0]')" 'file of an instance' || return
@@ -378,7 +380,7 @@ program_test enable_looks_at_the_program
 enable_looks_at_the_program() {
 	local image=$dir/programs units=$dir/programs/etc/systemd/system linker
 	local runtime=$image/run/systemd/system/two.service.d
-	mkdir -p "$units"/{two,a-}.service.d "$runtime" "$image/my bin" &&
+	tools_in "$image" && mkdir -p "$units"/{two,a-}.service.d "$runtime" "$image/my bin" &&
 		cp "$(command -v busybox)" "$image/my bin/static" && cp "$(command -v socat)" "$image/my bin/socat" &&
 		changed "$image/arm" 18 '\0267\0000' || return
 	# A program of 32 bits: the header, and a program header with the name of a dynamic linker.
@@ -388,15 +390,16 @@ print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + 
 	linker=$(LC_ALL=C grep -abom 1 '/lib64/ld-linux-x86-64.so.2' "$image/my bin/socat" | cut -d : -f 1)
 	changed "$image/musl" "${linker:-0}" /lib64/ld-musl--x86_64.so.1 && chmod +x "$image"/* || return
 	refused() { # UNIT ExecStart TEXT
-		printf '[Service]\nExecStart=%s\n' "$2" >"$units/$1.service"
+		printf '[Service]\nExecStart=%b\n' "$2" >"$units/$1.service"
 		expect_status 1 xtcp enable "$1" --root "$image" && expect_error "$3" || return
-		[ -z "$(find "$image" -name '*xtcp*')" ] || { find "$image" -name '*xtcp*'; return 1; }
+		[ -z "$(find "$image/etc" -name '*xtcp*')" ] || { find "$image/etc" -name '*xtcp*'; return 1; }
 	}
 	refused one /arm '/arm is of another machine type than the library: start it by xtcp-run --cgroup' &&
 		refused one -/narrow '/narrow is of another machine type' &&
 		refused one '@/musl name' '/musl has another C library (/lib64/ld-musl--x86_64.so.1): start it by' &&
 		refused one '"/my bin/static" -v' '/my bin/static is statically linked' &&
-		refused one -/usr/bin/true 'one.service starts no program' || return
+		refused one -/usr/bin/true 'one.service starts no program' &&
+		refused one '/bin/socat\nRootDirectory = /srv' 'one.service has a root of its own (RootDirectory=)' || return
 	# An alias, as systemctl makes it, and an alternative, as Debian does: absolute links, within the image.
 	mkdir -p "$image/lib/systemd/system" && ln -s /lib/systemd/system/real.service "$units/alias.service" && ln -s /arm "$image/alternative" &&
 		ln -s /dev/null "$units/masked.service" && printf '[Service]\nExecStart=/alternative\n' |
@@ -410,6 +413,10 @@ print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + 
 	printf '[Service]\nExecStart=\nExecStart="/my bin/socat" \\\nExecStart=/arm "\n' >"$units/two.service.d/c.conf"
 	echo 'ExecStart=/narrow' >"$runtime/d.conf"
 	refused two /arm '/narrow is of another machine type' || return
+	# A generator has made this one.
+	mkdir -p "$image/run/systemd/generator.late" &&
+		printf '[Service]\nExecStart=/arm\n' >"$image/run/systemd/generator.late/made.service" &&
+		expect_status 1 xtcp enable made --root "$image" && expect_error '/arm is of another' || return
 	# In place of the one with that name.
 	: >"$units/two.service.d/d.conf"
 	expect_status 0 xtcp enable two --root "$image"
@@ -419,7 +426,7 @@ print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + 
 program_test enable_on_a_full_disk
 enable_on_a_full_disk() {
 	local image=$dir/full
-	mkdir -p "$image/etc/systemd/system"
+	tools_in "$image" && mkdir -p "$image/etc/systemd/system" || return
 	printf '[Service]\nExecStart=/bin/sh\n' >"$image/etc/systemd/system/one.service"
 	# The disk of one of the shared files is full.
 	expect_status 1 unshare -m sh -c "mkdir '$image/etc/sysctl.d' && mount -t tmpfs -o size=16k none '$image/etc/sysctl.d' &&
@@ -435,11 +442,11 @@ enable_on_a_full_disk() {
 program_test enable_that_fails
 enable_that_fails() {
 	local image=$dir/half etc=$dir/half/etc
-	mkdir -p "$etc/systemd/system" &&
+	tools_in "$image" && mkdir -p "$etc/systemd/system" &&
 		printf '[Service]\nExecStart=/bin/sh\n' | tee "$etc/systemd/system/one.service" >"$etc/systemd/system/two.service" &&
 		: >"$etc/systemd/system/one.service.d" || return
 	expect_status 1 xtcp enable one --root "$image" && expect_error 'one.service.d' &&
-		expect_equal '' "$(find "$image" -name '*xtcp*')" 'files that stay' &&
+		expect_equal '' "$(find "$image/etc" -name '*xtcp*')" 'files that stay' &&
 		expect_status 1 xtcp disable one --root "$image" && expect_error 'one.service is not enabled' &&
 		expect_status 0 xtcp enable two --root "$image" && expect_status 1 xtcp enable one --root "$image" &&
 		expect_equal 3 "$(find "$image" -name '*xtcp.conf' | wc -l)" 'files of two.service'
@@ -449,6 +456,7 @@ enable_that_fails() {
 program_test enable_refuses
 enable_refuses() {
 	local units=$dir/image/etc/systemd/system
+	tools_in "$dir/image" || return
 	mkdir -p "$units" "$dir/image/bin" "$dir/elsewhere" "$dir/image/etc/modules-load.d" "$dir/clone"
 	ln -s "$dir/elsewhere" "$dir/image/etc/sysctl.d"
 	cp "$(command -v socat)" "$dir/image/bin/socat" && cp "$dir/image/bin/socat" "$dir/image/bin/setuid" &&
@@ -538,7 +546,7 @@ manual_has_each_key() {
 		1.06 < FA 5001 1001 0 509
 		1.07 > A 1001 5002 0 502
 	END
-	mkdir -p "$dir/other/lib/systemd/system"
+	tools_in "$dir/other" && mkdir -p "$dir/other/lib/systemd/system" || return
 	printf '[Service]\nExecStart=/bin/one\n' >"$dir/other/lib/systemd/system/one.service"
 	{
 		xtcp ladder "$dir/file" --json | keys

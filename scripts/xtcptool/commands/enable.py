@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""enable: let a systemd service use xtcp, now and after each boot
+"""enable: let a systemd service use xtcp, from its next start on
 
 Writes a drop-in for UNIT that preloads the library of xtcp-run, and files that load the module at
 boot and let all groups open xtcp sockets. The service changes when it is restarted. With --wire,
