@@ -218,6 +218,12 @@ a_file_is_not_lost() {
 		expect_status 1 xtcp record :5009 --seconds 0.2 -o "$dir/kept/r" &&
 		expect_error 'no connection with :5009 was seen$' &&
 		expect_equal keep "$(<"$dir/kept/r.pcapng")" 'the named file' || return
+	# Others may write to the folder: what they have put there in advance would show them the payload.
+	ln -s r.pcapng "$dir/kept/link.pcapng" && echo theirs >"$dir/kept/theirs.pcapng" && chown nobody "$dir/kept/theirs.pcapng" &&
+		expect_status 1 xtcp record :5009 --seconds 0.2 -o "$dir/kept/link" && expect_error 'link.pcapng: is a link$' &&
+		expect_status 1 xtcp record :5009 --seconds 0.2 -o "$dir/kept/theirs" &&
+		expect_error 'theirs.pcapng belongs to another user$' &&
+		expect_equal 'keep theirs' "$(cat "$dir/kept/r.pcapng" "$dir/kept/theirs.pcapng" | xargs)" 'both files' || return
 	mv "$dir/kept/r.pcapng" "$dir/kept/xtcp-record.pcapng"
 	cd "$dir/kept" || return
 	expect_status 1 xtcp record :5009 --seconds 0.2 && expect_error '^xtcp record: xtcp-record.pcapng exists: ' &&
