@@ -64,7 +64,7 @@ help:
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run each test that is not slow once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run these and slow ones on 6.1 and 6.12, on both wires and over IPv6, too'
-	@echo 'make check-ci                    the tests of .ci/run: a drawn variant of most programs on 6.1 and 6.12'
+	@echo 'make check-ci                    the tests of .ci/run: one variant of most programs, drawn at random, on 6.1 and 6.12'
 	@echo 'make soak [MINUTES=60]            run nginx, curl, iperf3, socat and redis over a bad path, and watch memory'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
@@ -478,8 +478,12 @@ uninstall:
 	@# An earlier version installed xtcp-forgotten.
 	rm -vf '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten' \
 		'$(DESTDIR)$(PREFIX)/share/man/man1/xtcp-forgotten.1'
-	@# An earlier version installed it in /lib/modprobe.d. Where a package has it there, it is the package's.
-	@$(packaged) '*/lib/modprobe.d/xtcp.conf' >/dev/null 2>&1 || rm -vf '$(DESTDIR)/lib/modprobe.d/xtcp.conf'
+	@# An earlier version installed it in /lib/modprobe.d. Where a package has it there, it is the package's; only of
+	@# Debian's packages we know.
+	@file='$(DESTDIR)/lib/modprobe.d/xtcp.conf'; if ! [ -e "$$file" ]; then :; \
+	elif ! command -v dpkg-query >/dev/null; then \
+		echo "$$file stays: remove it, if no package has installed it"; \
+	else $(packaged) '*/lib/modprobe.d/xtcp.conf' >/dev/null 2>&1 || rm -vf "$$file"; fi
 	rm -vf '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h' '$(DESTDIR)$(modprobe_conf)' \
 		'$(DESTDIR)$(PREFIX)/bin/xtcp-run' '$(DESTDIR)$(PREFIX)/bin/xtcp' \
 		'$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so' '$(DESTDIR)$(PREFIX)/share/xtcp/xtcp.lua' \
