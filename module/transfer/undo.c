@@ -161,21 +161,17 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 		a->sack_late = 1;
 		a->sack_late_seq = cb->seq;
 	}
-	if (cb->marks & XTCP_MARK_RETRANS) {
+	/* One that counts as lost is SACKed by the second block, or this ACK contradicts itself. */
+	if ((cb->marks & (XTCP_MARK_RETRANS | XTCP_MARK_LOST)) == XTCP_MARK_RETRANS) {
 		cb->marks &= ~XTCP_MARK_RETRANS;
 		xs->retrans_out -= segs;
-		if (cb->marks & XTCP_MARK_LOST) {
-			xs->to_resend += segs;
-			if (seq_before(cb->seq, xs->resend_seq))
-				xs->resend_seq = cb->seq;
-		}
 	}
 }
 
 /*
  * Only segments that were sent again can have arrived twice; the part of a
- * block beyond them is ignored. So retransmissions bound the walk: dsack_segs()
- * limits the sum.
+ * block beyond them is ignored. dsack_segs() limits the number of blocks, by that of
+ * retransmissions.
  */
 static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 			    struct xtcp_acked *a)
