@@ -15,6 +15,7 @@
 #ifndef XTCP_DEADLINES_H
 #define XTCP_DEADLINES_H
 
+#include "clock.h"
 #include "tcb.h"
 #include "timers.h"
 
@@ -281,6 +282,19 @@ static inline void xtcp_deadlines_send_blocked(struct sock *sk, u64 delay_ns)
 static inline void xtcp_deadlines_window_probed(struct sock *sk, u64 delay_ns)
 {
 	xtcp_timer_set(sk, XTCP_TIMER_PERSIST, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_window_opened - the window has opened, but not enough to send
+ * @sk: locked, with nothing in flight; the persist timer is set
+ * @delay_ns: time until the rest is used, from now, if the timer does not expire earlier
+ */
+static inline void xtcp_deadlines_window_opened(struct sock *sk, u64 delay_ns)
+{
+	u64 now_ns = xtcp_now_ns();
+
+	if (xtcp_sk(sk)->deadline_ns[XTCP_TIMER_PERSIST] > now_ns + delay_ns)
+		xtcp_timer_set_from(sk, XTCP_TIMER_PERSIST, now_ns, delay_ns);
 }
 
 /**

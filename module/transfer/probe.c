@@ -81,8 +81,14 @@ void xtcp_probe_window_check(struct sock *sk)
 		WRITE_ONCE(xs->probe.backoff, 0);
 		return;
 	}
-	if (xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
+	if (xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST)) {
+		/* MUST-38: what fits is used soon, not when the next probe would be due. */
+		if (xs->snd_wnd && xs->probe.backoff) {
+			WRITE_ONCE(xs->probe.backoff, 0);
+			xtcp_deadlines_window_opened(sk, persist_ns(xs));
+		}
 		return;
+	}
 	xs->retrans_stamp_ns = xtcp_now_ns();
 	xs->probe.backoff = 0;
 	xtcp_deadlines_send_blocked(sk, persist_ns(xs));

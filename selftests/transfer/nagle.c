@@ -537,4 +537,31 @@ TEST_F(nagle, rfc9293_must_38_override)
 	conn_send(&c, .flags = RST);
 }
 
+/* The window was closed for long: the next probe is due in seconds, the override is not. */
+TEST_F(nagle, rfc9293_must_38_override_behind_probes)
+{
+	struct peer *p = &self->peer;
+	int rto_us, next_us = 0;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which waits for the next probe */
+	conn_open(p, &c, .opt = SMALL_MSS, .wnd = 2000);
+	conn_write(&c, 4000);
+	expect_text(&c, 1, MSS);
+	expect_text(&c, 1 + MSS, MSS);
+	rto_us = conn_info(&c).rto_us;
+	peer_mark(p);
+	conn_send(&c, .flags = ACK, .wnd = 0);
+	for (int i = 0; i < 5; i++) {
+		next_us += rto_us << i;
+		conn_expect(&c, .seq = 2 * MSS, .at_ms = next_us / 1000);
+		conn_send(&c, .flags = ACK, .wnd = 0);
+	}
+	sleep_ms(100);
+	peer_mark(p);
+	conn_send(&c, .flags = ACK, .wnd = 300);
+	expect_text(&c, 1 + 2 * MSS, 300, .at_ms = rto_us / 1000);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_HARNESS_MAIN
