@@ -463,6 +463,9 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 	if (a->sack_sent_ns && take_rtt(sk, a) && sack_extends_timeout(sk, a))
 		a->arm = 1;
 	acked_evaluate(sk, a);
+	/* Segments that have arrived were merged, and need less memory. */
+	if (a->sacked)
+		xtcp_acked_wake_writer(sk);
 }
 
 /*

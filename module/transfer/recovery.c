@@ -83,7 +83,8 @@ static void lose_by_count(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xtcp_scoreboard_lose_holes(sk);
+	if (a->sacked || a->advanced)
+		xtcp_scoreboard_lose_holes(sk);
 	if (xs->recovery == XTCP_RECOVERY_FAST && a->advanced && a->segs &&
 	    xs->sacked_out)
 		xtcp_scoreboard_lose_oldest(sk);

@@ -19,7 +19,8 @@
  * stores how far the run is known to reach (run_end), so that a block that
  * grows from ACK to ACK is entered at its new end. Searches descend the tree,
  * and resend_seq is a lower bound of the next lost segment. The rest is O(log
- * n) for each block, and a step for each segment whose flags change.
+ * n) for each block, and a step for each segment whose flags change. An undo does walk over
+ * the flight, and a peer may cause one by each partial ACK; as in Linux.
  *
  * Segments that were sent once and have arrived are merged into the skb of the
  * segments before them (join_run()), so that they need little memory beyond
@@ -524,8 +525,8 @@ void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
  *
  * A segment is lost when three segments above it have arrived, or
  * xs->reordering ones. The walk descends from the highest arrival to where the
- * last walk found that many above: holes below are marked already. So each
- * segment is passed once, except for the few at the top.
+ * last walk found that many above: holes below are marked already. So an arrival makes it
+ * pass each segment once, or again as long as fewer than that have arrived at the top.
  */
 void xtcp_scoreboard_lose_holes(struct sock *sk)
 {

@@ -9,6 +9,7 @@
 
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
+#include <sys/epoll.h>
 
 PEER_FIXTURE(recovery);
 
@@ -440,6 +441,35 @@ static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int by
 		}
 	}
 	peer_fail(WHERE(_metadata), c->peer, "only %d bytes are in flight", flight_bytes(c));
+}
+
+/* Segments that have arrived need less memory: the writer is told of it while the oldest is missing. */
+TEST_F(recovery, sacked_segments_make_room_for_the_writer)
+{
+	struct epoll_event woken = { .events = EPOLLOUT | EPOLLET };
+	int n = 0, ep = epoll_create1(EPOLL_CLOEXEC);
+	struct peer *p = &self->peer;
+	static uint8_t text[MSS];
+	struct conn c;
+
+	knob_set("early_retrans", 0);
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	flight_open(p, &c, "reno", .opt = WITH_SACK);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 10000);
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	while (send(c.fd, text, MSS, 0) == MSS)
+		n++;
+	ASSERT_EQ(EAGAIN, errno);
+	ASSERT_LE(5, n);
+	ASSERT_GE(FLIGHT_INITIAL, n);
+	flight_expect_only(&c, 0, n - 1);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, c.fd, &woken));
+	ASSERT_EQ(0, epoll_wait(ep, &woken, 1, 0));
+	flight_sack(&c, 0, { 1, n });
+	EXPECT_EQ(1, epoll_wait(ep, &woken, 1, 0));
+	close(ep);
+	conn_send(&c, .flags = RST);
+	p->leave_unread = true;
 }
 
 TEST_F(recovery, cve_2019_11478_ctr_TCPWqueueTooBig_every_second_segment)
