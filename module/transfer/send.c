@@ -479,8 +479,8 @@ bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes)
  * @skb: from xtcp_sendq_alloc_reserved(), with its payload; the send queue owns
  *	it now
  *
- * Such a segment is small and fits any MTU of the route. If it can't be sent it
- * is queued as usual.
+ * Such a segment is small: it nearly always fits the route's MTU, and IP reports it if not. If
+ * it can't be sent it is queued as usual.
  */
 void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
 {
@@ -693,7 +693,7 @@ void xtcp_send_fin(struct sock *sk, struct sk_buff *spare)
 		xtcp_cb(skb)->end = seq_add(xtcp_cb(skb)->end, 1);
 		WRITE_ONCE(xs->write_seq, xtcp_cb(skb)->end);
 	} else {
-		skb = xtcp_sendq_alloc_control(XTCP_FIN | XTCP_ACK);
+		skb = xtcp_sendq_alloc_control(sk, XTCP_FIN | XTCP_ACK);
 		if (!skb)
 			return;
 		xtcp_sendq_append(sk, skb);

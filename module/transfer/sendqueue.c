@@ -77,21 +77,6 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
 	return skb;
 }
 
-/*
- * Reserve memory for a segment that is needed, by force as Linux does. A refusal does not
- * shrink the send buffer.
- */
-static void reserve_by_force(struct sock *sk, int size)
-{
-	u8 locks = sk->sk_userlocks;
-
-	/* Without this flag a refusal halves the send buffer. */
-	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	if (!sk_wmem_schedule(sk, size))
-		xtcp_memory_force(sk, size);
-	sk->sk_userlocks = locks;
-}
-
 /**
  * xtcp_sendq_alloc_reserved - allocate an empty segment for the send queue
  * @sk: the socket, locked
@@ -117,7 +102,7 @@ struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 		return NULL;
 	}
 	if (!sk->sk_wmem_queued) {
-		reserve_by_force(sk, skb->truesize);
+		xtcp_memory_force(sk, skb->truesize);
 		return skb;
 	}
 	if (sk_wmem_schedule(sk, skb->truesize))
@@ -154,6 +139,7 @@ u32 xtcp_sendq_reserve(struct sock *sk, u32 bytes)
 
 /**
  * xtcp_sendq_alloc_control - allocate a segment for a FIN
+ * @sk: the socket, locked
  * @flags: XTCP_FIN, XTCP_ACK
  *
  * For shutdown() and close() it must not fail: they own the socket, in process context. If
@@ -162,11 +148,14 @@ u32 xtcp_sendq_reserve(struct sock *sk, u32 bytes)
  *
  * Return: skb, not charged; NULL with softirqs off only
  */
-struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
+struct sk_buff *xtcp_sendq_alloc_control(const struct sock *sk, u8 flags)
 {
+	/* A block device whose driver owns the socket must not wait for itself. */
+	gfp_t gfp = GFP_KERNEL & (sk->sk_allocation | ~(__GFP_IO | __GFP_FS));
 	struct sk_buff *skb;
 
-	skb = xtcp_sendq_alloc(0, in_softirq() ? GFP_ATOMIC : GFP_KERNEL | __GFP_NOFAIL);
+	xtcp_assert_owned(sk);
+	skb = xtcp_sendq_alloc(0, in_softirq() ? GFP_ATOMIC : gfp | __GFP_NOFAIL);
 	if (skb)
 		xtcp_cb(skb)->flags = flags;
 	return skb;
@@ -541,7 +530,7 @@ static struct sk_buff *rest_alloc(struct sock *sk, u32 linear)
 	struct sk_buff *rest = xtcp_sendq_alloc(linear, GFP_ATOMIC);
 
 	if (rest)
-		reserve_by_force(sk, rest->truesize);
+		xtcp_memory_force(sk, rest->truesize);
 	return rest;
 }
 

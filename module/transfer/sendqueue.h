@@ -51,7 +51,7 @@ struct sk_buff *xtcp_sendq_newest(struct sock *sk);
 struct sk_buff *xtcp_sendq_find(struct sock *sk, seq_t seq);
 
 /* For sending and for processing ACKs. */
-struct sk_buff *xtcp_sendq_alloc_control(u8 flags);
+struct sk_buff *xtcp_sendq_alloc_control(const struct sock *sk, u8 flags);
 void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb);
