@@ -56,13 +56,16 @@ static inline void xtcp_demux_ask(struct xtcp_net *xn, bool ipv6)
 
 /**
  * xtcp_demux_take - take the socket that early demux has attached
+ * @net: namespace that has received the segment
  * @skb: segment; has no socket afterwards
  * @key: its connection
  *
+ * A device may pass a segment to another namespace after early demux (ipvlan in mode l3s).
+ *
  * Return: the socket, with a reference for the caller, unless its connection
- * has ended or has another 4-tuple by now; NULL: look it up.
+ * has ended or has another 4-tuple by now, or is another namespace's; NULL: look it up.
  */
-static inline struct sock *xtcp_demux_take(struct sk_buff *skb,
+static inline struct sock *xtcp_demux_take(const struct net *net, struct sk_buff *skb,
 					   const struct xtcp_key *key)
 {
 	struct sock *sk = skb->sk;
@@ -71,7 +74,8 @@ static inline struct sock *xtcp_demux_take(struct sk_buff *skb,
 		return NULL;
 	skb->destructor = NULL;
 	skb->sk = NULL;
-	if (likely(READ_ONCE(xtcp_sk(sk)->flow.state) != XTCP_CLOSED &&
+	if (likely(net_eq(sock_net(sk), net) &&
+		   READ_ONCE(xtcp_sk(sk)->flow.state) != XTCP_CLOSED &&
 		   xtcp_flow_is_named(&xtcp_sk(sk)->flow, key)))
 		return sk;
 	sock_put(sk);

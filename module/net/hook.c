@@ -246,7 +246,7 @@ static __always_inline void hook_key_read(const struct sk_buff *skb,
 static __always_inline struct xtcp_flow *
 hook_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
 {
-	struct sock *sk = xtcp_demux_take(skb, key);
+	struct sock *sk = xtcp_demux_take(net, skb, key);
 
 	if (sk)
 		return &xtcp_sk(sk)->flow;

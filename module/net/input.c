@@ -488,7 +488,7 @@ static noinline void input_long(struct net *net, struct sk_buff *skb,
 static __always_inline struct xtcp_flow *
 input_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
 {
-	struct sock *sk = xtcp_demux_take(skb, key);
+	struct sock *sk = xtcp_demux_take(net, skb, key);
 
 	if (likely(sk))
 		return &xtcp_sk(sk)->flow;
