@@ -44,7 +44,7 @@ void xtcp_zerocopy_claim(struct sock *sk)
 /**
  * xtcp_zerocopy_begin - decide whether a sendmsg() uses the user's pages
  * @sk: the socket, locked
- * @msg: the user's message, not empty
+ * @msg: the user's message
  * @zc: filled, for xtcp_zerocopy_end()
  *
  * Return: 0; -ENOBUFS when too many notifications are outstanding
