@@ -87,4 +87,16 @@ with_conntrack() {
 		each_has_its_own
 }
 
+# The native wire: the slave gets an address that the master has, too, where a connection of the same ports is open.
+program_test an_address_of_both
+an_address_of_both() {
+	with_family 4 10.9.0.1
+	ip -n $server addr add 10.9.0.50/32 dev $wire && echo_server $server 5006 "$run" &&
+		start $client "$run" socat -u tcp4:10.9.0.50:5006,sourceport=40000,reuseaddr - && await_row $server xtcp 5006 01 || return
+	open_slave && echo_server $inside 5006 "$run" &&
+		on $client sh -c 'echo 10.9.0.1:40000 10.9.0.50:5006 253 >/proc/net/xtcp_kill' || return
+	expect_equal hello "$(say $client "$run" 10.9.0.50 5006 sourceport=40000,reuseaddr)" "what the slave's server says" &&
+		await_row $server xtcp 5006 01
+}
+
 program_tests_run
