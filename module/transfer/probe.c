@@ -44,20 +44,19 @@
  * SHLD-29 and 30: the first probe after one RTO, then doubling. Not faster than with the default
  * minimum of the RTO: a peer answers bare probes of the same number only twice a second.
  */
-static u64 persist_us(const struct xtcp_sock *xs)
+static u64 persist_us(const struct xtcp_sock *xs, u8 backoff)
 {
 	u64 delay_us = max(xs->rtt.rto_us, XTCP_RTO_MIN_US);
 
-	return min_t(u64, delay_us << min_t(u8, xs->probe.backoff, 31),
-		     xtcp_rtt_rto_max_us(xs));
+	return min_t(u64, delay_us << min_t(u8, backoff, 31), xtcp_rtt_rto_max_us(xs));
 }
 
 /* Nanoseconds to the next probe, or to the user timeout if that is sooner. */
-static u64 persist_ns(const struct xtcp_sock *xs)
+static u64 persist_ns(const struct xtcp_sock *xs, u8 backoff)
 {
 	u64 left_ns = xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns);
 
-	return min(persist_us(xs) * NSEC_PER_USEC, max(left_ns, 1ULL));
+	return min(persist_us(xs, backoff) * NSEC_PER_USEC, max(left_ns, 1ULL));
 }
 
 /**
@@ -79,19 +78,24 @@ void xtcp_probe_window_check(struct sock *sk)
 	    (xs->snd_wnd && xtcp_timer_is_set(xs, XTCP_TIMER_PACE))) {
 		xtcp_deadlines_send_unblocked(sk);
 		WRITE_ONCE(xs->probe.backoff, 0);
+		xs->probe.closed = 0;
 		return;
 	}
 	if (xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST)) {
-		/* MUST-38: what fits is used soon, not when the next probe would be due. */
-		if (xs->snd_wnd && xs->probe.backoff) {
-			WRITE_ONCE(xs->probe.backoff, 0);
-			xtcp_deadlines_window_opened(sk, persist_ns(xs));
+		/*
+		 * MUST-38: what fits is used soon, not when the next probe would be due. The
+		 * backoff stays: a peer that opens and closes the window makes no progress.
+		 */
+		if (xs->snd_wnd && xs->probe.closed) {
+			xs->probe.closed = 0;
+			xtcp_deadlines_window_opened(sk, persist_ns(xs, 0));
 		}
 		return;
 	}
 	xs->retrans_stamp_ns = xtcp_now_ns();
 	xs->probe.backoff = 0;
-	xtcp_deadlines_send_blocked(sk, persist_ns(xs));
+	xs->probe.closed = 0;
+	xtcp_deadlines_send_blocked(sk, persist_ns(xs, 0));
 }
 
 /*
@@ -103,7 +107,7 @@ void xtcp_probe_window_check(struct sock *sk)
 static bool persist_is_exhausted(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	bool alive = persist_us(xs) < xtcp_rtt_rto_max_us(xs);
+	bool alive = persist_us(xs, xs->probe.backoff) < xtcp_rtt_rto_max_us(xs);
 	u32 retries;
 
 	if (!sock_flag(sk, SOCK_DEAD))
@@ -136,7 +140,7 @@ static void persist_backoff(struct sock *sk)
 	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
 	if (xs->probe.backoff < (lingers ? U8_MAX : XTCP_KNOB(sock_net(sk), retries2)))
 		WRITE_ONCE(xs->probe.backoff, xs->probe.backoff + 1);
-	xtcp_deadlines_window_probed(sk, persist_ns(xs));
+	xtcp_deadlines_window_probed(sk, persist_ns(xs, xs->probe.backoff));
 }
 
 /*
@@ -183,6 +187,7 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 	xs->retransmit.refused = 0;
 	persist_backoff(sk);
 	if (!xs->snd_wnd) {
+		xs->probe.closed = 1;
 		probe_output(sk, xs->probe.out, XTCP_RESENT_WINDOW_PROBE);
 		/* An urgent pointer is a segment of its own. */
 		XTCP_ADD(sock_net(sk), WIN_PROBE, 1 + xtcp_urgent_is_probed(xs));
