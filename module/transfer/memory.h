@@ -25,7 +25,7 @@
 
 /**
  * xtcp_memory_force - reserve memory although the host's budget is used up
- * @sk: the socket, locked
+ * @sk: the socket, locked; as a rule its reservation was refused
  * @size: bytes that must be had
  *
  * For what lets a connection go on, as sk_forced_mem_schedule(), which is not exported.

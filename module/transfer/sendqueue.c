@@ -77,6 +77,22 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
 	return skb;
 }
 
+/*
+ * Reserve memory for a segment that is needed, by force as Linux does. Where memory is short, the
+ * send buffer stays as it is.
+ */
+static void reserve_by_force(struct sock *sk, int size)
+{
+	int sndbuf = sk->sk_sndbuf;
+	bool done = sk_wmem_schedule(sk, size);
+
+	/* It may have been halved, also if that was granted in the end. */
+	if (unlikely(sk->sk_sndbuf != sndbuf))
+		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
+	if (unlikely(!done))
+		xtcp_memory_force(sk, size);
+}
+
 /**
  * xtcp_sendq_alloc_reserved - allocate an empty segment for the send queue
  * @sk: the socket, locked
@@ -102,7 +118,7 @@ struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 		return NULL;
 	}
 	if (!sk->sk_wmem_queued) {
-		xtcp_memory_force(sk, skb->truesize);
+		reserve_by_force(sk, skb->truesize);
 		return skb;
 	}
 	if (sk_wmem_schedule(sk, skb->truesize))
@@ -530,7 +546,7 @@ static struct sk_buff *rest_alloc(struct sock *sk, u32 linear)
 	struct sk_buff *rest = xtcp_sendq_alloc(linear, GFP_ATOMIC);
 
 	if (rest)
-		xtcp_memory_force(sk, rest->truesize);
+		reserve_by_force(sk, rest->truesize);
 	return rest;
 }
 
