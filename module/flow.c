@@ -491,7 +491,9 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	if (unlikely(key.dif))
 		xtcp_key_is_bound(&key, net, key.dif);
 	rcu_read_lock();
-	if (unlikely(flow_may_have_alike(net, &key)) && flow_has_enough_alike(net, &key)) {
+	/* One that has this key is found below, and may give way. */
+	if (unlikely(flow_may_have_alike(net, &key)) && flow_has_enough_alike(net, &key) &&
+	    !flow_find(net, &key)) {
 		rcu_read_unlock();
 		return -EADDRNOTAVAIL;
 	}

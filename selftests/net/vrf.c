@@ -382,6 +382,7 @@ static int connect_by(struct __test_metadata *_metadata, struct peer *p, int dev
 
 	snprintf(name, sizeof(name), "dev%d", device);
 	*fd = socket_new(-1);
+	socket_share(*fd, REUSEADDR);
 	ASSERT_EQ(0, setsockopt(*fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name)));
 	err = socket_bind(*fd, "", 7777);
 	if (!err)
@@ -422,6 +423,43 @@ TEST_F(vrf, connections_that_differ_by_their_device_only)
 	for (int i = 0; i < DEVICES; i++)
 		socket_abort(fd[i]);
 	peer_drain(p, 10);
+}
+
+static void prepare_on_tun0(int fd)
+{
+	socket_share(fd, REUSEADDR);
+	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5);
+}
+
+/* The limit is for those that stay: a TIME-WAIT record gives way to a connection on its device. */
+TEST_F(vrf, a_record_among_connections_that_differ_by_their_device)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd[3], next;
+
+	ASSERT_EQ(0, knob_set("tw_reuse", 1));
+	conn_to_state(p, &c, ST_TIME_WAIT, .active = true, .prepare = prepare_on_tun0,
+		      .kport = 7777, .pport = 80, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	for (int i = 0; i < 3; i++) {
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof(name), "dev%d", i);
+		dummy_new(WHERE(_metadata), name);
+		link_up(WHERE(_metadata), name);
+		address_add(WHERE(_metadata), name, &p->kernel,
+			    p->family == AF_INET6 ? 64 : 24);
+		ASSERT_EQ(0, connect_by(_metadata, p, i, &fd[i]));
+	}
+	sleep_ms(2000);
+	next = socket_new(-1);
+	prepare_on_tun0(next);
+	ASSERT_EQ(0, socket_bind(next, "", 7777));
+	EXPECT_EQ(EINPROGRESS, socket_connect(next, "10.0.0.2", 80));
+	p->leave_unread = true;
+	socket_abort(next);
+	for (int i = 0; i < 3; i++)
+		socket_abort(fd[i]);
 }
 
 /* Those that get their device later count as well, though it may be the same one. */
