@@ -204,14 +204,14 @@ static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
 
 /*
  * Add @sk to the kernel's data of its group, sk->sk_reuseport_cb, where
- * setsockopt() also stores the BPF program that chooses a member. Only a socket with the
- * option begins a group.
+ * setsockopt() also stores the BPF program that chooses a member. Without a head it begins a
+ * group if it @shares its port.
  */
-static int group_join(struct sock *sk, struct sock *head)
+static int group_join(struct sock *sk, struct sock *head, bool shares)
 {
 	bool any = !xtcp_sk(sk)->flow.laddr;
 
-	if (!head && !sk->sk_reuseport)
+	if (!head && !shares)
 		return 0;
 	return head ? reuseport_add_sock(sk, head, any) :
 		      reuseport_alloc(sk, any);
@@ -253,7 +253,7 @@ static void lookup_remove(struct xtcp_net *xn, struct xtcp_listener *ls)
 static int listener_join(struct xtcp_net *xn, struct sock *sk)
 {
 	struct sock *head = sk->sk_reuseport ? group_head(xn, sk) : NULL;
-	int err = group_join(sk, head);
+	int err = group_join(sk, head, sk->sk_reuseport);
 
 	lockdep_assert_held(&xn->listen_lock);
 	WRITE_ONCE(xtcp_sk(sk)->listener->ifindex,
@@ -375,7 +375,7 @@ static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 	listener_leave(xn, sk);
 	WRITE_ONCE(ls->ifindex, ifindex);
 	/* The table may have to grow, and this must not wait for memory. */
-	if ((group_join(sk, head) || !head) && lookup_insert(xn, ls))
+	if ((group_join(sk, head, joins) || !head) && lookup_insert(xn, ls))
 		net_warn_ratelimited("xtcp: no memory: a listener on port %u gets no SYNs\n",
 				     inet_sk(sk)->inet_num);
 }

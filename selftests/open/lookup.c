@@ -586,12 +586,11 @@ TEST_F(lookup, reuseport_program_needs_the_option)
 }
 
 /* Groups of one whose members have cleared the option are one group when they get one device. */
-TEST_F(lookup, reuseport_groups_meet_on_a_device)
+static void meet_on_a_device(struct __test_metadata *_metadata, struct peer *p, bool one_stays)
 {
-	struct peer *p = &self->peer;
+	int stays = one_stays ? listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT) : -1;
 	int fd[3], got[3] = { };
 
-	NOT_ON_STOCK();
 	for (int i = 0; i < 3; i++) {
 		fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
 		ASSERT_EQ(0, socket_set(fd[i], SOL_SOCKET, SO_REUSEPORT, 0));
@@ -603,8 +602,19 @@ TEST_F(lookup, reuseport_groups_meet_on_a_device)
 		ASSERT_LE(0, who);
 		got[who]++;
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		EXPECT_LT(0, got[i]);
+		close(fd[i]);
+	}
+	close(stays);
+}
+
+TEST_F(lookup, reuseport_groups_meet_on_a_device)
+{
+	NOT_ON_STOCK();
+	meet_on_a_device(_metadata, &self->peer, false);
+	/* They leave the group of a member that has no device. */
+	meet_on_a_device(_metadata, &self->peer, true);
 }
 
 /* A third ACK belongs to the listener that answered the SYN. */
