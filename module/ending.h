@@ -21,8 +21,7 @@
  * @XTCP_ENDING_RESET: an acceptable RST has arrived
  * @XTCP_ENDING_DATA_AFTER_CLOSE: payload has arrived after close(), and a RST has
  *	been sent
- * @XTCP_ENDING_NO_MEMORY: an orphan that the host has no resources to keep, or whose
- *	namespace may end
+ * @XTCP_ENDING_NO_MEMORY: an orphan that the host has no resources to keep
  * @XTCP_ENDING_USER_TIMEOUT: TCP_USER_TIMEOUT is over
  * @XTCP_ENDING_GIVE_UP: R2 (RFC 9293 3.8.3): no ACK in spite of all retransmissions
  *	or probes of the window

@@ -44,6 +44,7 @@
 #include "timers.h"
 #include "transfer/algorithms.h"
 #include "transfer/smallqueue.h"
+#include "user/kill.h"
 #include "user/procfs.h"
 #include "user/socket.h"
 #include "user/sysctl.h"
@@ -171,8 +172,10 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_sysctl_net_exit(net);
 	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
-	if (xtcp_net(net)->ready)
+	if (xtcp_net(net)->ready) {
+		xtcp_kill_sockets(net);
 		net_free_tables(net);
+	}
 	xtcp_shadow_net_exit(net);
 	xtcp_histograms_net_exit(net);
 	xtcp_recorder_net_exit(net);

@@ -504,15 +504,6 @@ void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 	close_enter_fin_wait_2(sk, RECORD_WAIT_MS);
 }
 
-/*
- * May the namespace end before an orphan does? A program's socket keeps its namespace, and the
- * initial one stays. One that a kernel module has opened keeps no other.
- */
-static bool net_may_end(const struct sock *sk)
-{
-	return unlikely(!sk->sk_net_refcnt) && !net_eq(sock_net(sk), &init_net);
-}
-
 /* Decide how an orphan goes on, right after close(). */
 static void close_orphaned(struct sock *sk)
 {
@@ -523,7 +514,7 @@ static void close_orphaned(struct sock *sk)
 	xtcp_deadlines_orphaned(sk);
 	close_settle(sk, XTCP_MIB_ABORT_ON_LINGER);
 	/* A record is no orphan: the limit is for a socket that stays. */
-	if (sk->sk_state != XTCP_CLOSED && (xtcp_orphans_has_no_room(sk) || net_may_end(sk)))
+	if (sk->sk_state != XTCP_CLOSED && xtcp_orphans_has_no_room(sk))
 		xtcp_close_end(sk, XTCP_ENDING_NO_MEMORY);
 }
 

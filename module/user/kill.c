@@ -4,7 +4,7 @@
  *
  * RFC 9293 3.10.5 (ABORT), called by the administrator instead of the user: `ss
  * -K` asks for it by netlink (user/sockdiag.c), and a line written to
- * /proc/net/xtcp_kill (user/killfile.c).
+ * /proc/net/xtcp_kill (user/killfile.c). Also called for what is left when a namespace ends.
  *
  * Context: process, sleeps on socket locks.
  */
@@ -22,6 +22,7 @@
 #include "net/family.h"
 #include "open/synqueue.h"
 #include "tcb.h"
+#include "user/walk.h"
 
 #define LISTENERS_MAX	65536U	/* closed by one call */
 #define KILL_TRIES	8	/* lookups of a connection that changes its form meanwhile */
@@ -178,4 +179,32 @@ EXPORT_SYMBOL_GPL(xtcp_kill_flow);
 int xtcp_kill_key(struct net *net, const struct xtcp_key *key)
 {
 	return key->rport ? connection_kill(net, key) : listeners_kill(net, key);
+}
+
+/**
+ * xtcp_kill_sockets - end what is left when a namespace ends
+ * @net: namespace, which no program has any more
+ *
+ * A socket of a program keeps its namespace. One that a kernel module has opened
+ * (sock_create_kern()) doesn't, and may be an orphan with timers. In the end no timer of such a
+ * socket runs.
+ *
+ * Context: process, sleeps on socket locks.
+ */
+void xtcp_kill_sockets(struct net *net)
+{
+	struct xtcp_flow *flow;
+	struct xtcp_walk walk;
+	bool found = false;
+
+	xtcp_walk_begin(&walk, net, false);
+	for (flow = xtcp_walk_current(&walk); !IS_ERR_OR_NULL(flow); flow = xtcp_walk_next(&walk)) {
+		if (flow->kind != XTCP_KIND_SOCKET)
+			continue;
+		sock_hold(xtcp_flow_sk(flow));
+		xtcp_kill_flow(net, flow);
+		found = true;
+	}
+	if (found)
+		synchronize_rcu();
 }

@@ -10,6 +10,7 @@ struct xtcp_flow;
 struct xtcp_key;
 
 int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow);
+void xtcp_kill_sockets(struct net *net);
 int xtcp_kill_key(struct net *net, const struct xtcp_key *key);
 
 #endif /* XTCP_USER_KILL_H */
