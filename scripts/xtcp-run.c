@@ -73,9 +73,13 @@ static void complain(const char *fmt, ...)
 	va_end(args);
 	if (len < 0)
 		return;
-	for (int i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+	for (int i = 0; i < len; i++) {
+		unsigned char c = line[i], before = i ? line[i - 1] : 0;
+
+		/* The controls from 0x80 on are a byte, or two in UTF-8, of which 0xc2 is the first. */
+		if (c < ' ' || (c >= 0x7f && c < 0xa0 && (before < 0x80 || before == 0xc2)))
 			line[i] = '?';
+	}
 	fprintf(stderr, "xtcp-run: %s\n", line);
 	free(line);
 }

@@ -112,21 +112,21 @@ class Output:
             raise Failure(f"{self.path}: is a directory")
         if os.path.islink(self.path):
             raise Failure(f"{self.path}: is a link")
-        if os.path.isfile(self.path):
-            self.check_owner(os.stat(self.path))
+        if os.path.lexists(self.path):
+            self.check_owner(os.lstat(self.path))
         if not os.access(self.path if os.path.exists(self.path) else os.path.dirname(self.path) or ".", os.W_OK):
             raise Failure(f"{self.path}: can't be written")
 
     def check_owner(self, status):
-        if status.st_uid != os.geteuid():
+        if status.st_uid != os.geteuid() and not stat.S_ISCHR(status.st_mode):
             raise Failure(f"{self.path} belongs to another user")
 
     def open(self):
         """For bytes. Nobody else can read the payload, also where others may write, as in /tmp."""
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if self.replaces else os.O_EXCL), 0o600)
         status = os.fstat(fd)
+        self.check_owner(status)
         if stat.S_ISREG(status.st_mode):
-            self.check_owner(status)
             os.fchmod(fd, 0o600)    # one that is replaced may have had another mode
             os.ftruncate(fd, 0)
         return os.fdopen(fd, "wb")
