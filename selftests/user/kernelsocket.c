@@ -45,7 +45,8 @@ TEST_F(kernelsocket, an_orphan_ends_with_its_namespace)
 	NOT_ON_STOCK();
 	child_run(_metadata, open_and_close);
 	sleep_ms(3000);
-	EXPECT_EQ(before, cache_objects("XTCP"));
+	/* Orphans of other tests may have ended meanwhile. */
+	EXPECT_GE(before, cache_objects("XTCP"));
 }
 
 TEST_HARNESS_MAIN
