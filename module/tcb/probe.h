@@ -9,12 +9,10 @@
  * struct xtcp_probe - probes of a silent peer
  * @out: number of window or keepalive probes since the peer's last answer
  * @backoff: doublings of the time to the next window probe
- * @closed: the window was closed when the last probe of it was sent
  */
 struct xtcp_probe {
 	u8	out;
 	u8	backoff;
-	u8	closed;
 };
 
 #endif /* XTCP_TCB_PROBE_H */

@@ -25,6 +25,7 @@ enum xtcp_wait {
  *	begins or ends
  * @rto_timed: a recovery by timeout is in progress
  * @refused: a queue of this host has dropped a segment since the timer of a probe expired
+ * @probed: the window was closed when that timer expired last
  */
 struct xtcp_retransmit {
 	u32	rto_ms;
@@ -34,7 +35,8 @@ struct xtcp_retransmit {
 	u8	in_row;
 	u8	waiting:2,
 		rto_timed:1,
-		refused:1;
+		refused:1,
+		probed:1;
 };
 
 #endif /* XTCP_TCB_RETRANSMIT_H */

@@ -78,7 +78,7 @@ void xtcp_probe_window_check(struct sock *sk)
 	    (xs->snd_wnd && xtcp_timer_is_set(xs, XTCP_TIMER_PACE))) {
 		xtcp_deadlines_send_unblocked(sk);
 		WRITE_ONCE(xs->probe.backoff, 0);
-		xs->probe.closed = 0;
+		xs->retransmit.probed = 0;
 		return;
 	}
 	if (xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST)) {
@@ -86,15 +86,15 @@ void xtcp_probe_window_check(struct sock *sk)
 		 * MUST-38: what fits is used soon, not when the next probe would be due. The
 		 * backoff stays: a peer that opens and closes the window makes no progress.
 		 */
-		if (xs->snd_wnd && xs->probe.closed) {
-			xs->probe.closed = 0;
+		if (xs->snd_wnd && xs->retransmit.probed) {
+			xs->retransmit.probed = 0;
 			xtcp_deadlines_window_opened(sk, persist_ns(xs, 0));
 		}
 		return;
 	}
 	xs->retrans_stamp_ns = xtcp_now_ns();
 	xs->probe.backoff = 0;
-	xs->probe.closed = 0;
+	xs->retransmit.probed = 0;
 	xtcp_deadlines_send_blocked(sk, persist_ns(xs, 0));
 }
 
@@ -187,7 +187,7 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 	xs->retransmit.refused = 0;
 	persist_backoff(sk);
 	if (!xs->snd_wnd) {
-		xs->probe.closed = 1;
+		xs->retransmit.probed = 1;
 		probe_output(sk, xs->probe.out, XTCP_RESENT_WINDOW_PROBE);
 		/* An urgent pointer is a segment of its own. */
 		XTCP_ADD(sock_net(sk), WIN_PROBE, 1 + xtcp_urgent_is_probed(xs));
