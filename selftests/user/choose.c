@@ -43,6 +43,7 @@ __typeof__(connect) choose_connect;
 #undef connect
 
 /* What the library's other source defines. */
+struct xtcp_preload_next xtcp_preload_next;
 int (*xtcp_preload_later)(int family, int type, int protocol);
 
 /* The sockets that stand for xtcp's, and what goes wrong: 0 or the errno. */

@@ -37,6 +37,9 @@ __typeof__(posix_spawnp) exec_posix_spawnp;
 #define posix_spawnp		exec_posix_spawnp
 #include "../scripts/xtcp-preload-exec.c"
 
+/* What the library's other source defines. */
+struct xtcp_preload_next xtcp_preload_next;
+
 /* The last program that would run, and how many did. */
 static struct {
 	int calls, arguments;

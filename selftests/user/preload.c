@@ -138,7 +138,8 @@ static void *fake_next(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (!strcmp(name, functions[i].name))
 			return functions[i].function;
-	abort();
+	/* The library looks up all before the program starts. A call would end the test. */
+	return NULL;
 }
 
 /* Calls socket() and collects what it writes to stderr meanwhile. */
