@@ -137,7 +137,7 @@ static inline void xtcp_deadlines_connected(struct sock *sk)
 }
 
 /**
- * xtcp_deadlines_bad_syn_ack - the peer answered our SYN for another connection
+ * xtcp_deadlines_bad_syn_ack - the answer to our SYN belongs to an old connection of the peer
  * @sk: locked, in SYN-SENT
  * @delay_ns: time until our RST has ended that connection, from now
  */
@@ -172,7 +172,7 @@ static inline void xtcp_deadlines_cookie_accepted(struct sock *sk)
  * xtcp_deadlines_flight_began - data or a FIN was sent, nothing was in flight
  * @sk: locked
  *
- * Its ACK brings news of the window. xtcp_deadlines_flight_changed() follows.
+ * Its ACK will tell the window: no probe is needed. xtcp_deadlines_flight_changed() follows.
  */
 static inline void xtcp_deadlines_flight_began(struct sock *sk)
 {
@@ -287,7 +287,7 @@ static inline void xtcp_deadlines_window_probed(struct sock *sk, u64 delay_ns)
 /**
  * xtcp_deadlines_window_opened - the window has opened, but not enough to send
  * @sk: locked, with nothing in flight; the persist timer is set
- * @delay_ns: time until the rest is used, from now, if the timer does not expire earlier
+ * @delay_ns: time until what fits is sent, from now; an earlier deadline stays
  */
 static inline void xtcp_deadlines_window_opened(struct sock *sk, u64 delay_ns)
 {

@@ -194,13 +194,13 @@ void xtcp_flow_put(struct xtcp_flow *flow)
 EXPORT_SYMBOL_GPL(xtcp_flow_put);
 
 /**
- * xtcp_flow_check_line - take a record out of a delay line if it has ended before it was there
+ * xtcp_flow_check_line - remove a record from a delay line if it ended before it was added
  * @flow: head of a record that was visible before @delay was added; the caller holds a reference
  *	other than the line's
  * @set: delay lines of the record
  * @delay: its entry, just added
  *
- * The CPU that ended the record could not take it out of a line where it was not yet.
+ * The CPU that ended the record could not remove it: it was not in the line yet.
  *
  * Context: any.
  */
@@ -289,7 +289,8 @@ struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 /*
  * A socket in the table has a next entry or a nulls marker. It is hashed and
  * unhashed under its own lock, so that the result is final for the lock's holder.
- * For a record nothing is known: a predecessor returns to the table on any CPU.
+ * A record's result would not be final: when a half-open record ends, the TIME-WAIT
+ * record that it replaced returns to the table, on any CPU.
  */
 static bool flow_may_be_hashed(const struct xtcp_flow *flow)
 {
@@ -415,14 +416,13 @@ static struct xtcp_flow *flow_clash_get(struct net *net, struct xtcp_flow *flow,
 }
 
 /*
- * Flows with the same addresses, ports and wire, on different devices, are in one chain: the
- * device is no part of the hash, because that of a socket may change. If 16 flows are in a chain,
- * rhashtable moves the whole table for the next one. Nor does a new seed help if some chains have
- * so many again: of groups of twelve, one in 25 shares its chain with another one. Of groups of
- * four, five would have to share one.
+ * Flows that differ by their device only are in one chain: the device is not hashed, because
+ * a socket's may change. When a chain of 16 gets one more, rhashtable moves the whole table, and
+ * no seed divides such a group. With twelve flows in a group, two groups in one chain are enough,
+ * and one group in 25 shares its chain. With four in a group, five groups would have to meet.
  *
- * A flow without a device is one of them if those before it have got a device since they were
- * opened, even the same one (SO_BINDTODEVICE). Few namespaces ever have such a flow.
+ * A new flow without a device counts as well: older ones with its addresses and ports may have
+ * been bound to a device after they were opened (SO_BINDTODEVICE). Few namespaces have such flows.
  */
 #define ALIKE_MAX	4
 
@@ -491,7 +491,7 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	if (unlikely(key.dif))
 		xtcp_key_is_bound(&key, net, key.dif);
 	rcu_read_lock();
-	/* One that has this key is found below, and may give way. */
+	/* Not because of a flow with this key: that becomes @clash, and may be replaced. */
 	if (unlikely(flow_may_have_alike(net, &key)) && flow_has_enough_alike(net, &key) &&
 	    !flow_find(net, &key)) {
 		rcu_read_unlock();
@@ -522,7 +522,7 @@ void xtcp_flow_rebind(struct net *net, struct xtcp_flow *flow, int ifindex)
 {
 	if (flow->ifindex == ifindex)
 		return;
-	/* A CPU that opens one at this moment may miss it: one more than ALIKE_MAX. */
+	/* A CPU that opens a connection just now may not see it: one more than ALIKE_MAX. */
 	WRITE_ONCE(xtcp_net(net)->rebound, true);
 	WRITE_ONCE(flow->ifindex, ifindex);
 }
@@ -665,7 +665,8 @@ bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
  * xtcp_flow_await_table - wait for the end of a resize
  * @net: namespace
  *
- * Waits for a tick only if the work item that moves the flows has not started.
+ * Sleeps for a tick if the work item that moves the flows is idle: not queued yet, or
+ * finished.
  *
  * Context: process, may sleep.
  */

@@ -9,7 +9,8 @@
  * its own address and, if no listener there matches, under the wildcard. So
  * listeners at other addresses of the same port cost it nothing, however many of
  * them an unprivileged user creates. Listeners with the same key differ in device
- * and family only, because a SO_REUSEPORT group has one entry, its head. The
+ * and family only, because a SO_REUSEPORT group has one entry, its head. (A listener
+ * that could not join its group when its device changed has an entry, too.) The
  * kernel's array of the group (sk->sk_reuseport_cb) has all members. When the head
  * closes, another member becomes the head.
  *
@@ -174,9 +175,9 @@ static bool listen_keys_match(const struct sock *sk, const struct sock *other)
 }
 
 /*
- * Does @sk, which shares its port, form a SO_REUSEPORT group with a listener in the table?
- * They must be the same user's. The other may have cleared the option since it has a group:
- * else it could be followed by any number of groups.
+ * Does listener @other belong to the SO_REUSEPORT group of @sk? They must be the same user's.
+ * @other counts even if its option was cleared after it got its group: else a user could add
+ * any number of groups under one key, and each SYN would look at all of them.
  */
 static bool shares_port(const struct sock *sk, const struct xtcp_listener *other)
 {
@@ -264,8 +265,8 @@ static int listener_join(struct xtcp_net *xn, struct sock *sk)
 }
 
 /*
- * Hash by the pointer: even buckets, whatever ports users choose, because readers
- * of /proc pause between buckets.
+ * Hash by the pointer: evenly filled buckets, whatever ports users choose, because
+ * readers of /proc pause between buckets.
  */
 static struct hlist_head *lookup_list(struct xtcp_net *xn, const struct sock *sk)
 {
@@ -356,10 +357,9 @@ static bool listener_stays(struct sock *sk, const struct sock *head)
 }
 
 /*
- * Move @sk to the SO_REUSEPORT group of its new device, also if it has cleared the option since it
- * has a group: else any number of groups could get the same device one after the other, and each
- * SYN would look at all. If it cannot join, it is in the table without a group. It gets the device
- * while no SYN can find it: an entry with the old device would be found by SYNs of that device.
+ * Move @sk to the SO_REUSEPORT group of its new device, even if its option was cleared after it
+ * got its group; see shares_port(). If it cannot join, it is in the table without a group. Its
+ * device is set before it is inserted: else SYNs of the old device would find it.
  */
 static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 {

@@ -23,8 +23,9 @@
  * SO_REUSEADDR is copied: it has the same effect between bound sockets of two
  * stacks as between those of one. A shadow has it while all of its buckets do, so
  * that it follows a socket that sets or clears the option later. A listener shares
- * its port with nobody, so its shadow has no SO_REUSEADDR while it listens. A shadow for a
- * port that was chosen asks the kernel without SO_REUSEADDR, and gets the option when it has the port.
+ * its port with nobody, so its shadow has no SO_REUSEADDR while it listens. For a port that
+ * xtcp chooses itself (bind() to port 0) the kernel is asked without SO_REUSEADDR, and the shadow
+ * gets the option once it has the port.
  * SO_REUSEPORT is not copied, because listeners of two stacks cannot share segments.
  * Shadows do not conflict with each other: port/conflict.c has judged their owners.
  *
@@ -32,8 +33,8 @@
  * none is left when the namespace exits.
  *
  * Context: the lock of the port's chain (port/bucket.c), which guards the shadow
- * and turns softirqs off. The CPU's proxy is ours by a local lock, since with
- * PREEMPT_RT softirqs that are off need not exclude each other. The locks of the
+ * and turns softirqs off. A local lock guards the CPU's proxy: with PREEMPT_RT softirqs that
+ * are off do not exclude other users on this CPU. The locks of the
  * kernel's bind table are taken under both. xtcp_shadow_prepare() and the functions
  * for namespaces: process.
  */
@@ -248,7 +249,7 @@ static void proxy_put(void)
 	local_unlock_nested_bh(&proxies->lock);
 }
 
-/* The locks of the two chains of the kernel's bind table that a shadow is in. */
+/* The two chains of the kernel's bind table that a shadow is in: by port; by address and port. */
 static struct inet_bind_hashbucket *bind_chain(const struct xtcp_shadow *shadow)
 {
 	struct net *net = shadow_net(shadow);
@@ -318,8 +319,8 @@ static bool sock_is_elsewhere(const struct sock *other, const void *arg)
 }
 
 /*
- * The kernel's rules for a socket with the options of a shadow, but other shadows
- * don't count: does @other belong to the kernel's TCP and not share its port?
+ * Does @other conflict with the shadow, by the kernel's rules? Other shadows never do, nor
+ * does a socket of the kernel's TCP that shares its port with it.
  */
 static bool sock_conflicts(const struct sock *other, const void *arg)
 {
@@ -638,7 +639,7 @@ static struct kmem_cache *shadow_cache_create(const char *name, size_t size)
 				 NULL);
 }
 
-/* No more than bind() and its like need: the proxy never is a socket. */
+/* No more than bind() and its like need: nothing else is done with the proxy. */
 static void proxy_init(struct xtcp_proxy *proxy)
 {
 	struct sock *sk = (struct sock *)&proxy->tp;

@@ -12,11 +12,11 @@
  *
  * Each CPU has a wheel with one hrtimer; a socket's entry is in the wheel of the
  * CPU that set its deadline. So a short connection, which ends before any of its
- * deadlines, never programs a timer: the hrtimer is set for the first entry, and
- * new entries expire later.
+ * deadlines, seldom programs a timer: only if the hrtimer is not set for an earlier
+ * expiry.
  *
- * A wheel entry holds a reference to its socket. It is read and changed under the
- * wheel's lock only. The CPU that unlinks it gets the reference: timer_cancel(), or the
+ * A wheel entry holds a reference to its socket. It is changed under the wheel's lock
+ * only; the socket lock's holder may read it without (timers.h). The CPU that unlinks it gets the reference: timer_cancel(), or the
  * hrtimer, which drops it after the deadlines have been handled. An entry that is
  * already linked is moved and keeps the reference. Deadlines are guarded by the
  * socket lock; if the socket has an owner, an expiry becomes deferred work

@@ -12,10 +12,10 @@
  * it is not looked up again. If there is no such socket, the input route cache
  * (net/inroute.c, net/inroute6.c) may have the route.
  *
- * Each packet of the namespace pays for the hook. So it is registered only once a program has
- * connected or listens on the native wire, or a segment without a connection, such as a
- * listener's first SYN, has arrived for a port of the TCP wire; and then for the namespace's
- * lifetime. A work item registers it for a segment.
+ * Each packet of the namespace pays for the hook. So it is registered at the first connect() on
+ * either wire, at the first listen() on the native wire, or, by a work item, when a segment without
+ * a connection (such as a listener's first SYN) arrives for a port of the TCP wire. It stays until
+ * the namespace ends.
  *
  * The segment holds a reference to its socket. xtcp_demux_take() passes it to
  * the caller; else it is released with the segment.

@@ -6,7 +6,7 @@
  * that is answered with a RST): the destination when the segment arrives, and
  * the source when it is answered. The first lookup has the same result for all
  * segments to one local address, so each CPU caches its result. On arrival,
- * routing also checks whether such a source may send from there. The route back
+ * routing also checks whether the source may be behind that device. The route back
  * to the source answers that as well, so the route back is looked up at that
  * time, and cached for the answer.
  *
@@ -292,7 +292,7 @@ void xtcp_inroute_net_add(struct net *net)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || xn->inroute)
 		return;
 	inroute = alloc_percpu_gfp(struct xtcp_inroute, GFP_KERNEL_ACCOUNT);
-	/* Softirqs of other CPUs may read it at once: it is empty, not what was there before. */
+	/* Softirqs of other CPUs may read it at once: it is zeroed before they can see it. */
 	smp_store_release(&xn->inroute, inroute);
 }
 

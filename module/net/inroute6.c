@@ -307,9 +307,9 @@ static bool bit_of(const struct in6_addr *addr, unsigned int i)
 
 /*
  * Descend a table's tree as a lookup of @addr does, and compare the result with
- * @found, or with no route if that is NULL. @bits grows to the number of
- * leading bits of @addr that all addresses with the same result have in common.
- * Returns false if the lookup has considered more than that.
+ * @found, or with no route if that is NULL. @bits grows so that each address
+ * with the same first @bits as @addr has the same result. Returns false if the
+ * result is not @found, or a source prefix may decide.
  */
 static bool inroute6_range_grow(const struct net *net,
 				const struct fib6_table *table,

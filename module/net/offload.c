@@ -17,11 +17,11 @@
  * complete checksums.
  *
  * For the same reason the checksum of a single segment is left to a device
- * (CHECKSUM_PARTIAL) only if the skb has both flags, too: else a device on its
- * way might accept it. That is worth it if no device will segment the skb, and
- * if the payload is long enough that not reading it again pays. A segment that
- * is too long for the flags, as on a loopback device, is left without a
- * checksum there without them.
+ * (CHECKSUM_PARTIAL) only if the skb has both flags, too: without them a device
+ * on its way might try to complete it. That is worth it if no device will segment
+ * the skb, and if the payload is long enough that not reading it again pays. A
+ * segment longer than sk_gso_max_size cannot have the flags. On a loopback device
+ * its checksum is left open without them: nothing can go wrong there.
  *
  * On the TCP wire skbs have the flags of the kernel's TCP: every device knows
  * them, and the stack stands in for a device that can't.
@@ -342,7 +342,10 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 		return ERR_PTR(-EINVAL);
 
 	seq = ntohl(tcp_hdr(skb)->seq);
-	/* The header names the first hop of a source route, the sum its end. */
+	/*
+	 * With a source route the IP header has the next hop's address, and the checksum the last
+	 * one's: take the sum that the sender has stored in the TCP header.
+	 */
 	rest = csum_sub(csum_unfold(skb->ip_summed == CHECKSUM_PARTIAL ?
 				    tcp_hdr(skb)->check : pseudo_sum(skb, skb->len)),
 			(__force __wsum)htonl(skb->len));

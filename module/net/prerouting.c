@@ -10,7 +10,7 @@
  * local, and all packets if policy rules may route them elsewhere.
  *
  * Each packet of the namespace pays for the hooks. So they are registered when
- * a listener of the namespace first drops more than a few SYNs, and stay until
+ * the namespace's listeners first drop more than 64 SYNs in a second, and stay until
  * the namespace ends: nf_unregister_net_hook() drops the packets of all queues
  * to user space (NFQUEUE) in the namespace, and the sender of a flood decides
  * when it begins and ends. Between floods the hooks read one flag

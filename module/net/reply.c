@@ -44,8 +44,8 @@ static __always_inline bool spare_may_be_recycled(struct sk_buff *skb,
  * Recycle a received skb: reset it to the state that alloc_skb() returns. That
  * drops its device, route, conntrack entry, security path, time stamp and socket; and all that
  * a clone would have a copy of: marks, the hash, what tc and a sender on this host have noted in
- * it. The header group has the fields of each kernel; the CPU that frees it is the only one to
- * be kept.
+ * it. skb->headers is cleared as a whole, whatever fields this kernel has in it, but for alloc_cpu,
+ * which tells where to free the skb.
  */
 static __always_inline void spare_reset(struct sk_buff *skb)
 {

@@ -4,7 +4,7 @@
  *
  * The record of a connection is allocated at the first event and hangs from its socket.
  * It keeps the last XTCP_RECORDER_ROWS events that change the state or are rare:
- * timeouts, RSTs, ICMP errors, segments that the checks refuse. Payload and plain ACKs
+ * timeouts (but of delayed ACKs), RSTs, ICMP errors, segments that the checks refuse. Payload and plain ACKs
  * are no rows. An event that repeats in a state counts in its row, so that a few invalid
  * segments, over and over, do not push out the rest.
  *
@@ -499,8 +499,8 @@ void xtcp_recorder_net_exit(struct net *net)
 }
 
 /*
- * With a constructor the allocator does not clear each object. Nothing is shown of a
- * record but what it has been given.
+ * A cache with a constructor is exempt from init_on_alloc, which would clear each new
+ * record. That is safe: only fields that were written are shown.
  */
 static void record_construct(void *object)
 {

@@ -19,11 +19,11 @@
 #include "netns.h"
 #include "tcb.h"
 
-/* Which form of the option to ask a server in that has never answered; as in Linux. */
+/* Form of the option with which to ask a server for a cookie that has given none; as in Linux. */
 enum form {
 	FORM_RFC,	/* kind 34 */
-	FORM_EXP,	/* not answered: the experimental one, once */
-	FORM_RFC_AGAIN,	/* nor was that */
+	FORM_EXP,	/* kind 34 got no answer: the experimental option, once */
+	FORM_RFC_AGAIN,	/* no answer either: kind 34 from now on */
 };
 
 static spinlock_t *lock_of(const struct sock *sk)

@@ -54,11 +54,11 @@ static struct xtcp_gate *gate_of(struct net *net)
 }
 
 /*
- * A limit of all connections together tells an attacker how many events others have caused,
- * and so whether a 4-tuple that he has guessed is in use, if he can count what is left
- * (CVE-2016-5696). So up to a quarter of it is missing in each second. That makes it slower,
- * not impossible: he needs a quarter of the limit for each guess. Of a limit below 4 nothing
- * is missing.
+ * A limit that all connections share is a side channel (CVE-2016-5696): an attacker who can
+ * count what is left of it learns how many events others have caused, and so whether a guessed
+ * 4-tuple is in use. So a random part of it, up to a quarter, is withheld in each second. That
+ * makes the attack slower, not impossible: each guess costs a quarter of the limit. Below 4
+ * nothing is withheld.
  */
 static int quota_of(const struct xtcp_quota *quota, int limit)
 {
@@ -296,7 +296,7 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
  * @net: namespace
  *
  * Context: RCU read-side section.
- * Return: true during a flood and for two to three seconds after it.
+ * Return: true during a flood and for one to three seconds after it.
  */
 bool xtcp_gate_drops_early(struct net *net)
 {

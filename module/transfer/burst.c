@@ -37,8 +37,8 @@
 /*
  * Segments that the route's device takes in one skb. Data with an urgent
  * pointer is not segmented, because the pointer is relative to each segment's
- * number; nor is a segment with CWR in Accurate ECN. If IP divides each segment, a queue
- * may refuse some of an skb's: the result of sending is an error, although others have left.
+ * number; nor is a segment with CWR in Accurate ECN. If IP fragments each segment, a queue may
+ * drop some segments of an skb and pass others: sending returns an error, although a part has left.
  */
 static u32 device_segs(const struct sock *sk)
 {
@@ -118,7 +118,10 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 window;
 
-	/* Nothing can be added to it. As in Linux the last one must not fill the windows. */
+	/*
+	 * Nothing more will be put into @skb, and the windows allow all of it. As in Linux they must
+	 * allow even more than the last skb of the queue.
+	 */
 	if (limit >= skb->len && !skb_queue_is_last(&sk->sk_write_queue, skb))
 		return true;
 	if (limit > skb->len && ((xtcp_cb(skb)->marks & XTCP_MARK_EOR) ||

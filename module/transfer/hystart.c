@@ -18,8 +18,8 @@
  * Linux there is no such limit: many receivers acknowledge dozens of segments
  * at once, and an ACK never opens the window by more than one window.
  *
- * Only in the first slow start of a connection (4.3): later ones have a
- * threshold.
+ * Only while ssthresh is unlimited (4.3): in the first slow start, and again if
+ * the reduction that ended it is undone.
  *
  * Context: socket lock.
  */

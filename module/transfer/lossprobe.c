@@ -94,7 +94,7 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	if (!xs->in_flight || !xs->sack_ok || !nothing_is_missing(xs) ||
 	    !lossprobe_is_on(knobs))
 		return false;
-	/* Of the last segment, which fq may hold. */
+	/* The PTO counts from the departure of the last segment, which fq may hold. */
 	probe_ns = pto_ns(xs, knobs) + xtcp_pacing_departure(sk, now_ns) - now_ns;
 	rto_ns = from_now ? xtcp_retransmit_after_ns(sk, now_ns) :
 			    xtcp_retransmit_left_ns(sk, now_ns);
@@ -134,8 +134,8 @@ static bool probe_send(struct sock *sk)
 		return false;
 	newest = xtcp_sendq_newest(sk);
 	/*
-	 * The peer has it. Besides, run_end of its run depends on the time of
-	 * sending.
+	 * The peer has it. Besides, a SACKed segment has run_end in place of its time of
+	 * sending, which a retransmission would overwrite.
 	 */
 	if (xtcp_cb(newest)->marks & XTCP_MARK_SACKED)
 		return false;
@@ -152,7 +152,7 @@ static bool probe_send(struct sock *sk)
  * xtcp_lossprobe_timeout - the probe's timer has expired
  * @sk: the socket, locked; softirq or release_cb
  *
- * If a SACK block has shown a loss since then, no probe is sent and the timeout
+ * If a SACK block has shown a loss since it was set, no probe is sent and the timeout
  * follows.
  */
 void xtcp_lossprobe_timeout(struct sock *sk)

@@ -12,8 +12,9 @@
  * from segment to segment, which needs three timestamps per segment.
  *
  * Times are counted in units of 2^20 ns (Linux: clock ticks), a round trip in
- * 2^10 ns, which needs no division. A limited sender tries again within 2^29 of
- * the former units, because XTCP_RTO_MAX_US is less. Most fields share their
+ * 2^10 ns, which needs no division. xs->measured.since has 29 bits of the former
+ * units. That suffices: a limited sender tries again within XTCP_RTO_MAX_US, which
+ * is less. Most fields share their
  * memory with the accept queue's link and the cookie; nothing is measured while
  * either is in use.
  *

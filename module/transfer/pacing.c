@@ -3,12 +3,12 @@
  * pacing.c - how fast segments are sent
  *
  * A window sent in one burst needs a queue of that size somewhere on the path.
- * So the socket has a rate: a little more than a window per round trip, by
- * xtcp_pacing_ss_ratio in slow start, where the window doubles, and by
- * xtcp_pacing_ca_ratio later; at most SO_MAX_PACING_RATE. The qdisc fq spaces
- * segments by it, and burst.c sizes skbs by it. If the user sets a rate and
- * there is no fq, xtcp spaces them itself: each burst is due when the time of
- * the one before is over.
+ * So the socket has a rate: xtcp_pacing_ss_ratio percent of a window per round
+ * trip while cwnd is below half of ssthresh, xtcp_pacing_ca_ratio percent later;
+ * at most SO_MAX_PACING_RATE. The qdisc fq spaces segments by it, and burst.c
+ * sizes skbs by it. If the user sets a rate or the congestion control paces, and
+ * there is no fq, xtcp spaces the bursts itself: each is due when the time of the
+ * one before is over.
  *
  * Context: socket lock; process or softirq.
  */
@@ -35,8 +35,9 @@
 
 /*
  * Times in microseconds have 32 bits and wrap in 71 minutes. A burst takes a
- * minute at most (BURST_MAX_US), the bursts that fq holds a few. A due time
- * this much older than the last sending is meaningless.
+ * minute at most (BURST_MAX_US), and fq holds bursts for 9 s at most
+ * (FQ_AHEAD_MAX_US). A due time that is 10 min older than the last sending is
+ * meaningless.
  */
 #define BURST_MAX_US	(60 * USEC_PER_SEC)
 #define DUE_MAX_NS	(10ULL * 60 * NSEC_PER_SEC)
@@ -48,9 +49,9 @@
 #define FQ_AHEAD_MAX_US	((u32)(9 * USEC_PER_SEC))
 
 /*
- * Delay of the timer that is made up for; microseconds. A burst that is later still, because
- * the program had nothing to send or the window no room, takes half of its own time at most,
- * as in Linux.
+ * If a burst is late by at most this many microseconds (the timer's delay), the next one is
+ * earlier by all of it. If it is later, because the program had no data or the window no room,
+ * the next one is earlier by half of the burst's own duration at most, as in Linux.
  */
 #define CREDIT_US	2000U
 

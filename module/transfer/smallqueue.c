@@ -4,8 +4,9 @@
  *
  * A window of segments in the queue of a slow device is latency for all others,
  * and hides from the connection that it sends too fast. So a socket stops when
- * xtcp_limit_output_bytes of its skbs, or what its pacing sends in a
- * millisecond, have not left the host, and continues when one of them is freed.
+ * as much as its pacing rate sends in a millisecond (if nothing paces it, at most
+ * xtcp_limit_output_bytes) has not left the host, and continues when an skb of it
+ * is freed.
  * In the same way short writes are held back while something of the socket has
  * not left, so that the next one can be put into the same segment
  * (xtcp_autocorking). Lost segments are sent again up to twice that limit, and
@@ -67,7 +68,7 @@ static u32 smallqueue_bytes(const struct sock *sk)
 	return refcount_read(&sk->sk_wmem_alloc) - 1;
 }
 
-/* Stop, unless less than @limit is left by now. Returns true if stopped. */
+/* Stop, unless @limit or less is left by now. Returns true if stopped. */
 static bool smallqueue_stop(struct sock *sk, u32 limit)
 {
 	set_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred);
