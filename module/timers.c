@@ -16,9 +16,10 @@
  * expiry.
  *
  * A wheel entry holds a reference to its socket. It is changed under the wheel's lock
- * only; the socket lock's holder may read it without (timers.h). The CPU that unlinks it gets the reference: timer_cancel(), or the
- * hrtimer, which drops it after the deadlines have been handled. An entry that is
- * already linked is moved and keeps the reference. Deadlines are guarded by the
+ * only; the socket lock's holder may read it without (timers.h). The CPU that unlinks
+ * it gets the reference: timer_cancel(), or the hrtimer, which drops it after the
+ * deadlines have been handled. An entry that is already linked is moved and keeps the
+ * reference. Deadlines are guarded by the
  * socket lock; if the socket has an owner, an expiry becomes deferred work
  * (XTCP_DEFER_TIMERS), which release_sock() does.
  *

@@ -95,9 +95,24 @@ static void read_options(void)
 __attribute__((constructor))
 static void look_up(void)
 {
-#define LOOK_UP(name) (void)NEXT(name);
-	XTCP_PRELOAD_WRAPPED(LOOK_UP)
-#undef LOOK_UP
+	NEXT(bind);
+	NEXT(connect);
+	NEXT(epoll_ctl);
+	NEXT(execve);
+	NEXT(execvpe);
+	NEXT(fexecve);
+	NEXT(getsockopt);
+	NEXT(listen);
+	NEXT(posix_spawn);
+	NEXT(posix_spawnp);
+	NEXT(send);
+	NEXT(sendmmsg);
+	NEXT(sendmsg);
+	NEXT(sendto);
+	NEXT(setsockopt);
+	NEXT(socket);
+	NEXT(write);
+	NEXT(writev);
 	read_options();
 }
 

@@ -13,13 +13,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The wrapped functions that call one of the C library's. */
-#define XTCP_PRELOAD_WRAPPED(X)						\
-	X(bind) X(connect) X(epoll_ctl) X(execve) X(execvpe) X(fexecve)	\
-	X(getsockopt) X(listen) X(posix_spawn) X(posix_spawnp) X(send)	\
-	X(sendmmsg) X(sendmsg) X(sendto) X(setsockopt) X(socket)	\
-	X(write) X(writev)
-
 /**
  * struct xtcp_preload_next - the functions that calls would reach without this library
  *
@@ -30,9 +23,24 @@
  * value.
  */
 struct xtcp_preload_next {
-#define XTCP_PRELOAD_POINTER(name) __typeof__(&name) _Atomic name;
-	XTCP_PRELOAD_WRAPPED(XTCP_PRELOAD_POINTER)
-#undef XTCP_PRELOAD_POINTER
+	__typeof__(&bind) _Atomic bind;
+	__typeof__(&connect) _Atomic connect;
+	__typeof__(&epoll_ctl) _Atomic epoll_ctl;
+	__typeof__(&execve) _Atomic execve;
+	__typeof__(&execvpe) _Atomic execvpe;
+	__typeof__(&fexecve) _Atomic fexecve;
+	__typeof__(&getsockopt) _Atomic getsockopt;
+	__typeof__(&listen) _Atomic listen;
+	__typeof__(&posix_spawn) _Atomic posix_spawn;
+	__typeof__(&posix_spawnp) _Atomic posix_spawnp;
+	__typeof__(&send) _Atomic send;
+	__typeof__(&sendmmsg) _Atomic sendmmsg;
+	__typeof__(&sendmsg) _Atomic sendmsg;
+	__typeof__(&sendto) _Atomic sendto;
+	__typeof__(&setsockopt) _Atomic setsockopt;
+	__typeof__(&socket) _Atomic socket;
+	__typeof__(&write) _Atomic write;
+	__typeof__(&writev) _Atomic writev;
 };
 
 extern struct xtcp_preload_next xtcp_preload_next;

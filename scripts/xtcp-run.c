@@ -60,7 +60,7 @@ static const char usage_text[] =
 "  -v, --verbose          print a line to stderr for each xtcp socket\n"
 "      --library          print the path of the library\n";
 
-/* Names that it prints may come from a file of another user: no byte of them controls the terminal. */
+/* What it prints may come from a file of another user: no byte of it controls the terminal. */
 __attribute__((format(printf, 1, 2)))
 static void complain(const char *fmt, ...)
 {
@@ -76,7 +76,7 @@ static void complain(const char *fmt, ...)
 	for (int i = 0; i < len; i++) {
 		unsigned char c = line[i], before = i ? line[i - 1] : 0;
 
-		/* The controls from 0x80 on are a byte, or two in UTF-8, of which 0xc2 is the first. */
+		/* Controls from 0x80 on are one byte, or two in UTF-8: the first is 0xc2. */
 		if (c < ' ' || (c >= 0x7f && c < 0xa0 && (before < 0x80 || before == 0xc2)))
 			line[i] = '?';
 	}

@@ -119,8 +119,8 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
 	u64 window;
 
 	/*
-	 * Nothing more will be put into @skb, and the windows allow all of it. As in Linux they must
-	 * allow even more than the last skb of the queue.
+	 * Nothing more will be put into @skb, and the windows allow all of it. As in Linux they
+	 * must allow even more than the last skb of the queue.
 	 */
 	if (limit >= skb->len && !skb_queue_is_last(&sk->sk_write_queue, skb))
 		return true;

@@ -14,7 +14,7 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes);
 void xtcp_pacing_update(struct sock *sk);
 void xtcp_pacing_timeout(struct sock *sk);
 
-/* True if xtcp paces: SO_MAX_PACING_RATE or the congestion control asks for it, and no qdisc does. */
+/* True if xtcp paces: a set rate or the congestion control asks for it, and no qdisc does it. */
 static inline bool xtcp_pacing_is_ours(const struct sock *sk)
 {
 	return unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_NEEDED);

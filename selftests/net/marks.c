@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <stdlib.h>
 
 #define MARK 7
@@ -225,8 +226,6 @@ TEST_F(marks, knob_fwmark_reflect)
 }
 
 #define CLASS 7
-
-unsigned int if_nametoindex(const char *name);
 
 /*
  * A filter for a packet socket: packets of this type (PACKET_*) with that class of tc. It takes no

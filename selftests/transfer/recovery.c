@@ -445,7 +445,7 @@ static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int by
 	peer_fail(WHERE(_metadata), c->peer, "only %d bytes are in flight", flight_bytes(c));
 }
 
-/* Segments that have arrived need less memory: the writer is told of it while the oldest is missing. */
+/* Segments that have arrived need less memory. The writer is told, though the oldest is missing. */
 TEST_F(recovery, sacked_segments_make_room_for_the_writer)
 {
 	struct epoll_event woken = { .events = EPOLLOUT | EPOLLET };
