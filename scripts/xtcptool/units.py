@@ -125,21 +125,24 @@ class Units:
 
     def programs(self, name):
         """Those that the unit @name starts. An empty ExecStart= takes back those before it."""
-        found, roots = [], {}
+        found = []
         for key, value in self.settings(name):
             if key == "ExecStart":
                 found = [*found, first_word(value)] if value else []
-            else:
-                roots[key] = value
-        for key in (key for key, value in roots.items() if value not in ("", "/")):
-            raise Failure(f"{name} has a root of its own ({key}=), and the library is not there")
         return found
+
+    def check_root(self, name):
+        """Complains of a unit with a root of its own: the library is not there. The last setting counts."""
+        for key, value in dict(self.settings(name)).items():
+            if key != "ExecStart" and value not in ("", "/"):
+                raise Failure(f"{name} has a root of its own ({key}=), and the library is not there")
 
     def check_program(self, name, path):
         """Complains of a program into which the library @path can't be preloaded: it would use the kernel's TCP."""
         library = self.followed(path)
         if not os.path.isfile(library):
             raise Failure(f"{path}: no such library below {self.root}: install xtcp's tools there first")
+        self.check_root(name)
         programs = self.programs(name)
         if programs and all(os.path.basename(program) == "true" for program in programs):
             raise Failure(f"{name} starts no program: enable the unit that does (of Debian's postgresql that is "

@@ -374,6 +374,17 @@ TEST_F(vrf, resets_leave_by_the_device_that_is_bound)
 	second_close(&s);
 }
 
+/* A device with our end's address, for connect_by(). */
+static void device_new(struct __test_metadata *_metadata, struct peer *p, int device)
+{
+	char name[IFNAMSIZ];
+
+	snprintf(name, sizeof(name), "dev%d", device);
+	dummy_new(WHERE(_metadata), name);
+	link_up(WHERE(_metadata), name);
+	address_add(WHERE(_metadata), name, &p->kernel, p->family == AF_INET6 ? 64 : 24);
+}
+
 /* connect() from the same port by way of a device of its own. Return: 0 or the errno. */
 static int connect_by(struct __test_metadata *_metadata, struct peer *p, int device, int *fd)
 {
@@ -398,15 +409,8 @@ TEST_F(vrf, connections_that_differ_by_their_device_only)
 	struct peer *p = &self->peer;
 	int fd[DEVICES], more;
 
-	for (int i = 0; i < DEVICES; i++) {
-		char name[IFNAMSIZ];
-
-		snprintf(name, sizeof(name), "dev%d", i);
-		dummy_new(WHERE(_metadata), name);
-		link_up(WHERE(_metadata), name);
-		address_add(WHERE(_metadata), name, &p->kernel,
-			    p->family == AF_INET6 ? 64 : 24);
-	}
+	for (int i = 0; i < DEVICES; i++)
+		device_new(_metadata, p, i);
 	for (int i = 0; i < DEVICES; i++)
 		ASSERT_EQ(i < limit ? 0 : EADDRNOTAVAIL, connect_by(_metadata, p, i, &fd[i]));
 	for (int i = 0; i < 100; i++) {
@@ -442,13 +446,7 @@ TEST_F(vrf, a_record_among_connections_that_differ_by_their_device)
 	conn_to_state(p, &c, ST_TIME_WAIT, .active = true, .prepare = prepare_on_tun0,
 		      .kport = 7777, .pport = 80, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
 	for (int i = 0; i < 3; i++) {
-		char name[IFNAMSIZ];
-
-		snprintf(name, sizeof(name), "dev%d", i);
-		dummy_new(WHERE(_metadata), name);
-		link_up(WHERE(_metadata), name);
-		address_add(WHERE(_metadata), name, &p->kernel,
-			    p->family == AF_INET6 ? 64 : 24);
+		device_new(_metadata, p, i);
 		ASSERT_EQ(0, connect_by(_metadata, p, i, &fd[i]));
 	}
 	sleep_ms(2000);
