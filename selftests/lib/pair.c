@@ -78,6 +78,9 @@ void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *set
 		netns_enter(at, pr->ns[s]);
 		link_await(at, device[s]);
 	}
+	/* The other port alone makes the bridge ready, and the first frame would be lost. */
+	if (context_of_run(at) == CONTEXT_BRIDGE)
+		link_await(at, "port0");
 }
 
 void pair_close_at(struct where at, struct pair *pr)
