@@ -329,6 +329,76 @@ TEST_F_TIMEOUT(faults, send, 36000)
 	EXPECT_FAULTS("send()", 4);
 }
 
+/* A call of another process, which waits while this one is the peer. */
+struct waiting_call {
+	ssize_t result;
+	int error;
+	bool more;
+};
+
+/*
+ * connect() and a write in one call, which waits until it has written all. Payload that found
+ * no room beside the SYN is sent behind it.
+ */
+TEST_F_TIMEOUT(faults, fast_open, 36000)
+{
+	struct peer *p = &self->peer;
+	struct waiting_call *call = mmap(NULL, sizeof(*call), PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	static uint8_t text[TEXT_LEN];
+	int silent = 0, plain = 0;
+
+	ASSERT_NE(MAP_FAILED, call);
+	/* Client, and no cookie is needed. */
+	ASSERT_EQ(0, knob_set("fastopen", 1 | 4));
+	pattern_fill(text, sizeof(text), 0);
+	EACH_FAULT(n, more) {
+		struct conn c = { .peer = p, .lfd = -1, .peer_addr = p->addr, .pport = 40000 + n,
+				  .peer_iss = 99, .peer_nxt = 100, .wnd = 65535 };
+		const struct segment *syn;
+		struct sockaddr_storage sa;
+		socklen_t len = ipaddr_sockaddr(&c.peer_addr, c.pport, &sa);
+		int arrived = 0;
+		pid_t pid;
+
+		p->trace_n = 0;
+		c.fd = stream_socket(p->family);
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			fail_nth = -1;
+			faults_arm(n);
+			call->result = sendto(c.fd, text, sizeof(text), MSG_FASTOPEN | MSG_NOSIGNAL,
+					      (struct sockaddr *)&sa, len);
+			call->error = errno;
+			call->more = faults_disarm();
+			_exit(0);
+		}
+		syn = await(p, SYN, 1100);
+		if (syn) {
+			plain += !syn->len;
+			EXPECT_EQ(-1, pattern_check(syn->data, syn->len, 0));
+			conn_learn(&c, syn);
+			peer_send(p, .flags = SYN | ACK, .seq = 99, .ack = syn->seq + 1,
+				  .sport = c.pport, .dport = c.kport);
+			arrived = collect(_metadata, &c, sizeof(text));
+		}
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		more = call->more;
+		ASSERT_TRUE(call->result > 0 || no_memory(call->error))
+			TH_LOG("%s", strerror(call->error));
+		/* What it took, if anything, has arrived. */
+		EXPECT_EQ(call->result > 0 ? call->result : 0, arrived) TH_LOG("allocation %d", n);
+		silent += !syn;
+		over(p, &c);
+	}
+	EXPECT_FAULTS("sendto() with MSG_FASTOPEN", 4);
+	EXPECT_LT(0, silent);
+	/* Two copies of the payload, and the SYN behind which it is in flight. */
+	EXPECT_LT(1, plain);
+	munmap(call, sizeof(*call));
+}
+
 /* One ACK lets the next segments out, another one causes retransmissions. */
 TEST_F_TIMEOUT(faults, acks, 36000)
 {
@@ -798,6 +868,33 @@ TEST_F_TIMEOUT(faults, namespace, 600)
 	EXPECT_FAULTS("unshare(CLONE_NEWNET)", 8);
 	EXPECT_TRUE(knob_exists("syncookies"));
 	EXPECT_EQ(0, socket_listen(socket_new(-1), 1));
+}
+
+/*
+ * A namespace gets its tables with its first socket; the next one tries again. Each failure in
+ * ten namespaces: kmemleak overlooks what a forgotten word of some stack points to, most of the
+ * time.
+ */
+TEST_F_TIMEOUT(faults, first_socket_of_a_namespace, 600)
+{
+	int fd, failed = 0;
+
+	EACH_FAULT(n, more) {
+		for (int i = 0; i < 10; i++) {
+			ASSERT_EQ(0, unshare(CLONE_NEWNET));
+			faults_arm(n);
+			fd = stream_socket(AF_INET);
+			more = faults_disarm();
+			failed += fd < 0 && errno == ENOMEM;
+			close_or_no_inode(_metadata, fd);
+			fd = socket_new(-1);
+			EXPECT_EQ(0, socket_listen(fd, 1));
+			close(fd);
+		}
+	}
+	/* Those of ports, listeners and the socket; for the flows rhashtable repeats one. */
+	EXPECT_LE(30, failed);
+	EXPECT_FAULTS("the first socket()", 8);
 }
 
 /*
