@@ -509,8 +509,9 @@ static void timewait_take_timestamp(struct xtcp_timewait *tw, const struct xtcp_
 	tw->ts_recent_s = xtcp_now_s();
 }
 
-/* Acknowledge all up to RCV.NXT once more. */
-static void timewait_send_ack(struct net *net, struct xtcp_timewait *tw)
+/* Acknowledge all up to RCV.NXT once more, in answer to @skb. */
+static void timewait_send_ack(struct net *net, struct xtcp_timewait *tw,
+			      const struct sk_buff *skb)
 {
 	struct xtcp_bare bare = {
 		.seq	= tw->snd_nxt,
@@ -531,6 +532,7 @@ static void timewait_send_ack(struct net *net, struct xtcp_timewait *tw)
 	};
 
 	xtcp_key_from_flow(&reply.key, &tw->flow);
+	xtcp_reply_reflect_mark(net, &reply, skb);
 	xtcp_reply_send(net, &reply, &bare);
 }
 
@@ -538,15 +540,16 @@ static void timewait_send_ack(struct net *net, struct xtcp_timewait *tw)
  * xtcp_timewait_answer - send an ACK, subject to the rate limit
  * @net: namespace
  * @tw: record, referenced by the caller
- * @seg: parsed header of the segment that is answered
+ * @skb: the segment that is answered
+ * @seg: its parsed header
  *
  * Context: softirq.
  */
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
-			  const struct xtcp_seg *seg)
+			  const struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, seg))
-		timewait_send_ack(net, tw);
+		timewait_send_ack(net, tw, skb);
 	else if (tw->flow.state == XTCP_TIME_WAIT)
 		XTCP_INC(net, ACK_SKIPPED_TIME_WAIT);
 	else
@@ -558,12 +561,12 @@ void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
  * true if it was one.
  */
 static bool timewait_answer_ack_above(struct net *net, struct xtcp_timewait *tw,
-				      const struct xtcp_seg *seg)
+				      const struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	if (!seq_after(seg->ack, tw->snd_nxt))
 		return false;
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK_ABOVE);
-	xtcp_timewait_answer(net, tw, seg);
+	xtcp_timewait_answer(net, tw, skb, seg);
 	return true;
 }
 
@@ -608,7 +611,7 @@ static void timewait_reset(struct net *net, struct xtcp_timewait *tw)
 
 /* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
 static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
-			   const struct xtcp_seg *seg)
+			   const struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	if (seg->seq == tw->rcv_nxt) {
 		timewait_reset(net, tw);
@@ -616,11 +619,11 @@ static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
 	}
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
 	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
-		timewait_send_ack(net, tw);
+		timewait_send_ack(net, tw, skb);
 }
 
 static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
-			   const struct xtcp_seg *seg)
+			   const struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	tw->rcv_nxt = seg->end;
 	timewait_take_timestamp(tw, seg);
@@ -628,13 +631,13 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 		return;	/* another CPU has just ended it */
 	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
-		timewait_send_ack(net, tw);
+		timewait_send_ack(net, tw, skb);
 		if (xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TOKEN))
 			XTCP_INC(net, TOKEN_TW);
 		return;
 	}
 	timewait_restart(net, tw);
-	timewait_send_ack(net, tw);
+	timewait_send_ack(net, tw, skb);
 }
 
 /* RFC 9293 3.10.7.4 in FIN-WAIT-2 of an orphan. */
@@ -653,19 +656,19 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 				     rst ? XTCP_EV_RCV_RST_OUTSIDE :
 					   XTCP_EV_RCV_OUTSIDE);
 		if (!rst)
-			xtcp_timewait_answer(net, tw, seg);
+			xtcp_timewait_answer(net, tw, skb, seg);
 	} else if (seg->flags & XTCP_RST) {
-		fin_wait_2_rst(net, tw, seg);
+		fin_wait_2_rst(net, tw, skb, seg);
 	} else if ((seg->flags & XTCP_SYN) && !seq_before(seg->seq, tw->rcv_nxt)) {
 		fin_wait_2_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
-	} else if (timewait_answer_ack_above(net, tw, seg)) {
+	} else if (timewait_answer_ack_above(net, tw, skb, seg)) {
 		return;
 	} else if (!seq_after(seg->end, tw->rcv_nxt) || seg->end == seg->seq) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK);
 	} else if (fin && seg->end == seq_add(tw->rcv_nxt, 1)) {
-		fin_wait_2_fin(net, tw, seg);
+		fin_wait_2_fin(net, tw, skb, seg);
 	} else {
 		fin_wait_2_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_TEXT_CLOSED);
 	}
@@ -725,7 +728,7 @@ static void time_wait_rst(struct net *net, struct xtcp_timewait *tw)
 
 /* RFC 9293 3.10.7.4 in TIME-WAIT, except for a SYN of a new incarnation. */
 static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
-			  const struct xtcp_seg *seg)
+			  const struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	bool old_timestamp = timewait_paws_rejects(tw, seg);
 
@@ -736,7 +739,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 	}
 	if (!old_timestamp &&
 	    (seg->flags & (XTCP_RST | XTCP_SYN | XTCP_ACK)) == XTCP_ACK &&
-	    timewait_answer_ack_above(net, tw, seg))
+	    timewait_answer_ack_above(net, tw, skb, seg))
 		return;
 	if (!old_timestamp && timewait_is_in_sequence(tw, seg)) {
 		if (seg->flags & XTCP_RST) {
@@ -755,7 +758,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 		return;
 	if (old_timestamp || (seg->flags & XTCP_ACK))
 		timewait_restart(net, tw);
-	xtcp_timewait_answer(net, tw, seg);
+	xtcp_timewait_answer(net, tw, skb, seg);
 }
 
 /**
@@ -779,7 +782,7 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		return false;
 	}
 	if (!timewait_syn_is_new(net, tw, seg)) {
-		time_wait_rcv(net, tw, seg);
+		time_wait_rcv(net, tw, skb, seg);
 		return false;
 	}
 	return true;

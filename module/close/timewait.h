@@ -84,7 +84,7 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		       const struct xtcp_seg *seg);
 void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw);
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
-			  const struct xtcp_seg *seg);
+			  const struct sk_buff *skb, const struct xtcp_seg *seg);
 void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
 			     enum xtcp_event event);
 void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk);

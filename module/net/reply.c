@@ -254,3 +254,21 @@ void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 	if (!reply->oif && netif_index_is_l3_master(net, skb->skb_iif))
 		reply->oif = skb->skb_iif;
 }
+
+/**
+ * xtcp_reply_reflect_mark - give a record's answer the fwmark of the segment it answers
+ * @net: network namespace
+ * @reply: with key and the record's own fwmark
+ * @skb: the segment
+ *
+ * Does nothing unless fwmark_reflect of the family says so and the segment has a fwmark.
+ *
+ * Context: any.
+ */
+void xtcp_reply_reflect_mark(const struct net *net, struct xtcp_reply *reply,
+			     const struct sk_buff *skb)
+{
+	const struct xtcp_family *af = xtcp_family_get(reply->key.family);
+
+	reply->mark = af->packet->reply_mark(net, skb->mark) ?: reply->mark;
+}

@@ -90,6 +90,8 @@ int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 		     const struct sk_buff *skb, const struct xtcp_key *key,
 		     const struct xtcp_origin *origin);
+void xtcp_reply_reflect_mark(const struct net *net, struct xtcp_reply *reply,
+			     const struct sk_buff *skb);
 struct xtcp_origin xtcp_origin_of(const struct sock *sk);
 
 /* The socket that forms the IP header, or NULL. */

@@ -196,12 +196,13 @@ void xtcp_synack_resend(struct xtcp_halfopen *ho)
 /**
  * xtcp_synack_send_ack - answer an unexpected segment with an ACK of the SYN
  * @ho: record
+ * @skb: the segment; as in Linux, the answer has its DSCP
  *
  * RFC 9293 3.10.7.4, first check.
  *
  * Context: softirq, RCU read-side section.
  */
-void xtcp_synack_send_ack(const struct xtcp_halfopen *ho)
+void xtcp_synack_send_ack(const struct xtcp_halfopen *ho, const struct sk_buff *skb)
 {
 	struct xtcp_bare bare = {
 		.seq	= seq_add(ho->iss, 1),
@@ -209,6 +210,7 @@ void xtcp_synack_send_ack(const struct xtcp_halfopen *ho)
 		.wnd	= ho->rcv_wnd >> (ho->wscale_ok ? ho->rcv_wscale : 0),
 		.flags	= XTCP_ACK,
 	};
+	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_reply reply;
 
 	/* The first value of an ACE field, 5: no marks. */
@@ -218,5 +220,7 @@ void xtcp_synack_send_ack(const struct xtcp_halfopen *ho)
 	}
 	fill_ts(ho, &bare.opt, xtcp_now_ns());
 	xtcp_synack_reply(ho, &reply);
-	xtcp_reply_send(sock_net(ho->ls->sk), &reply, &bare);
+	reply.tos = xtcp_family_get(ho->flow.family)->packet->dscp(skb);
+	xtcp_reply_reflect_mark(net, &reply, skb);
+	xtcp_reply_send(net, &reply, &bare);
 }

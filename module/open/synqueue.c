@@ -726,8 +726,8 @@ static bool halfopen_may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg 
 	return xtcp_oow_may_answer(sock_net(ho->ls->sk), &ho->answered_ms, seg);
 }
 
-static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
-				    bool old_timestamp)
+static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+				    const struct xtcp_seg *seg, bool old_timestamp)
 {
 	struct net *net = sock_net(ho->ls->sk);
 	bool rst = seg->flags & XTCP_RST;
@@ -739,13 +739,14 @@ static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_
 	if (rst)
 		return;
 	if (halfopen_may_answer(ho, seg))
-		xtcp_synack_send_ack(ho);
+		xtcp_synack_send_ack(ho, skb);
 	else
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 }
 
 /* Returns false if another CPU has promoted or dropped the record: the RST is not for it. */
-static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			     const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
 
@@ -758,7 +759,7 @@ static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *se
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
 	if (xtcp_oow_may_challenge(net, &ho->answered_ms))
-		xtcp_synack_send_ack(ho);
+		xtcp_synack_send_ack(ho, skb);
 	return true;
 }
 
@@ -904,13 +905,13 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	}
 	old_timestamp = halfopen_paws_rejects(ho, seg);
 	if (old_timestamp || !halfopen_in_window(ho, seg)) {
-		halfopen_answer_outside(ho, seg, old_timestamp);
+		halfopen_answer_outside(ho, skb, seg, old_timestamp);
 		why = old_timestamp ? SKB_DROP_REASON_TCP_RFC7323_PAWS :
 				      SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
 		goto done;
 	}
 	if (seg->flags & XTCP_RST) {
-		if (!halfopen_rcv_rst(ho, seg))
+		if (!halfopen_rcv_rst(ho, skb, seg))
 			return XTCP_CHILD_STOLEN;
 		why = SKB_DROP_REASON_TCP_RESET;
 		goto done;

@@ -225,6 +225,48 @@ TEST_F(marks, knob_fwmark_reflect)
 	EXPECT_EQ(2, counted(_metadata, "left"));
 }
 
+/* One more answer to @c's connection left, and it had the segment's fwmark, 11. */
+static void expect_reflected(struct __test_metadata *_metadata, struct conn *c, long long before)
+{
+	conn_expect(c, .flags = ACK, .within_ms = 2);
+	EXPECT_EQ(before + 1, counted(_metadata, "eleven"));
+}
+
+/* Also of a connection that is a record only: TIME-WAIT, FIN-WAIT-2, half-open. */
+TEST_F(marks, knob_fwmark_reflect_records)
+{
+	struct peer *p = &self->peer;
+	long long before;
+	struct conn c;
+	char path[60];
+
+	rules_load(_metadata);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/fwmark_reflect",
+		 p->family == AF_INET6 ? 6 : 4);
+	ASSERT_EQ(0, sysctl_write(path, "1"));
+	mark_arrivals(_metadata, 11);
+
+	conn_to_state(p, &c, ST_TIME_WAIT, .kport = 5001);
+	before = counted(_metadata, "eleven");
+	sleep_ms(1000);
+	conn_send(&c, .flags = FIN | ACK, .seq = 1);
+	expect_reflected(_metadata, &c, before);
+
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .kport = 5002);
+	before = counted(_metadata, "eleven");
+	conn_send(&c, .flags = ACK, .seq = -100, .data = "old");
+	expect_reflected(_metadata, &c, before);
+	conn_send(&c, .flags = RST);
+
+	/* The answer also has the DSCP of the segment. */
+	conn_to_state(p, &c, ST_HALF_OPEN, .kport = 5003);
+	before = counted(_metadata, "eleven");
+	conn_send(&c, .flags = ACK, .seq = 1 << 20, .data = "far", .tos = 0x28);
+	conn_expect(&c, .flags = ACK, .ack = 1, .tos = 0x28);
+	EXPECT_EQ(before + 1, counted(_metadata, "eleven"));
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
 #define CLASS 7
 
 /*
