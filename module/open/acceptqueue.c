@@ -564,9 +564,12 @@ static noinline void accept_waited(struct xtcp_listener *ls, const struct sock *
 static int acceptqueue_wait(struct sock *lsk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	struct xtcp_listener *ls;
+	struct xtcp_listener *ls = xtcp_listener_of(lsk);
 	int err = 0;
 
+	/* Without waiting, before a signal counts. */
+	if (!*timeo && ls && list_empty(&ls->accept_queue))
+		return -EAGAIN;
 	add_wait_queue_exclusive(sk_sleep(lsk), &wait);
 	/*
 	 * Pairs with skwq_has_sleeper() in sk_data_ready(): who adds a child sees this

@@ -8,6 +8,9 @@
 #include "fastopen.h"
 
 #include <linux/filter.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 PEER_FIXTURE(acceptqueue);
 
@@ -632,6 +635,40 @@ TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
 	/* At least the third ACK and the first data of each of the two. */
 	EXPECT_LE(4, counter_get(&after, "ListenOverflows"));
 	EXPECT_EQ(3, counter_get(&after, "PassiveOpens"));
+}
+
+static void ignore(int sig)
+{
+}
+
+/*
+ * A signal that comes during the call: a tracer sends one at each beginning and end of a call,
+ * and takes it away again before it is delivered.
+ */
+TEST_F(acceptqueue, accept_without_waiting_is_not_interrupted)
+{
+	int lfd = peer_listen(&self->peer, KERNEL_PORT, 1), status, signal_next = 0;
+	pid_t pid;
+
+	fd_nonblock(lfd);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		signal(SIGUSR1, ignore);
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(accept(lfd, NULL, NULL) < 0 ? errno : 0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD));
+	while (WIFSTOPPED(status)) {
+		ASSERT_EQ(0, ptrace(PTRACE_SYSCALL, pid, NULL, signal_next));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		signal_next = WSTOPSIG(status) == (SIGTRAP | 0x80) ? SIGUSR1 : 0;
+	}
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(EAGAIN, WEXITSTATUS(status));
+	close(lfd);
 }
 
 TEST_HARNESS_MAIN
