@@ -418,10 +418,10 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	err = sk_stream_error(sk, flags, err);
 	/*
-	 * A program that waits for an edge must see one, although nothing is
-	 * queued.
+	 * A program that waits for an edge must see one, although no ACK will
+	 * come that makes room.
 	 */
-	if (err == -EAGAIN && !xtcp_sendq_has_unsent(sk))
+	if (err == -EAGAIN && xtcp_sendq_is_idle(sk))
 		sk->sk_write_space(sk);
 	return err;
 }

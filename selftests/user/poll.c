@@ -8,8 +8,10 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 PEER_FIXTURE(poll);
 
@@ -617,6 +619,43 @@ TEST_F(poll, poll_notsent_lowat_when_a_write_stops)
 	EXPECT_EQ(EPOLLOUT, edge(ep, 0));
 	EXPECT_EQ(NOTHING, edge(ep, 0));
 	p->leave_unread = true;
+}
+
+/* An ACK will come and make room: an edge before it would make the writer spin. */
+TEST_F(poll, no_edge_before_the_ack_that_makes_room)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[1 << 16];
+	struct conn hog, c;
+	char limit[64];
+	int ep;
+
+	NOT_ON_STOCK();
+	/* Each CPU may have a MiB before the limit is looked at: use it up. */
+	conn_open(p, &hog, .kport = 5999, .wnd = 0);
+	socket_set(hog.fd, SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20);
+	while (send(hog.fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+		;
+	conn_open(p, &c);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1 << 20);
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(EPOLLOUT, edge(ep, 0));
+	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
+	while (send(c.fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+		;
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_LT(0, socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCOUTQNSD));
+	edge(ep, 0);
+	EXPECT_EQ(-1, send(c.fd, text, sizeof(text), MSG_DONTWAIT));
+	EXPECT_EQ(NOTHING, edge(ep, 0));
+	conn_send(&c, .flags = ACK, .ack = 1 + socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(EPOLLOUT, edge(ep, 0));
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	p->leave_unread = true;
+	close(ep);
+	socket_abort(c.fd);
+	socket_abort(hog.fd);
 }
 
 TEST_HARNESS_MAIN
