@@ -628,7 +628,8 @@ static void accept_finish(struct sock *sk)
 
 XTCP_DEFINE_ACCEPT(stream_accept, accept_finish)
 
-static const struct proto_ops xtcp_stream_ops = {
+/* Completed before it is registered. */
+static struct proto_ops xtcp_stream_ops __ro_after_init = {
 	.family		= PF_INET,
 	.owner		= THIS_MODULE,
 	.release	= inet_release,
@@ -692,6 +693,9 @@ static int __init socket6_init(void)
 	stream6_ops.bind = inet6_bind;
 	stream6_ops.getname = inet6_getname;
 	stream6_ops.ioctl = inet6_ioctl;
+#ifdef CONFIG_COMPAT
+	stream6_ops.compat_ioctl = inet6_compat_ioctl;
+#endif
 	return proto_register(&xtcp6_prot, 1);
 }
 
@@ -749,6 +753,10 @@ int __init xtcp_socket_init(void)
 	if (err)
 		return err;
 
+#ifdef CONFIG_COMPAT
+	/* The function itself is static. */
+	xtcp_stream_ops.compat_ioctl = inet_stream_ops.compat_ioctl;
+#endif
 	err = socket6_init();
 	if (err)
 		goto undo_counter;
