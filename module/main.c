@@ -170,12 +170,13 @@ static void __net_exit xtcp_net_stop(struct net *net)
 {
 	xtcp_procfs_net_exit(net);
 	xtcp_sysctl_net_exit(net);
+	/* Before the lines of TIME-WAIT: a timer of a socket may still begin one. */
+	if (xtcp_net(net)->ready)
+		xtcp_kill_sockets(net);
 	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
-	if (xtcp_net(net)->ready) {
-		xtcp_kill_sockets(net);
+	if (xtcp_net(net)->ready)
 		net_free_tables(net);
-	}
 	xtcp_shadow_net_exit(net);
 	xtcp_histograms_net_exit(net);
 	xtcp_recorder_net_exit(net);
