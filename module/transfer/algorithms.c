@@ -389,7 +389,7 @@ static int ops_validate(const struct xtcp_congestion_ops *ops)
  * Context: process, may sleep.
  * Return: 0; -ENOEXEC when @ops is of another XTCP_CONGESTION_ABI; -EINVAL when it has
  * no owner, an invalid name, unknown flags, a too large state, or lacks a required
- * function; -EEXIST when the name is taken; -ENOMEM
+ * function; -EBUSY when the name is taken; -ENOMEM
  */
 int xtcp_congestion_register(const struct xtcp_congestion_ops *ops)
 {
@@ -408,8 +408,9 @@ int xtcp_congestion_register(const struct xtcp_congestion_ops *ops)
 	if (is_extended(ops))
 		static_branch_inc(&xtcp_algorithms_extended);
 	spin_lock(&algorithms_lock);
+	/* Not -EEXIST: modprobe takes that for a module that is loaded already, and reports success. */
 	if (find(ops->name))
-		err = -EEXIST;
+		err = -EBUSY;
 	else
 		list_add_tail_rcu(&alg->link, &algorithms);
 	spin_unlock(&algorithms_lock);

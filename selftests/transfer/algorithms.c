@@ -96,7 +96,7 @@ TEST_F(algorithms, what_is_refused)
 	} cases[] = {
 		{ "abi", ENOEXEC }, { "owner", EINVAL }, { "name_empty", EINVAL },
 		{ "name_long", EINVAL }, { "name_blank", EINVAL },
-		{ "name_taken", EEXIST }, { "state", EINVAL }, { "flags", EINVAL },
+		{ "name_taken", EBUSY }, { "state", EINVAL }, { "flags", EINVAL },
 		{ "no_grow", EINVAL }, { "no_ssthresh", EINVAL },
 		{ "no_acked", EINVAL }, { "no_acked_rates", EINVAL },
 		{ "lost_without_rates", EINVAL },
