@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include "context.h"
 
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "netns.h"
 #include "nfqueue.h"
@@ -121,6 +123,20 @@ void context_apply_to_link(struct where at, const char *name)
 	link_set_master(at, name, CONTEXT_VRF_NAME);
 }
 
+/* if_nametoindex() would have the kernel start modprobe for each name that is no device's. */
+static bool device_exists(const char *name)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 void context_apply_to_socket(int fd)
 {
 	static const char *const devices[] = { "tun0", "veth0", "veth1" };
@@ -129,9 +145,9 @@ void context_apply_to_socket(int fd)
 	if (find() == CONTEXT_VRF)
 		device = CONTEXT_VRF_NAME;
 	for (unsigned int i = 0; find() == CONTEXT_BOUND && i < 3 && !device; i++)
-		if (if_nametoindex(devices[i]))
+		if (device_exists(devices[i]))
 			device = devices[i];
-	if (fd >= 0 && device && if_nametoindex(device))
+	if (fd >= 0 && device && device_exists(device))
 		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device));
 }
 
