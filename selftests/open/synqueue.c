@@ -96,7 +96,10 @@ TEST_F(synqueue, lc_30_last_quarter_is_for_proven_peers)
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, NULL);
 }
 
-/* A connection in TIME-WAIT proves a known peer. */
+/*
+ * A connection in TIME-WAIT proves a known peer. No metrics of it are saved, for they would
+ * prove the peer, too.
+ */
 TEST_F(synqueue, lc_30_time_wait_proves_a_peer)
 {
 	struct peer *p = &self->peer;
@@ -104,6 +107,7 @@ TEST_F(synqueue, lc_30_time_wait_proves_a_peer)
 	int lfd;
 
 	no_cookies(_metadata);
+	ASSERT_EQ(0, knob_set("no_metrics_save", 1));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	conn_to_state(p, &again, ST_TIME_WAIT, .lfd = lfd);
 	ASSERT_EQ(0, knob_set("max_syn_backlog", 8));
@@ -111,6 +115,27 @@ TEST_F(synqueue, lc_30_time_wait_proves_a_peer)
 	conn_send(&again, .flags = SYN, .seq = 100000);
 	peer_expect(p, .flags = SYN | ACK, .ack = again.peer_iss + 100001,
 		    .dport = again.pport);
+	EXPECT_EQ(8, half_open_rows());
+}
+
+/* So do saved metrics, at another port and without a record of the old connection. */
+TEST_F(synqueue, lc_30_saved_metrics_prove_a_peer)
+{
+	struct peer *p = &self->peer;
+	struct conn c[7], late, old;
+	int lfd;
+
+	no_cookies(_metadata);
+	ASSERT_EQ(0, knob_set("no_metrics_save", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	conn_to_state(p, &old, ST_TIME_WAIT, .lfd = lfd);
+	sleep_ms(61000);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_TIME_WAIT));
+	ASSERT_EQ(0, knob_set("max_syn_backlog", 8));
+	fill(p, c, 7, lfd);
+	conn_start(p, &late, .lfd = lfd);
+	conn_send(&late, .flags = SYN);
+	conn_expect(&late, .flags = SYN | ACK, .ack = 1);
 	EXPECT_EQ(8, half_open_rows());
 }
 
