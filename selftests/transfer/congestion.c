@@ -189,9 +189,10 @@ TEST_F(congestion, rfc9438_4_7_fast_convergence)
 
 	/*
 	 * Losses at 40 and, sooner than the window was back, at 28: the curve aims at
-	 * 0.85 * 28 = 24, not at 28. K = cbrt((24 - 19) / 0.4) = 2.3 s: after five round
-	 * trips it is flat there.
+	 * 0.85 * 28 = 23, not at 28. K = cbrt((23 - 19) / 0.4) = 2.15 s: after five round
+	 * trips it is flat there. Towards 28 it would be at 28 then.
 	 */
+	static const int cwnd[] = { 19, 21, 22, 23, 23, 24, 24, 24, 25, 26, 27 };
 	NOT_ON_STOCK();		/* where a full window in flight counts as a pause */
 	open_over(p, &c, "cubic", rtt_ms);
 	for (int i = 0; i < 2; i++)
@@ -201,10 +202,39 @@ TEST_F(congestion, rfc9438_4_7_fast_convergence)
 	EXPECT_EQ(28, conn_info(&c).ssthresh);
 	lose_one_over(&c, &next, rtt_ms);
 	EXPECT_EQ(19, conn_info(&c).ssthresh);
-	for (int i = 0; i < 5; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(cwnd); i++) {
+		EXPECT_EQ(cwnd[i], (int)conn_info(&c).cwnd);
 		round_trip(&c, &next, rtt_ms);
-	EXPECT_LE(22, conn_info(&c).cwnd);
-	EXPECT_GE(25, conn_info(&c).cwnd);
+	}
+}
+
+TEST_F(congestion, rfc9438_5_8_a_pause_is_not_on_the_curve)
+{
+	static const int cwnd[] = { 7, 9, 10, 10, 10, 11, 11, 11, 11, 12, 14, 18 };
+	struct peer *p = &self->peer;
+	int next = 0, rtt_ms = 400;
+	struct conn c;
+
+	/*
+	 * W_max 10, from 7, K = 1.96 s. A pause of ten seconds after two round trips moves the
+	 * curve: the window grows as without the pause. It would be half as much again after
+	 * each round trip if the pause counted.
+	 */
+	NOT_ON_STOCK();		/* where a full window in flight counts as a pause, too */
+	ASSERT_EQ(0, knob_set("slow_start_after_idle", 0));
+	for (int paused = 0; paused <= 1; paused++) {
+		next = 0;
+		open_over(p, &c, "cubic", rtt_ms);
+		lose_one_over(&c, &next, rtt_ms);
+		for (size_t i = 0; i < ARRAY_SIZE(cwnd); i++) {
+			EXPECT_EQ(cwnd[i], (int)conn_info(&c).cwnd);
+			if (paused && i == 2)
+				sleep_ms(10000);
+			round_trip(&c, &next, rtt_ms);
+		}
+		conn_send(&c, .flags = RST);
+		close(c.lfd);
+	}
 }
 
 #define REGROWTH 10
@@ -356,37 +386,69 @@ TEST_F(congestion, a_change_keeps_the_window)
 	EXPECT_EQ(40, conn_info(&c).cwnd);
 }
 
+/*
+ * Windows of ten and twenty segments, the second with a longer round trip. Returns the window
+ * behind them.
+ */
+static int second_window(struct __test_metadata *_metadata, struct conn *c, int *next, int rtt_ms,
+			 int longer_ms)
+{
+	*next = 0;
+	open_over(c->peer, c, "cubic", rtt_ms);
+	round_trip(c, next, rtt_ms);
+	EXPECT_EQ(20, (int)conn_info(c).cwnd);
+	round_trip(c, next, longer_ms);
+	EXPECT_EQ(INT32_MAX, conn_info(c).ssthresh);
+	return conn_info(c).cwnd;
+}
+
 TEST_F(congestion, rfc9406_a_longer_round_trip_slows_the_start)
 {
 	struct peer *p = &self->peer;
-	int next = 0, cwnd;
-	struct conn c;
+	struct conn c = { .peer = p };
+	int next;
 
 	/*
-	 * 100 ms, and then 120: a queue builds up. The threshold is an eighth of
-	 * the RTT, 12.5 ms; growth is a quarter from the eighth sample on.
+	 * 100 ms, and then 120: a queue builds up. Growth is a quarter from the eighth sample
+	 * on: seven segments, and three for the other thirteen.
 	 */
 	NOT_ON_STOCK();		/* whose HyStart ends slow start for good */
-	open_with_rule(p, &c, "cubic");
-	round_trip(&c, &next, RTT_MS);
-	cwnd = conn_info(&c).cwnd;
-	EXPECT_EQ(20, cwnd);
-	round_trip(&c, &next, RTT_MS + 20);
-	EXPECT_GT(2 * cwnd, conn_info(&c).cwnd);
-	EXPECT_LT(cwnd + cwnd / 4, conn_info(&c).cwnd);
-	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
-	cwnd = conn_info(&c).cwnd;
+	EXPECT_EQ(20 + 7 + 3, second_window(_metadata, &c, &next, RTT_MS, RTT_MS + 20));
 	/*
-	 * The queue is gone: the next round trip is short again, and slow start
-	 * continues.
+	 * The queue is gone: the next round trip is short again, and slow start continues from
+	 * the eighth sample on. The first seven and the one that was left over are two segments.
 	 */
 	round_trip(&c, &next, RTT_MS);
-	EXPECT_LT(cwnd + cwnd / 2, conn_info(&c).cwnd);
+	EXPECT_EQ(30 + 2 + 23, (int)conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
+}
+
+/* The threshold is an eighth of the RTT, but at least 4 ms and at most 16. */
+TEST_F(congestion, rfc9406_4_2_how_much_longer)
+{
+	static const struct { int rtt_ms, below_ms, above_ms; } cases[] = {
+		{ 100, 112, 113 }, { 20, 23, 25 }, { 200, 215, 217 },
+	};
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();		/* whose HyStart ends slow start for good */
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int rtt_ms = cases[i].rtt_ms, next;
+		struct conn c = { .peer = p };
+
+		peer_note(p, "%d ms", rtt_ms);
+		EXPECT_EQ(40, second_window(_metadata, &c, &next, rtt_ms, cases[i].below_ms));
+		conn_send(&c, .flags = RST);
+		close(c.lfd);
+		EXPECT_EQ(30, second_window(_metadata, &c, &next, rtt_ms, cases[i].above_ms));
+		conn_send(&c, .flags = RST);
+		close(c.lfd);
+	}
 }
 
 TEST_F(congestion, rfc9406_ctr_TCPHystartDelayDetect_ctr_TCPHystartDelayCwnd_five_rounds)
 {
+	static const int cwnd[8] = { 20, 30, 37, 47, 58, 73 };
 	struct peer *p = &self->peer;
 	struct counters before;
 	int next = 0, rounds;
@@ -394,17 +456,17 @@ TEST_F(congestion, rfc9406_ctr_TCPHystartDelayDetect_ctr_TCPHystartDelayCwnd_fiv
 
 	NOT_ON_STOCK();
 	counters_take(&before);
-	/* A receive window of 20 segments keeps cwnd small. */
 	open_with_rule(p, &c, "cubic");
 	round_trip(&c, &next, RTT_MS);
 	/*
 	 * Each round trip longer; one shorter by a microsecond would continue slow
-	 * start.
+	 * start. The first shows it, then there are five of slower growth.
 	 */
-	for (rounds = 0; conn_info(&c).ssthresh == INT32_MAX && rounds < 8; rounds++)
+	for (rounds = 0; conn_info(&c).ssthresh == INT32_MAX && rounds < 8; rounds++) {
+		EXPECT_EQ(cwnd[rounds], (int)conn_info(&c).cwnd);
 		round_trip(&c, &next, RTT_MS + 20 + rounds);
-	EXPECT_LE(5, rounds);
-	EXPECT_GE(7, rounds);
+	}
+	EXPECT_EQ(6, rounds);
 	EXPECT_EQ(1, counter_moved(&before, "TCPHystartDelayDetect"));
 	EXPECT_EQ(conn_info(&c).ssthresh, counter_moved(&before, "TCPHystartDelayCwnd"));
 	/* Only once for a connection. */
