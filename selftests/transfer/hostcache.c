@@ -130,6 +130,43 @@ static int rows_read(struct __test_metadata *_metadata, struct row *row)
 	return n;
 }
 
+/* What "ip tcp_metrics" prints of a peer: names and values, of which some are left out. */
+static void stock_row_read(struct __test_metadata *_metadata, const char *remote, struct row *row)
+{
+	char command[128], word[64];
+	FILE *f;
+
+	snprintf(command, sizeof(command), "ip tcp_metrics show %s", remote);
+	f = popen(command, "r");
+	ASSERT_NE(NULL, f);
+	while (fscanf(f, "%63s", word) == 1) {
+		unsigned int *value = !strcmp(word, "rtt") ? &row->rtt_us :
+				      !strcmp(word, "rttvar") ? &row->rttvar_us :
+				      !strcmp(word, "ssthresh") ? &row->ssthresh :
+				      !strcmp(word, "cwnd") ? &row->cwnd :
+				      !strcmp(word, "reordering") ? &row->reordering : NULL;
+
+		if (value)
+			ASSERT_EQ(1, fscanf(f, "%u", value));
+	}
+	pclose(f);
+}
+
+/* The metrics that are saved of peer @n (to_peer()), on the kernel's TCP, too. */
+static struct row row_of(struct __test_metadata *_metadata, struct peer *p, int n)
+{
+	struct row row = { 0 };
+	char remote[64];
+
+	snprintf(remote, sizeof(remote), p->family == AF_INET6 ? "fd00:a::%d" : "10.0.0.%d", n);
+	if (stock_mode()) {
+		stock_row_read(_metadata, remote, &row);
+		return row;
+	}
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	return row;
+}
+
 /* Return: 0, or the errno of open() or write(). */
 static int say(const char *text)
 {
@@ -209,6 +246,39 @@ TEST_F(hostcache, rfc9040_rtt_is_smoothed)
 	ms = next_rto_ms(p);
 	EXPECT_LE(1035, ms);
 	EXPECT_GE(1070, ms);
+}
+
+#define EXPECT_ABOUT_MS(ms, us) do { \
+		unsigned int us_ = (us); \
+\
+		EXPECT_LE((ms) * 1000 - 1000, (int)us_); \
+		EXPECT_GE((ms) * 1000 + 3000, (int)us_); \
+	} while (0)
+
+/*
+ * The deviation is that of the connection, or half of the distance of the two RTTs if that is
+ * more. A larger one counts at once, a smaller one by a quarter. A handshake of 275 ms and a FIN
+ * whose ACK comes at once have a deviation of 275 / 2 + (275 - 275 / 2) / 8 / 4 = 142 ms.
+ */
+TEST_F(hostcache, rfc9040_rttvar)
+{
+	static const struct { int handshake_ms, rtt_ms, rttvar_ms; } steps[] = {
+		{ 300, 262, 262 },	/* nothing was known: 0 and 0; 525 / 2 */
+		{ 100, 240, 240 },	/* (262 - 87) / 2 * 2 = 175; 262 - (262 - 175) / 4 */
+		{ 275, 240, 216 },	/* the same RTT: 142; 240 - (240 - 142) / 4 */
+		{ 800, 700, 459 },	/* (700 - 240) / 2 * 2 = 459 */
+	};
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct row row;
+
+		peer_note(p, "%d ms", steps[i].handshake_ms);
+		open_and_end(p, steps[i].handshake_ms);
+		row = row_of(_metadata, p, 2);
+		EXPECT_ABOUT_MS(steps[i].rtt_ms, row.rtt_us);
+		EXPECT_ABOUT_MS(steps[i].rttvar_ms, row.rttvar_us);
+	}
 }
 
 /* A connection that was reset has learned nothing. */
@@ -300,10 +370,11 @@ TEST_F_TIMEOUT(hostcache, rfc9040_metrics_expire, 36000)
 }
 
 /*
- * Eight segments are lost; after the timeout the window opens to ssthresh, and beyond it.
- * Return: what the connection had before it ended.
+ * Eight segments are lost; after the timeout the window opens to ssthresh, and beyond it, for
+ * so many round trips. Return: what the connection had before it ended.
  */
-static struct socket_info lose_and_end(struct __test_metadata *_metadata, struct peer *p)
+static struct socket_info lose_and_end_after(struct __test_metadata *_metadata, struct peer *p,
+					     int rounds)
 {
 	struct socket_info info;
 	struct conn c;
@@ -317,7 +388,7 @@ static struct socket_info lose_and_end(struct __test_metadata *_metadata, struct
 	flight_expect(&c, 0, .within_ms = 1000);
 	flight_ack(&c, n);
 	/* To congestion avoidance, in which cwnd is what the path takes. */
-	for (int k = 0; k < 6; k++) {
+	for (int k = 0; k < rounds; k++) {
 		int window = conn_info(&c).cwnd;
 
 		flight_write(&c, window);
@@ -329,6 +400,11 @@ static struct socket_info lose_and_end(struct __test_metadata *_metadata, struct
 	EXPECT_LE((int)info.ssthresh, (int)info.cwnd);
 	end(&c);
 	return info;
+}
+
+static struct socket_info lose_and_end(struct __test_metadata *_metadata, struct peer *p)
+{
+	return lose_and_end_after(_metadata, p, 6);
 }
 
 static unsigned int next_ssthresh(struct peer *p)
@@ -362,6 +438,101 @@ TEST_F(hostcache, knob_no_ssthresh_metrics_save)
 	/* The knob is for both directions. */
 	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 1));
 	EXPECT_LE(0x7fffffffU, next_ssthresh(p));
+}
+
+/*
+ * @windows windows leave in the first slow start; then the connection ends. With @loss four
+ * segments are lost before, so that it ends below ssthresh. Return: what it had before it ended.
+ */
+static struct socket_info start_and_end(struct __test_metadata *_metadata, struct peer *p,
+					int windows, bool loss)
+{
+	struct socket_info info;
+	struct conn c;
+	int n = 0;
+
+	/* Not with what was saved. */
+	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 1));
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	ASSERT_EQ(0, knob_set("frto", 0));
+	flight_open(p, &c, "cubic", .opt = PLAIN);
+	for (int k = 0; k < windows; k++) {
+		int window = conn_info(&c).cwnd;
+
+		flight_write(&c, window);
+		flight_expect_all(&c, n, n + window - 1);
+		n += window;
+		flight_ack(&c, n);
+	}
+	if (loss) {
+		flight_write(&c, 4);
+		flight_expect_all(&c, n, n + 3);
+		flight_expect(&c, n, .within_ms = 1000);
+		flight_ack(&c, n + 4);
+		peer_drain(p, 5);
+	}
+	info = conn_info(&c);
+	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 0));
+	end(&c);
+	return info;
+}
+
+/*
+ * After congestion avoidance it is half of cwnd, or ssthresh if that is more, whatever was known.
+ * The others only raise what is known: half of cwnd in the first slow start, ssthresh if the
+ * window is below it. cwnd: see the next test.
+ */
+TEST_F(hostcache, rfc9040_ssthresh)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct row row;
+	int cwnd;
+
+	/* Nothing is known: only congestion avoidance tells a threshold. */
+	info = start_and_end(_metadata, p, 1, false);
+	EXPECT_EQ(20, (int)info.cwnd);
+	row = row_of(_metadata, p, 2);
+	EXPECT_EQ(0, (int)row.ssthresh);
+	EXPECT_EQ(20, (int)row.cwnd);
+	info = start_and_end(_metadata, p, 1, true);
+	EXPECT_EQ(14, (int)info.ssthresh);
+	EXPECT_GT(14, (int)info.cwnd);
+	row = row_of(_metadata, p, 2);
+	EXPECT_EQ(0, (int)row.ssthresh);
+	EXPECT_EQ((20 + 14) / 2, (int)row.cwnd);
+
+	cwnd = row.cwnd;
+	info = lose_and_end_after(_metadata, p, 14);
+	EXPECT_LT(info.ssthresh, info.cwnd / 2);
+	row = row_of(_metadata, p, 2);
+	EXPECT_EQ(info.cwnd / 2, row.ssthresh);
+	EXPECT_EQ((cwnd + (int)info.cwnd) / 2, (int)row.cwnd);
+
+	/* The next connection began with that. */
+	cwnd = row.cwnd;
+	info = lose_and_end_after(_metadata, p, 2);
+	EXPECT_GT(info.ssthresh, info.cwnd / 2);
+	EXPECT_GT(row.ssthresh, info.ssthresh);
+	row = row_of(_metadata, p, 2);
+	EXPECT_EQ(info.ssthresh, row.ssthresh);
+	EXPECT_EQ((cwnd + (int)info.cwnd) / 2, (int)row.cwnd);
+
+	/* Both of the others raise it, to 7 and to 10, and do not lower it. */
+	cwnd = row.cwnd;
+	info = start_and_end(_metadata, p, 0, true);
+	EXPECT_EQ(7, (int)info.ssthresh);
+	row = row_of(_metadata, p, 2);
+	EXPECT_EQ(7, (int)row.ssthresh);
+	EXPECT_EQ((cwnd + 7) / 2, (int)row.cwnd);
+	start_and_end(_metadata, p, 1, false);
+	row = row_of(_metadata, p, 2);
+	EXPECT_EQ(10, (int)row.ssthresh);
+	EXPECT_EQ(20, (int)row.cwnd);
+	start_and_end(_metadata, p, 0, true);
+	EXPECT_EQ(10, (int)row_of(_metadata, p, 2).ssthresh);
+	start_and_end(_metadata, p, 0, false);
+	EXPECT_EQ(10, (int)row_of(_metadata, p, 2).ssthresh);
 }
 
 /*
@@ -411,12 +582,12 @@ TEST_F(hostcache, rfc9040_cwnd)
 }
 
 /*
- * The peer gets six segments in another order, later loses four, and the connection ends
- * before the window has recovered: as in Linux reordering is saved then only.
+ * The peer gets eight segments in another order, later loses four, and the connection ends
+ * before the window has recovered. Return: the reordering that it has seen.
  */
-TEST_F(hostcache, rfc9040_reordering)
+static unsigned int reorder_lose_and_end(struct __test_metadata *_metadata, struct peer *p,
+					 int rtt_ms)
 {
-	struct peer *p = &self->peer;
 	unsigned int seen;
 	struct conn c;
 
@@ -424,13 +595,13 @@ TEST_F(hostcache, rfc9040_reordering)
 	ASSERT_EQ(0, knob_set("recovery", 0));
 	ASSERT_EQ(0, knob_set("early_retrans", 0));
 	ASSERT_EQ(0, knob_set("frto", 0));
-	flight_open(p, &c, "cubic", .opt = WITH_SACK);
+	flight_open(p, &c, "cubic", .opt = WITH_SACK, .rtt_ms = rtt_ms);
 	flight_write(&c, 8);
 	flight_expect_all(&c, 0, 7);
 	flight_sack(&c, 0, { 7, 8 });
 	flight_ack(&c, 8);
 	seen = conn_tcp_info(&c).tcpi_reordering;
-	EXPECT_LT(3, (int)seen);
+	EXPECT_LT(4, (int)seen);
 	flight_write(&c, 4);
 	flight_expect_all(&c, 8, 11);
 	flight_expect(&c, 8, .within_ms = 1000);
@@ -438,6 +609,17 @@ TEST_F(hostcache, rfc9040_reordering)
 	peer_drain(p, 5);
 	EXPECT_LT(conn_info(&c).cwnd, conn_info(&c).ssthresh);
 	end(&c);
+	return seen;
+}
+
+/* As in Linux, reordering is saved of a connection that ends below ssthresh only. */
+TEST_F(hostcache, rfc9040_reordering)
+{
+	struct peer *p = &self->peer;
+	unsigned int seen;
+	struct conn c;
+
+	seen = reorder_lose_and_end(_metadata, p, 0);
 	conn_open(p, &c, .opt = WITH_SACK);
 	EXPECT_EQ(seen, conn_tcp_info(&c).tcpi_reordering);
 	/* Not more than the knob allows now. */
@@ -555,6 +737,37 @@ TEST_F(hostcache, ssthresh_lock_of_the_route_wins)
 	lose_and_end(_metadata, p);
 	route(p, .value[RTAX_SSTHRESH] = 33, .value[RTAX_LOCK] = 1 << RTAX_SSTHRESH);
 	EXPECT_EQ(33, (int)next_ssthresh(p));
+}
+
+/* An entry begins with the route's metrics. What of them is locked stays, the others change. */
+TEST_F(hostcache, rfc9040_locked_metrics_are_not_saved)
+{
+	static const int locks[] = {
+		0, RTAX_RTT, RTAX_RTTVAR, RTAX_SSTHRESH, RTAX_CWND, RTAX_REORDERING,
+	};
+	struct peer *p = &self->peer;
+
+	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 0));
+	for (size_t i = 0; i < ARRAY_SIZE(locks); i++) {
+		struct row row;
+
+		peer_note(p, "lock of metric %d", locks[i]);
+		to_peer(p, 3 + i);
+		/* Times are in eighths and quarters of a millisecond. */
+		route(p, .value[RTAX_RTT] = 8 * 50, .value[RTAX_RTTVAR] = 4 * 10,
+		      .value[RTAX_SSTHRESH] = 2, .value[RTAX_CWND] = 20,
+		      .value[RTAX_REORDERING] = 4,
+		      .value[RTAX_LOCK] = locks[i] ? 1 << locks[i] : 0);
+		reorder_lose_and_end(_metadata, p, 100);
+		row = row_of(_metadata, p, 3 + i);
+		EXPECT_EQ(locks[i] == RTAX_RTT, row.rtt_us == 50000);
+		EXPECT_EQ(locks[i] == RTAX_RTTVAR, row.rttvar_us == 10000);
+		EXPECT_EQ(locks[i] == RTAX_SSTHRESH, row.ssthresh == 2);
+		EXPECT_EQ(locks[i] == RTAX_CWND, row.cwnd == 20);
+		EXPECT_EQ(locks[i] == RTAX_REORDERING, row.reordering == 4);
+		if (!stock_mode())
+			ASSERT_EQ(0, say("flush"));
+	}
 }
 
 /* --- the file --------------------------------------------------------------- */
