@@ -437,6 +437,36 @@ TEST_F(gate, ctr_XtcpSynEarlyDrop)
 	close(lfd);
 }
 
+/* SYNs above the rate limit of SYN-ACKs are dropped early, too; those below it are answered. */
+TEST_F(gate, knob_synack_ratelimit_ctr_XtcpSynEarlyDrop)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd;
+
+	anywhere_by_tun(p);
+	ASSERT_EQ(0, knob_set("synack_ratelimit", 3));
+	ASSERT_EQ(0, knob_set("synack_retries", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 1000);
+	second_begin();
+	flood(p, 200, 999);
+	EXPECT_EQ(3, peer_drain(p, 20));
+	counters_take(&before);
+	flood(p, 100, 998);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 100, "ListenDrops", 100,
+			"XtcpSynAckRateDrop", 100, "XtcpSynEarlyDrop", 100, NULL);
+	second_begin();
+	counters_take(&before);
+	flood(p, 5, 997);
+	EXPECT_EQ(3, peer_drain(p, 20));
+	EXPECT_EQ(2, counter_moved(&before, "XtcpSynAckRateDrop"));
+	EXPECT_EQ(2, counter_moved(&before, "XtcpSynEarlyDrop"));
+	EXPECT_EQ(2, counter_moved(&before, "ListenDrops"));
+	close(lfd);
+}
+
 TEST_F(gate, early_drops_end_with_the_flood)
 {
 	NOT_ON_STOCK();
