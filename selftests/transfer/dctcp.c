@@ -478,6 +478,47 @@ TEST_F(dctcp, knob_plb_suspend_rto_sec)
 	abort_conn(&c);
 }
 
+/*
+ * The pause after a timeout is random: ten seconds at least, and less than twenty. By chance all of
+ * six end in the same second once in 100,000 runs.
+ */
+TEST_F(dctcp, plb_pause_is_random)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int first_s = 0, others = 0;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	ASSERT_EQ(0, knob_set("plb_enabled", 1));
+	ASSERT_EQ(0, knob_set("plb_rehash_rounds", 1));
+	ASSERT_EQ(0, knob_set("plb_suspend_rto_sec", 10));
+	for (int i = 0; i < 6; i++) {
+		struct conn c;
+		int next, s;
+
+		open_asked(_metadata, p, &c, "dctcp");
+		flight_write(&c, 2);
+		flight_expect_all(&c, 0, 1);
+		flight_expect(&c, 0, .within_ms = 1000);
+		peer_mark_last(p);
+		next = 2;
+		flight_ack(&c, next);
+		counters_take(&before);
+		peer_sleep_until(p, 9950);
+		rounds(&c, &next, 2, true);
+		EXPECT_EQ(0, counter_moved(&before, "TCPPLBRehash"));
+		for (s = 11; s <= 20 && !counter_moved(&before, "TCPPLBRehash"); s++) {
+			peer_sleep_until(p, 1000 * s + 50);
+			rounds(&c, &next, 2, true);
+		}
+		EXPECT_LE(1, counter_moved(&before, "TCPPLBRehash"));
+		first_s = first_s ?: s;
+		others += s != first_s;
+		abort_conn(&c);
+	}
+	EXPECT_LT(0, others);
+}
+
 /* The program may forbid another hash, as in Linux; it is counted all the same. */
 TEST_F(dctcp, plb_and_SO_TXREHASH)
 {
