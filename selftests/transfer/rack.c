@@ -518,6 +518,160 @@ TEST_F(rack, rfc8985_6_2_min_rtt_stays_a_guess)
 	EXPECT_GT(RTT_MS * 1000 + 2000, (int)conn_tcp_info(&c).tcpi_min_rtt);
 }
 
+/* --- RACK's window: RFC 8985 6.2, step 4 --------------------------------- */
+
+/* Five segments, of which the first one arrives last. */
+static void reorder(struct conn *c, int n)
+{
+	flight_sack(c, n, { n + 1, n + 3 });
+	flight_ack(c, n + 5);
+}
+
+/*
+ * Two segments from @n on. A round trip later the second one has arrived, and the first one is
+ * sent again when @steps quarters of the least round trip are over, or a smoothed round trip.
+ * @twice: the peer reports that the first one arrived twice.
+ */
+static void round_trip(struct conn *c, int n, int64_t rtt_ms, int steps, bool twice)
+{
+	struct peer *p = c->peer;
+	int64_t window_us = steps * RTT_MS * 1000 / 4;
+	int64_t srtt_us;
+
+	flight_write(c, 2);
+	peer_mark(p);
+	flight_expect_all(c, n, n + 1);
+	peer_sleep_until(p, rtt_ms);
+	peer_mark(p);
+	flight_sack(c, n, { n + 1, n + 2 });
+	srtt_us = conn_info(c).srtt_us;
+	if (window_us > srtt_us)
+		window_us = srtt_us;
+	flight_expect(c, n, .at_ms = window_us / 1000 + WINDOW_MS - RTT_MS / 4);
+	if (twice)
+		flight_sack(c, n + 2, { n, n + 1 });
+	else
+		flight_ack(c, n + 2);
+}
+
+/* Each round trip with a D-SACK adds a quarter. A smoothed round trip is the most. */
+TEST_F_TIMEOUT(rack, rfc8985_6_2_window_widens, 300)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int n = 5;
+
+	fly_rtt(p, &c, WITH_SACK, n);
+	reorder(&c, 0);
+	for (int steps = 1; steps <= 6; steps++, n += 2)
+		round_trip(&c, n, RTT_MS, steps, true);
+	/* The path gets longer: the smoothed round trip grows, the least one does not. */
+	for (int steps = 7; steps <= 12; steps++, n += 2)
+		round_trip(&c, n, RTT_MS + 40, steps, true);
+	EXPECT_LE((RTT_MS + 20) * 1000, (int)conn_info(&c).srtt_us);
+	/* It stays wide: the number of quarters has 8 bits, and does not wrap. */
+	for (int steps = 13; steps <= 260; steps++, n += 2)
+		round_trip(&c, n, RTT_MS, steps, true);
+}
+
+/* Several D-SACKs in a round trip count as one. */
+TEST_F(rack, rfc8985_6_2_window_widens_once_a_round_trip)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 5);
+	reorder(&c, 0);
+	flight_write(&c, 10);
+	peer_mark(p);
+	flight_expect_only(&c, 5, 14);
+	peer_sleep_until(p, RTT_MS);
+	peer_mark(p);
+	flight_sack(&c, 5, { 7, 9 }, { 10, 14 });
+	flight_expect(&c, 5, .at_ms = WINDOW_MS);
+	flight_sack(&c, 5, { 7, 9 }, { 10, 15 });
+	flight_expect(&c, 6);
+	/* Both were late, and not lost. */
+	counters_begin_sack(&before);
+	flight_sack(&c, 6, { 5, 6 }, { 7, 9 }, { 10, 15 });
+	flight_expect(&c, 9);
+	flight_sack(&c, 9, { 6, 7 }, { 10, 15 });
+	EXPECT_EQ(2, counter_moved(&before, "TCPDSACKRecv"));
+	flight_ack(&c, 15);
+	round_trip(&c, 15, RTT_MS, 2, false);
+}
+
+/* Sixteen recoveries without a D-SACK keep the wide window. The next one finds a quarter again. */
+TEST_F_TIMEOUT(rack, rfc8985_6_2_window_narrows, 100)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int n = 5;
+
+	fly_rtt(p, &c, WITH_SACK, n);
+	reorder(&c, 0);
+	round_trip(&c, n, RTT_MS, 1, true);
+	n += 2;
+	round_trip(&c, n, RTT_MS, 2, true);
+	n += 2;
+	for (int i = 0; i < 16; i++, n += 2)
+		round_trip(&c, n, RTT_MS, 3, false);
+	round_trip(&c, n, RTT_MS, 1, true);
+	round_trip(&c, n + 2, RTT_MS, 2, false);
+}
+
+/* A D-SACK counts only if reordering has been seen before. */
+TEST_F(rack, rfc8985_6_2_window_stays_without_reordering)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 2);
+	flight_ack(&c, 2);
+	round_trip(&c, 2, RTT_MS, 1, true);
+	EXPECT_EQ(0, (int)conn_tcp_info(&c).tcpi_reord_seen);
+	flight_write(&c, 5);
+	peer_mark(p);
+	flight_expect_only(&c, 4, 8);
+	peer_sleep_until(p, RTT_MS);
+	reorder(&c, 4);
+	round_trip(&c, 9, RTT_MS, 1, false);
+}
+
+/* The D-SACK of a loss probe does not count: the timer sent it, not RACK. */
+TEST_F(rack, rfc8985_6_2_window_stays_after_a_probe)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 5);
+	reorder(&c, 0);
+	flight_write(&c, 2);
+	peer_mark(p);
+	flight_expect_only(&c, 5, 6);
+	flight_expect(&c, 6, .at_ms = PTO_MS);
+	counters_begin_sack(&before);
+	flight_ack(&c, 7);
+	flight_sack(&c, 7, { 6, 7 });
+	EXPECT_EQ(1, counter_moved(&before, "TCPDSACKRecv"));
+	round_trip(&c, 7, RTT_MS, 1, false);
+}
+
+/* With value 2 of the knob D-SACKs do not widen the window. */
+TEST_F(rack, knob_recovery_2_keeps_the_window_narrow)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("recovery", 3));
+	fly_rtt(p, &c, WITH_SACK, 5);
+	reorder(&c, 0);
+	for (int n = 5; n < 11; n += 2)
+		round_trip(&c, n, RTT_MS, 1, true);
+}
+
 /* --- PRR ----------------------------------------------------------------- */
 
 /* More is lost than the window had to come down by: it grows up to ssthresh. */
