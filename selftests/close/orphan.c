@@ -17,23 +17,29 @@ PEER_FIXTURE(orphan);
 #define EXACT_TIMES_ONLY() NOT_ON_STOCK()
 
 /*
- * FIN at 0, then after RTO * (2^n - 1) for n = 1...retries; then silence, and no row
- * once the next timeout is over. RTO in us, as in TCP_INFO.
+ * FIN at 0, then after RTO, and each time after twice as long, at most @max_us; @retries times.
+ * Then silence, and no row once the next timeout is over. RTO in us, as in TCP_INFO.
  */
-static void expect_fins(struct conn *c, uint32_t rto_us, int retries, bool last_ack)
+static void expect_fins_within(struct conn *c, uint32_t rto_us, int64_t max_us, int retries,
+			       bool last_ack)
 {
 	struct peer *p = c->peer;
 	int64_t us = 0, step = rto_us;
 
 	for (int i = 1; i <= retries; i++) {
 		us += step;
-		step *= 2;
+		step = 2 * step < max_us ? 2 * step : max_us;
 		conn_expect(c, .flags = FIN | ACK, .seq = 1, .ack = conn_peer_nxt(c),
 			    .at_ms = us / 1000);
 	}
 	us += step;
 	conn_expect_move(c, last_ack ? ST_LAST_ACK : ST_FIN_WAIT_1, ST_CLOSED, us / 1000);
 	peer_expect_silence(p, 200000);
+}
+
+static void expect_fins(struct conn *c, uint32_t rto_us, int retries, bool last_ack)
+{
+	expect_fins_within(c, rto_us, INT64_MAX, retries, last_ack);
 }
 
 static void resend_fin(struct __test_metadata *_metadata, struct peer *p,
@@ -100,6 +106,94 @@ TEST_F(orphan, lc_82_unreachable_peer)
 	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = 0);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
 	expect_fins(&c, info.rto_us, 8, true);
+}
+
+/*
+ * The largest timeout is a second: timeouts of 0.2, 0.4, 0.8, 1, 1... s. @exceeded: a router
+ * reports that the FIN's time to live was too short.
+ */
+static void fin_until_rto_max(struct __test_metadata *_metadata, struct peer *p, int knob,
+			      bool exceeded, int retries)
+{
+	struct socket_info info;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* no such knob before Linux 6.15 */
+	ASSERT_EQ(0, knob_set("orphan_retries", knob));
+	ASSERT_EQ(0, knob_set("rto_max_ms", 1000));
+	conn_to_state(p, &c, ST_CLOSE_WAIT);
+	info = conn_info(&c);
+	peer_mark(p);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = 0);
+	if (exceeded)
+		peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL);
+	expect_fins_within(&c, info.rto_us, 1000000, retries, true);
+}
+
+/* The default, 0, means eight only below the largest timeout, whose end closes it. */
+TEST_F(orphan, knob_orphan_retries_0_at_the_largest_timeout)
+{
+	fin_until_rto_max(_metadata, &self->peer, 0, false, 3);
+}
+
+/* Another value also counts at the largest timeout: six retransmissions take 5.4 s. */
+TEST_F(orphan, knob_orphan_retries_6_at_the_largest_timeout)
+{
+	fin_until_rto_max(_metadata, &self->peer, 6, false, 6);
+}
+
+/* After an ICMP error it counts only below the largest timeout. */
+TEST_F(orphan, knob_orphan_retries_6_unreachable_at_the_largest_timeout)
+{
+	fin_until_rto_max(_metadata, &self->peer, 6, true, 3);
+}
+
+/*
+ * The same with the largest timeout of 120 s. Only a connection whose program closes it late gets
+ * there: 204.6 s have passed, and the time of 12 timeouts is 564.6 s.
+ */
+static void close_at_rto_max(struct __test_metadata *_metadata, struct peer *p, bool exceeded)
+{
+	struct counters before;
+	int64_t delay_us;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	ASSERT_EQ(0, knob_set("orphan_retries", 12));
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .data = "text");
+	peer_mark_last(p);
+	delay_us = conn_info(&c).rto_us;
+	for (int i = 0; i < 10; i++, delay_us *= 2) {
+		conn_expect(&c, .flags = PSH | ACK, .seq = 1, .data = "text",
+			    .at_ms = delay_us / 1000);
+		peer_mark_last(p);
+	}
+	EXPECT_LT(120000000, delay_us);
+	if (exceeded)
+		peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL);
+	close(c.fd);
+	peer_drain(p, 10);
+	counters_take(&before);
+	for (int i = 0; !exceeded && i < 2; i++) {
+		conn_expect(&c, .seq = 1, .data = "text", .at_ms = 120000);
+		peer_mark_last(p);
+	}
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, 120000);
+	EXPECT_EQ(1, counter_moved(&before, "TCPAbortOnTimeout"));
+	peer_expect_silence(p, 200000);
+}
+
+TEST_F_TIMEOUT(orphan, knob_orphan_retries_12_closed_at_the_largest_timeout, 1000)
+{
+	close_at_rto_max(_metadata, &self->peer, false);
+}
+
+TEST_F_TIMEOUT(orphan, knob_orphan_retries_12_unreachable_at_the_largest_timeout, 1000)
+{
+	close_at_rto_max(_metadata, &self->peer, true);
 }
 
 TEST_F(orphan, lc_82_ack_ends_it_any_time)

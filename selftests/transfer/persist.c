@@ -6,6 +6,7 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <linux/icmp.h>
 #include <linux/tcp.h>
 #include <stdlib.h>
 
@@ -461,6 +462,67 @@ TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered_with_small_retries2, 3
 	NOT_ON_STOCK();		/* where the interval never gets so long */
 	ASSERT_EQ(0, knob_set("retries2", 3));
 	orphan_ends_though_answered(_metadata, &self->peer);
+}
+
+/* A value of xtcp_orphan_retries counts the probes, answered or not, up to that end. */
+TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered_12_times, 3000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t delay;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("orphan_retries", 12));
+	delay = open_closed_window(_metadata, p, &c);
+	close(c.fd);
+	c.fd = -1;
+	counters_begin(&before);
+	counters_ignore(&before, "TCPPureAcks", NULL);
+	for (int i = 0; i < 12; i++) {
+		expect_probe(&c, delay);
+		conn_send(&c, .flags = ACK, .ack = 13);
+		delay = 2 * delay < RTO_MAX_US ? 2 * delay : RTO_MAX_US;
+	}
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, RTO_MAX_US / 1000);
+	peer_expect_silence(p, 200000);
+	counters_expect(_metadata, &before, "TCPWinProbe", 12, "TCPAbortOnTimeout", 1,
+			NULL);
+}
+
+/*
+ * The same if the peer answers no probe. If an ICMP error has come, the orphan ends as soon as the
+ * interval is the largest.
+ */
+static void orphan_ends_unanswered(struct __test_metadata *_metadata, struct peer *p,
+				   bool unreachable, int probes)
+{
+	int64_t delay;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("orphan_retries", 12));
+	delay = open_closed_window(_metadata, p, &c);
+	close(c.fd);
+	c.fd = -1;
+	for (int i = 0; i < probes; i++) {
+		expect_probe(&c, delay);
+		if (!i && unreachable)
+			peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL,
+				       .quote_seq = p->last.seq + 1);
+		delay = 2 * delay < RTO_MAX_US ? 2 * delay : RTO_MAX_US;
+	}
+	ASSERT_EQ(RTO_MAX_US, delay);
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, RTO_MAX_US / 1000);
+	peer_expect_silence(p, 200000);
+}
+
+TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_after_12_probes, 3000)
+{
+	orphan_ends_unanswered(_metadata, &self->peer, false, 12);
+}
+
+TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_early_if_unreachable, 3000)
+{
+	orphan_ends_unanswered(_metadata, &self->peer, true, 10);
 }
 
 /* --- what can't leave this machine ---------------------------------------- */
