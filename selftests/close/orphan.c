@@ -635,6 +635,95 @@ TEST_F(crowd, knob_max_orphans_counts_the_unreachable_twice)
 	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-1", "NO-MEMORY", "CLOSED"));
 }
 
+/*
+ * An orphan whose window is closed. The peer answers no probe: @probes of them, the first one
+ * after an RTO, the next ones twice as long apart each time, at most @max_us. The orphan has sent
+ * no data since it was opened.
+ */
+static void orphan_probes(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
+			  int64_t max_us, int probes)
+{
+	int64_t delay_us;
+
+	ASSERT_EQ(0, knob_set("orphan_retries", 255));
+	ASSERT_EQ(0, knob_set("rto_max_ms", max_us / 1000));
+	conn_open(p, c, .wnd = 0);
+	delay_us = conn_info(c).rto_us;
+	ASSERT_EQ(4, send(c->fd, "will", 4, 0));
+	peer_mark(p);
+	close(c->fd);
+	for (; probes; probes--) {
+		conn_expect(c, .flags = ACK, .seq = 0, .at_ms = delay_us / 1000);
+		peer_mark_last(p);
+		delay_us = 2 * delay_us < max_us ? 2 * delay_us : max_us;
+	}
+}
+
+static void expect_no_room(struct __test_metadata *_metadata, struct conn *c, int64_t at_ms)
+{
+	conn_expect_move(c, ST_FIN_WAIT_1, ST_CLOSED, at_ms);
+	conn_expect(c, .flags = RST | ACK, .seq = 1);
+	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-1", "NO-MEMORY", "CLOSED"));
+}
+
+/*
+ * An orphan that has sent no data for more than two of the largest timeouts, here 2 s, counts
+ * twice. Its timeouts are at 0.2, 0.6, 1.4 and 2.4 s.
+ */
+TEST_F(crowd, knob_max_orphans_counts_the_silent_twice)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	limit_orphans(_metadata, "1");
+	orphan_probes(_metadata, p, &c, 1000000, 3);
+	expect_no_room(_metadata, &c, 1000);
+}
+
+/* By default these are 240 s. The last timeouts are at 204.6 and 324.6 s. */
+TEST_F_TIMEOUT(crowd, knob_max_orphans_counts_the_silent_twice_after_four_minutes, 1000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	limit_orphans(_metadata, "1");
+	orphan_probes(_metadata, p, &c, 120000000, 10);
+	expect_no_room(_metadata, &c, 120000);
+}
+
+/*
+ * A limit of two has room for an orphan that counts twice. If its peer is unreachable as well, it
+ * counts four times. With room for four the ICMP error ends it, too: its timeouts are the largest.
+ */
+static void silent_and_unreachable(struct __test_metadata *_metadata, struct peer *p,
+				   const char *limit, struct conn *c)
+{
+	limit_orphans(_metadata, "2");
+	orphan_probes(_metadata, p, c, 1000000, 5);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
+		       .quote_seq = p->last.seq + 1);
+	limit_orphans(_metadata, limit);
+}
+
+TEST_F(crowd, knob_max_orphans_counts_the_silent_and_unreachable_four_times)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	silent_and_unreachable(_metadata, p, "4", &c);
+	counters_begin(&before);
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, 1000);
+	counters_expect(_metadata, &before, "TCPAbortOnTimeout", 1, NULL);
+	EXPECT_EQ(0, lifecycle_count("FIN-WAIT-1", "NO-MEMORY", "CLOSED"));
+	close(c.lfd);
+	silent_and_unreachable(_metadata, p, "3", &c);
+	expect_no_room(_metadata, &c, 1000);
+}
+
 /* The limit is checked at each timeout; it may have been lowered. */
 TEST_F(crowd, knob_max_orphans_at_a_timeout)
 {
