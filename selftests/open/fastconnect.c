@@ -376,6 +376,29 @@ TEST_F(fastconnect, rfc7413_without_cookies)
 	drop(&c);
 }
 
+/* The route's fastopen_no_cookie does the same as the option. */
+TEST_F(fastconnect, rfc7413_route_without_cookies)
+{
+	struct peer *p = &self->peer;
+	struct route_metrics metrics = { .value[RTAX_FASTOPEN_NO_COOKIE] = 1 };
+	struct conn c;
+
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(0, c.kern_opt.fastopen);
+	drop(&c);
+	route_add_metrics(WHERE(_metadata), &p->addr, p->family == AF_INET6 ? 128 : 32, "tun0",
+			  &metrics);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	drop(&c);
+}
+
 /* A cookie that was not asked for is not kept: the next SYN asks for one. */
 TEST_F(fastconnect, rfc7413_unasked_cookie)
 {

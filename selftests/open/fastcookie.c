@@ -333,6 +333,45 @@ TEST_F(fastcookie, rfc7413_without_cookies)
 	conn_send(&c, .flags = RST, .seq = 6);
 }
 
+/* The route's fastopen_no_cookie does the same for the hosts that it leads to. */
+TEST_F(fastcookie, rfc7413_route_without_cookies)
+{
+	struct peer *p = &self->peer;
+	struct route_metrics metrics = { .value[RTAX_FASTOPEN_NO_COOKIE] = 1 };
+	int lfd = fast_listener(p);
+	struct counters before;
+	struct conn c;
+
+	syn(p, &c, lfd, OPT(USUAL), "hello");
+	expect_declined(_metadata, &c, lfd);
+	route_add_metrics(WHERE(_metadata), &p->addr, p->family == AF_INET6 ? 128 : 32, "tun0",
+			  &metrics);
+	counters_begin(&before);
+	syn(p, &c, lfd, OPT(USUAL), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	conn_accept(&c);
+	stream_expect_text(_metadata, c.fd, "hello");
+	socket_abort(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 6);
+	/* A request for a cookie is not answered, and a wrong cookie is not looked at. */
+	for (int len = 0; len <= 8; len += 8) {
+		syn(p, &c, lfd, with_cookie((uint8_t[8]){ 1 }, len, false), "hello");
+		conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+		EXPECT_EQ(-1, c.kern_opt.fastopen);
+		conn_send(&c, .flags = RST, .seq = 6);
+	}
+	EXPECT_EQ(3, counter_moved(&before, "TCPFastOpenPassive"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenPassiveFail"));
+	/* Another host gets a cookie. */
+	conn_start(p, &c, .lfd = lfd, .opt = with_cookie((uint8_t[8]){ 1 }, 8, false),
+		   .peer_addr = ipaddr("10.0.0.77"));
+	conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	EXPECT_EQ(8, c.kern_opt.fastopen);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
 /* --- options --- */
 
 TEST_F(fastcookie, opt_tcp_fastopen)
