@@ -321,14 +321,16 @@ struct xtcp_fastq *xtcp_fastopen_judge(const struct xtcp_halfopen *ho,
 	keys = rcu_dereference(q->keys) ?: rcu_dereference(xtcp_net_rcu(net)->fast_keys);
 	if (opt->has_fastopen && keys)
 		key_nr = cookie_check(keys, key, opt, answer);
-	if (key_nr) {
-		answer->shown = key_nr == 1;
+	answer->shown = key_nr == 1;
+	if (answer->shown)
 		return q;
-	}
 	if (route_needs_no_cookie(ho)) {
 		answer->len = -1;
 		return q;
 	}
+	/* The cookie is of an older key: the SYN-ACK brings a new one. */
+	if (key_nr)
+		return q;
 	if (opt->has_fastopen && opt->fastopen_len)
 		XTCP_INC(net, FAST_OPEN_PASSIVE_FAIL);
 	return NULL;

@@ -372,6 +372,31 @@ TEST_F(fastcookie, rfc7413_route_without_cookies)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
+/* By such a route no new cookie is granted for that of an older key. */
+TEST_F(fastcookie, rfc7413_route_without_cookies_and_a_new_key)
+{
+	struct peer *p = &self->peer;
+	struct route_metrics metrics = { .value[RTAX_FASTOPEN_NO_COOKIE] = 1 };
+	struct counters before;
+	uint8_t old[16];
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_A));
+	lfd = fast_listener(p);
+	cookie_ask(_metadata, p, lfd, old);
+	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_B "," KEY_A));
+	route_add_metrics(WHERE(_metadata), &p->addr, p->family == AF_INET6 ? 128 : 32, "tun0",
+			  &metrics);
+	counters_begin(&before);
+	syn(p, &c, lfd, with_cookie(old, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenPassive"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenPassiveAltKey"));
+	conn_send(&c, .flags = RST, .seq = 6);
+}
+
 /* --- options --- */
 
 TEST_F(fastcookie, opt_tcp_fastopen)
