@@ -777,6 +777,52 @@ TEST_F(fastconnect, rfc7413_black_hole_ends_beside_a_stray_rst)
 	drop(&c);
 }
 
+/* A connection of this host to itself: the server's data arrives, and both ends close. */
+static void data_over_loopback(struct __test_metadata *_metadata, struct peer *p)
+{
+	int lfd = peer_listen(p, PORT, 1), fd, server;
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&p->kernel, PORT, &sa);
+
+	fd = stream_socket(socket_family(p->family));
+	EXPECT_EQ(5, sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr *)&sa, len));
+	server = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, server);
+	EXPECT_EQ(4, send(server, "fine", 4, 0));
+	fd_nonblock(fd);
+	stream_expect_text(_metadata, fd, "fine");
+	close(fd);
+	close(server);
+	close(lfd);
+}
+
+/* Data of this host says nothing about the path: the next pause is twice as long all the same. */
+TEST_F_TIMEOUT(fastconnect, rfc7413_black_hole_stays_beside_loopback, 1000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 100));
+	cookie_get(_metadata, p, GRANT);
+	open_beside_rst(_metadata, p, &c);
+	abort_connection(&c);
+	sleep_ms(101000);
+	data_over_loopback(_metadata, p);
+	open_beside_rst(_metadata, p, &c);
+	abort_connection(&c);
+	sleep_ms(199000);
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	drop(&c);
+	sleep_ms(2000);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	drop(&c);
+}
+
 /* --- both ends --- */
 
 /* A request before the third ACK, from connect() to the end. */
