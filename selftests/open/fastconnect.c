@@ -634,6 +634,87 @@ TEST_F_TIMEOUT(fastconnect, rfc7413_ctr_TCPFastOpenBlackhole, 4000)
 	p->leave_unread = true;
 }
 
+/* A timer that is due after @ms has expired by then. Linux's are late by an eighth at most. */
+static int64_t timer_over_ms(int64_t ms)
+{
+	return ms + (stock_mode() ? ms / 8 : 0) + 3;
+}
+
+/*
+ * The third timeout of a SYN counts, or its last one if there are less. What follows the third
+ * counts no more.
+ */
+TEST_F_TIMEOUT(fastconnect, rfc7413_black_hole_of_a_few_syns, 200)
+{
+	static const struct { int retries, counted_ms, over_ms; } cases[] = {
+		{ 1, 3000, 3000 }, { 2, 7000, 7000 }, { 3, 7000, 15000 }, { 4, 7000, 31000 },
+	};
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	cookie_get(_metadata, p, GRANT);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		peer_note(p, "%d retransmissions", cases[i].retries);
+		ASSERT_EQ(0, knob_set("syn_retries", cases[i].retries));
+		ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 1000));
+		counters_begin(&before);
+		client(p, &c);
+		EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+		peer_mark(p);
+		expect_syn(&c, .data = "hello");
+		peer_sleep_until(p, cases[i].counted_ms - 1);
+		EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenBlackhole"));
+		peer_sleep_until(p, timer_over_ms(cases[i].counted_ms));
+		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenBlackhole"));
+		peer_sleep_until(p, timer_over_ms(cases[i].over_ms));
+		EXPECT_EQ(cases[i].retries, peer_drain(p, 0));
+		EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenBlackhole"));
+		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenActiveFail"));
+		close(c.fd);
+		client(p, &c);
+		EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+		expect_syn(&c, .len = 0);
+		EXPECT_EQ(-1, c.kern_opt.fastopen);
+		drop(&c);
+	}
+}
+
+/* After the handshake the third timeout of a segment counts. */
+TEST_F(fastconnect, rfc7413_black_hole_of_what_follows)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int64_t ms;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 1000));
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	counters_begin(&before);
+	ASSERT_EQ(5, send(c.fd, "there", 5, 0));
+	peer_mark(p);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 6, .ack = 1, .data = "there");
+	ms = conn_info(&c).rto_us / 1000;
+	for (int i = 0; i < 3; i++, ms *= 2) {
+		EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenBlackhole"));
+		conn_expect(&c, .flags = PSH | ACK, .seq = 6, .ack = 1, .data = "there",
+			    .at_ms = ms);
+		peer_mark_last(p);
+	}
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenBlackhole"));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 6, .ack = 1, .data = "there", .at_ms = ms);
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenBlackhole"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenActiveFail"));
+	drop(&c);
+}
+
 /* A FIN or a RST above data that never came, and each write of the knob forgets it. */
 TEST_F(fastconnect, rfc7413_black_hole_after_the_handshake)
 {
