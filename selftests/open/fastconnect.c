@@ -149,6 +149,97 @@ TEST_F(fastconnect, rfc7413_syn_has_what_fits)
 	drop(&c);
 }
 
+/* A SYN-ACK with another MSS, by which the next SYN goes; the connection ends. */
+static void server_announces(struct __test_metadata *_metadata, struct peer *p, int mss)
+{
+	struct conn c;
+
+	client(p, &c);
+	EXPECT_EQ(1, fast_send(p, c.fd, "x", 1));
+	expect_syn(&c, .len = 1);
+	syn_ack(&c, 2, OPT(OPT_MSS(mss)));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 1);
+	drop(&c);
+}
+
+/* The bytes of a SYN to a server that announces @mss, if the write has 10000. */
+static ssize_t syn_bytes(struct __test_metadata *_metadata, struct peer *p, int mss, int maxseg)
+{
+	static uint8_t text[10000];
+	struct conn c;
+	ssize_t n;
+
+	pattern_fill(text, sizeof(text), 0);
+	server_announces(_metadata, p, mss);
+	client(p, &c);
+	if (maxseg)
+		ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_MAXSEG, maxseg));
+	n = fast_send(p, c.fd, text, sizeof(text));
+	expect_syn(&c, .len = n, .pattern = 0);
+	EXPECT_EQ(8, c.kern_opt.fastopen);
+	drop(&c);
+	return n;
+}
+
+/* The smallest of four limits counts. */
+TEST_F(fastconnect, rfc7413_limits_of_what_the_syn_has)
+{
+	struct peer *p = &self->peer;
+
+	cookie_get(_metadata, p, GRANT);
+	/* The MTU of the path, the server's MSS, TCP_MAXSEG; each less 40 bytes of options. */
+	EXPECT_EQ(1420, syn_bytes(_metadata, p, 8960, 0));
+	EXPECT_EQ(1419, syn_bytes(_metadata, p, 1459, 0));
+	EXPECT_EQ(8, syn_bytes(_metadata, p, 48, 0));
+	EXPECT_EQ(460, syn_bytes(_metadata, p, 1460, 500));
+	link_set_mtu(WHERE(_metadata), "tun0", 1300);
+	EXPECT_EQ(1220, syn_bytes(_metadata, p, 1460, 0));
+	/* Eight KiB, for which an allocation seldom fails. Linux takes a page fragment. */
+	link_set_mtu(WHERE(_metadata), "tun0", 9000);
+	EXPECT_EQ(8191, syn_bytes(_metadata, p, 8231, 0));
+	EXPECT_EQ(stock_mode() ? 8920 : 8192, syn_bytes(_metadata, p, 8960, 0));
+}
+
+/* If the server's MSS leaves no room, the SYN has no data and asks for a cookie again. */
+TEST_F(fastconnect, rfc7413_no_room_in_the_syn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* where no MSS is less than 48 */
+	cookie_get(_metadata, p, GRANT);
+	EXPECT_EQ(1, syn_bytes(_metadata, p, 41, 0));
+	server_announces(_metadata, p, 39);
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(0, c.kern_opt.fastopen);
+	drop(&c);
+}
+
+/* The SYN has the bytes of several buffers. */
+TEST_F(fastconnect, rfc7413_syn_has_what_fits_of_several_buffers)
+{
+	static uint8_t text[3000];
+	struct peer *p = &self->peer;
+	struct iovec iov[] = {
+		{ text, 0 }, { text, 1000 }, { text + 1000, 1 }, { text + 1001, 1999 },
+	};
+	struct sockaddr_storage sa;
+	struct msghdr msg = {
+		.msg_name = &sa, .msg_namelen = peer_sockaddr(p, &sa),
+		.msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov),
+	};
+	struct conn c;
+
+	pattern_fill(text, sizeof(text), 0);
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	EXPECT_EQ(1420, sendmsg(c.fd, &msg, MSG_FASTOPEN | MSG_DONTWAIT));
+	expect_syn(&c, .len = 1420, .pattern = 0);
+	drop(&c);
+}
+
 /* A server that does not know kind 34 is asked once by the experimental option. */
 TEST_F(fastconnect, rfc7413_experimental_form_is_tried_once)
 {
@@ -534,6 +625,43 @@ TEST_F(fastconnect, rfc7413_signal_while_the_syn_waits)
 	syn_ack(&c, 6, OPT(USUAL));
 	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
 	peer_expect_silence(p, 1500);
+	drop(&c);
+}
+
+static long fast_write_much(int fd, char *data)
+{
+	static uint8_t text[3000];
+	struct sockaddr_storage sa;
+	socklen_t len = peer_sockaddr(sleepers_peer, &sa);
+
+	pattern_fill(text, sizeof(text), 0);
+	return sendto(fd, text, sizeof(text), MSG_FASTOPEN, (struct sockaddr *)&sa, len);
+}
+
+/* A call that may wait sends the rest after the handshake. */
+TEST_F(fastconnect, rfc7413_the_rest_follows_the_handshake)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	sleepers_peer = p;
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	s = sleeper_start(_metadata, c.fd, fast_write_much);
+	expect_syn(&c, .len = 1420, .pattern = 0, .within_ms = 100);
+	sleeper_expect_asleep(&s, 500);
+	syn_ack(&c, 1421, OPT(USUAL));
+	/* Linux sends the third segment with the data. */
+	if (!stock_mode())
+		conn_expect(&c, .flags = ACK, .seq = 1421, .ack = 1);
+	conn_expect(&c, .seq = 1421, .ack = 1, .len = 1448, .pattern = 1420);
+	r = sleeper_expect_done(&s, 100);
+	EXPECT_EQ(3000, r.ret);
+	conn_send(&c, .flags = ACK, .ack = 2869);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 2869, .ack = 1, .len = 132, .pattern = 2868);
+	conn_send(&c, .flags = ACK, .ack = 3001);
 	drop(&c);
 }
 
