@@ -108,6 +108,11 @@ static bool window_may_shrink(const struct sock *sk)
  * scale, the new space down. While data is missing the edge stays, because the peer
  * does not count an ACK with another window as a duplicate (RFC 5681 2), unless @left
  * is at most half of the limit.
+ *
+ * What is above a hole may take all of the buffer: it was once offered, and accepted after
+ * that window was taken back. If the program has read all else, a step is announced
+ * nevertheless, because the next segment gets its memory in any case
+ * (__xtcp_prune_reserve()), and the hole can be filled.
  */
 static __always_inline u32 window_next(const struct sock *sk, u32 left,
 				       const struct window_space *buf)
@@ -126,8 +131,12 @@ static __always_inline u32 window_next(const struct sock *sk, u32 left,
 	if (unlikely(!space) && buf->space >= buf->step &&
 	    (buf->limit < unit || sk_under_memory_pressure(sk)))
 		space = unit;
-	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > buf->limit / 2)
-		return left;
+	if (!RB_EMPTY_ROOT(&xs->ofo_queue)) {
+		if (left > buf->limit / 2)
+			return left;
+		if (unlikely(space < buf->step) && skb_queue_empty(&sk->sk_receive_queue))
+			space = round_up(buf->step, unit);
+	}
 	if (unlikely(too_much) && window_may_shrink(sk))
 		return space < buf->step ? 0 : space;
 	return space >= left + buf->step ? space : left;

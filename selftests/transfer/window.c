@@ -8,7 +8,9 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <sys/ioctl.h>
 
 PEER_FIXTURE(window);
 
@@ -900,6 +902,59 @@ TEST_F(window, rfc9293_3_10_7_4_fin_at_the_edge)
 	EXPECT_EQ(conn_peer_nxt(&c) - 2, read_all(&c));
 	EXPECT_EQ(0, recv(c.fd, &b, 1, MSG_DONTWAIT));
 	peer_drain(p, 5);
+}
+
+/*
+ * A refused segment took the window back. What is above a hole of the new window was once
+ * offered, and takes all of the buffer. The program reads each segment of the hole; the
+ * window must not close for ever before the hole is filled.
+ */
+static void fill_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	int64_t got, end;
+
+	ASSERT_EQ(0, socket_set(c->fd, SOL_SOCKET, SO_RCVBUF, 5000));
+	for (int i = 0; i < 30 && p->last.wnd; i++) {
+		conn_send(c, .flags = ACK | PSH, .len = MSS);
+		peer_drain(p, 50);
+	}
+	ASSERT_EQ(0, p->last.wnd);
+	got = read_all(c);
+	conn_expect(c, .flags = ACK, .ack = got + 1);
+	end = edge(c) + 2000;
+	ASSERT_LT(got + 1, edge(c));
+	for (int i = 0; i < 12; i++, end += MSS)
+		conn_send(c, .flags = ACK | PSH, .seq = end, .len = MSS);
+	peer_drain(p, 50);
+	for (int i = 0; i < 8; i++) {
+		conn_send(c, .flags = ACK | PSH, .seq = got + 1, .len = MSS);
+		peer_drain(p, 50);
+		got += read_all(c);
+		peer_drain(p, 50);
+		EXPECT_EQ(got + 1, (uint32_t)(p->last.ack - c->peer_iss));
+		EXPECT_LE(MSS / 4, p->last.wnd);
+	}
+	/* All is there but what did not fit, and the window is open. */
+	EXPECT_LE(2 * MSS, p->last.wnd);
+	EXPECT_EQ(0, socket_count(c->fd, SIOCINQ));
+}
+
+TEST_F(window, shld_14_a_hole_and_a_window_that_was_taken_back)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460)));
+	fill_hole(_metadata, p, &c);
+}
+
+TEST_F(window, shld_14_a_hole_and_a_window_that_was_taken_back_with_sack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	fill_hole(_metadata, p, &c);
 }
 
 TEST_F(window, ctr_TCPZeroWindowDrop)
