@@ -43,6 +43,7 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
 #include "transfer/window.h"
 
 /*
@@ -315,6 +316,18 @@ static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 	}
 }
 
+/*
+ * RFC 9293 3.10.7.3 ends with the sixth step of 3.10.7.4: the urgent pointer of a SYN-ACK. The
+ * urgent byte comes later: payload of the SYN-ACK was received before, or is sent again.
+ */
+static void connect_take_urgent(struct sock *sk, const struct xtcp_seg *syn_ack)
+{
+	struct xtcp_seg seg = *syn_ack;
+
+	seg.len = 0;
+	xtcp_urgent_received(sk, NULL, &seg);
+}
+
 /* RFC 9293 3.10.7.3 fourth, with an ACK of our SYN. Consumes @skb. */
 static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 				struct xtcp_seg *seg)
@@ -334,6 +347,8 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	security_inet_conn_established(sk, skb);
 	xtcp_connect_done(sk);
 	connect_send_ack(sk, skb, seg, resend);
+	if (unlikely(seg->flags & XTCP_URG))
+		connect_take_urgent(sk, seg);
 	/* Data of the SYN that was sent again carries the cookie, and has its own timer. */
 	if (xs->cookie_held && !xs->in_flight)
 		xtcp_echo_start(sk);

@@ -51,6 +51,8 @@ static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
 		return false;
 	xtcp_memory_reclaim(sk);
 	xs->nr_sacks = 0;
+	/* As in Linux: it may report what is no longer here. */
+	xs->dsack_pending = 0;
 	XTCP_INC(sock_net(sk), OFO_PRUNED);
 	return true;
 }

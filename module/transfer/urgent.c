@@ -73,7 +73,7 @@ static void pointer_received(struct sock *sk, const struct xtcp_seg *seg)
 /**
  * xtcp_urgent_received - process URG, and the urgent byte if the segment has it
  * @sk: the socket, locked, in a state that accepts payload
- * @skb: the segment, which ends with its payload
+ * @skb: the segment, which ends with its payload; not read if that has no byte
  * @seg: its header; acceptable, not yet trimmed to the window
  *
  * RFC 9293 3.10.7.4, sixth. The byte is copied when it arrives, even above a

@@ -519,4 +519,39 @@ TEST_F(urgent, stdurg_is_rfc_1122)
 	conn_send(&c, .flags = ACK, .ack = 2);
 }
 
+/* A SYN-ACK may tell of urgent data, too. */
+TEST_F(urgent, rfc9293_3_10_7_3_urgent_pointer_of_a_syn_ack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);
+	want_sigurg(_metadata, c.fd);
+	conn_send(&c, .flags = SYN | ACK | URG, .seq = 0, .urg = 3);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_EQ(1, sigurgs);
+	expect_errno(EAGAIN, recv(c.fd, &(char){ 0 }, 1, MSG_OOB | MSG_DONTWAIT));
+	tell(&c, "abc", 0);
+	EXPECT_EQ(POLLPRI, socket_poll(c.fd) & POLLPRI);
+	expect_text(c.fd, "a", 9, 0);
+	EXPECT_EQ(1, at_mark(c.fd));
+	expect_text(c.fd, "b", 9, MSG_OOB);
+	expect_text(c.fd, "c", 9, 0);
+}
+
+/* The pointer is to the SYN itself: no byte of the stream. */
+TEST_F(urgent, rfc9293_3_10_7_3_syn_ack_is_urgent)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);
+	want_sigurg(_metadata, c.fd);
+	conn_send(&c, .flags = SYN | ACK | URG, .seq = 0, .urg = 1);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_EQ(0, sigurgs);
+	tell(&c, "abc", 0);
+	expect_text(c.fd, "abc", 9, 0);
+}
+
 TEST_HARNESS_MAIN
