@@ -709,6 +709,14 @@ static void expect_paused(struct __test_metadata *_metadata, struct peer *p)
 	drop(&c);
 }
 
+#define TICK_MS	20	/* two ticks of the kernel's slowest clock */
+
+/* A timer that is due after @ms has expired by then. Linux's are late by an eighth at most. */
+static int64_t timer_over_ms(int64_t ms)
+{
+	return ms + (stock_mode() ? ms / 8 : 0) + 3 + peer_slack_ns() / NSEC_PER_MSEC;
+}
+
 /* The third timeout in a row stops fast open for so many seconds, then for twice as many. */
 TEST_F_TIMEOUT(fastconnect, rfc7413_ctr_TCPFastOpenBlackhole, 4000)
 {
@@ -725,9 +733,9 @@ TEST_F_TIMEOUT(fastconnect, rfc7413_ctr_TCPFastOpenBlackhole, 4000)
 		EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
 		peer_mark(p);
 		expect_syn(&c, .data = "hello");
-		peer_sleep_until(p, 6000);
+		peer_sleep_until(p, 6999);
 		EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenBlackhole"));
-		peer_sleep_until(p, 8000);
+		peer_sleep_until(p, timer_over_ms(7000));
 		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenBlackhole"));
 		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenActiveFail"));
 		peer_drain(p, 10);
@@ -760,12 +768,6 @@ TEST_F_TIMEOUT(fastconnect, rfc7413_ctr_TCPFastOpenBlackhole, 4000)
 	expect_syn(&c, .data = "hello");
 	drop(&c);
 	p->leave_unread = true;
-}
-
-/* A timer that is due after @ms has expired by then. Linux's are late by an eighth at most. */
-static int64_t timer_over_ms(int64_t ms)
-{
-	return ms + (stock_mode() ? ms / 8 : 0) + 3;
 }
 
 /*
@@ -979,7 +981,13 @@ TEST_F(fastconnect, rfc7413_black_hole_ends_beside_a_stray_rst)
 	/* No pause is left, nor its length: the next one is of 100 s. */
 	open_beside_rst(_metadata, p, &c);
 	abort_connection(&c);
-	sleep_ms(103000);
+	sleep_ms(100000 - TICK_MS);
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	drop(&c);
+	sleep_ms(2 * TICK_MS);
 	client(p, &c);
 	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
 	expect_syn(&c, .data = "hello");
@@ -1019,13 +1027,13 @@ TEST_F_TIMEOUT(fastconnect, rfc7413_black_hole_stays_beside_loopback, 1000)
 	data_over_loopback(_metadata, p);
 	open_beside_rst(_metadata, p, &c);
 	abort_connection(&c);
-	sleep_ms(199000);
+	sleep_ms(200000 - TICK_MS);
 	client(p, &c);
 	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
 	expect_syn(&c, .len = 0);
 	EXPECT_EQ(-1, c.kern_opt.fastopen);
 	drop(&c);
-	sleep_ms(2000);
+	sleep_ms(2 * TICK_MS);
 	client(p, &c);
 	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
 	expect_syn(&c, .data = "hello");
