@@ -375,6 +375,57 @@ TEST_F(keepalive, knob_keepalive_time)
 	conn_send(&c, .flags = ACK);
 }
 
+/* No time, or less, is one clock tick: 1 to 10 ms. */
+#define TICK_MAX_MS 10
+
+TEST_F(keepalive, knob_keepalive_time_0_and_less)
+{
+	static const int times_s[] = { 0, -1, -60 };
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < (stock_mode() ? 1 : ARRAY_SIZE(times_s)); i++) {
+		struct conn c;
+
+		peer_note(p, "%d s", times_s[i]);
+		ASSERT_EQ(0, knob_set("keepalive_time", times_s[i]));
+		ASSERT_EQ(0, knob_set("keepalive_intvl", 3));
+		conn_open(p, &c, .prepare = keepalive_on, .kport = 6000 + i);
+		speak(&c);
+		conn_expect(&c, .flags = ACK, .seq = conn_kern_nxt(&c) - 1,
+			    .within_ms = TICK_MAX_MS + 2);
+		if (!stock_mode())
+			EXPECT_LE(1, peer_elapsed_ms(p));
+		peer_mark_last(p);
+		expect_probe(&c, 3000);
+		expect_probe(&c, 6000);
+		conn_send(&c, .flags = RST);
+	}
+}
+
+TEST_F(keepalive, knob_keepalive_intvl_0_and_less)
+{
+	static const int times_s[] = { 0, -1, -60 };
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < (stock_mode() ? 1 : ARRAY_SIZE(times_s)); i++) {
+		struct conn c;
+
+		peer_note(p, "%d s", times_s[i]);
+		ASSERT_EQ(0, knob_set("keepalive_time", 20));
+		ASSERT_EQ(0, knob_set("keepalive_intvl", times_s[i]));
+		conn_open(p, &c, .prepare = keepalive_on, .kport = 6000 + i);
+		speak(&c);
+		expect_probe(&c, 20000);
+		peer_mark_last(p);
+		for (int k = 1; k < 9; k++)
+			conn_expect(&c, .flags = ACK, .seq = conn_kern_nxt(&c) - 1,
+				    .within_ms = TICK_MAX_MS + 2);
+		conn_expect(&c, .flags = RST | ACK, .within_ms = TICK_MAX_MS + 2);
+		EXPECT_LE(9, peer_elapsed_ms(p));
+		EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	}
+}
+
 TEST_F(keepalive, knob_keepalive_intvl)
 {
 	struct conn c;

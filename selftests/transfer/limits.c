@@ -227,4 +227,20 @@ TEST_F(limits, knob_min_rtt_wlen_acts)
 	EXPECT_LE(99000, min_rtt_after(_metadata, &c, 100));
 }
 
+/* Each measurement replaces the one before it. */
+TEST_F(limits, knob_min_rtt_wlen_0)
+{
+	static const int rtts_ms[] = { 20, 50, 40, 90, 60 };
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("min_rtt_wlen", 0));
+	conn_open(&self->peer, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(rtts_ms); i++) {
+		int us = min_rtt_after(_metadata, &c, rtts_ms[i]);
+
+		EXPECT_LE(rtts_ms[i] * 1000, us);
+		EXPECT_GE(rtts_ms[i] * 1000 + 3000, us);
+	}
+}
+
 TEST_HARNESS_MAIN

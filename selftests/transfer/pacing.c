@@ -829,6 +829,24 @@ TEST_F(pacing, tcp_notsent_lowat_of_a_paced_connection)
 	p->leave_unread = true;
 }
 
+/* Nothing may wait: then nothing can be written, as in Linux. The option takes precedence. */
+TEST_F(pacing, knob_notsent_lowat_0)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("notsent_lowat", 0));
+	open_narrow(_metadata, p, &c);
+	EXPECT_FALSE(writable(&c));
+	EXPECT_EQ(-1, send(c.fd, "x", 1, 0));
+	EXPECT_EQ(EAGAIN, errno);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1));
+	EXPECT_TRUE(writable(&c));
+	EXPECT_EQ(1, send(c.fd, "x", 1, 0));
+	EXPECT_EQ(1, peer_drain(p, 1));
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
 TEST_F(pacing, knob_notsent_lowat_of_all)
 {
 	struct peer *p = &self->peer;

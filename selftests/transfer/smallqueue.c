@@ -97,6 +97,21 @@ TEST_F(smallqueue, knob_limit_output_bytes)
 	EXPECT_GE(20000 + 2 * SKB_MAX, most);
 }
 
+/* Two skbs are always allowed, and the first time one more. Linux allows less. */
+TEST_F(smallqueue, knob_limit_output_bytes_0)
+{
+	uint32_t most = after_one_write(_metadata, &self->pair, 0);
+
+	EXPECT_LT((stock_mode() ? 1 : 3) * 1000, most);
+	EXPECT_GE(3 * SKB_MAX, most);
+}
+
+/* Less than nothing is no limit. */
+TEST_F(smallqueue, knob_limit_output_bytes_below_0)
+{
+	EXPECT_LT(40000, after_one_write(_metadata, &self->pair, -1));
+}
+
 TEST_F(smallqueue, knob_limit_output_bytes_default)
 {
 	EXPECT_LT(40000, after_one_write(_metadata, &self->pair, 1 << 20));
