@@ -475,29 +475,6 @@ TEST_F(dctcp, knob_plb_rehash_rounds_0_and_plb_cong_thresh_0)
 	abort_conn(&c);
 }
 
-/* No pause after a timeout. */
-TEST_F(dctcp, knob_plb_suspend_rto_sec_0)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct conn c;
-	int next = 2;
-
-	ASSERT_EQ(0, knob_set("early_retrans", 0));
-	ASSERT_EQ(0, knob_set("plb_enabled", 1));
-	ASSERT_EQ(0, knob_set("plb_rehash_rounds", 1));
-	ASSERT_EQ(0, knob_set("plb_suspend_rto_sec", 0));
-	open_asked(_metadata, p, &c, "dctcp");
-	flight_write(&c, 2);
-	flight_expect_all(&c, 0, 1);
-	flight_expect(&c, 0, .within_ms = 1000);
-	flight_ack(&c, next);
-	counters_take(&before);
-	rounds(&c, &next, 2, true);
-	EXPECT_EQ(2, counter_moved(&before, "TCPPLBRehash"));
-	abort_conn(&c);
-}
-
 /* A timeout changes the hash itself; then nothing does for one to two pauses. */
 TEST_F(dctcp, knob_plb_suspend_rto_sec)
 {
