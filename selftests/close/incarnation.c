@@ -265,8 +265,12 @@ TEST_F(incarnations, lc_90_a_thousand_in_a_row)
 	}
 	counters_take(&now);
 	EXPECT_EQ(1000, counter_get(&now, "ActiveOpens"));
-	EXPECT_LE(980, counter_get(&now, "TWRecycled"));
-	EXPECT_EQ(1000, counter_get(&now, "TWRecycled") + proc_rows(pr->family, ROW_TIME_WAIT));
+	/*
+	 * All but the last one of each port. connect() prefers one half of the ports; those of
+	 * the kernel's TCP are not old enough, so that it needs the other half, too.
+	 */
+	EXPECT_EQ(stock_mode() ? 980 : 990, counter_get(&now, "TWRecycled"));
+	EXPECT_EQ(stock_mode() ? 20 : 10, proc_rows(pr->family, ROW_TIME_WAIT));
 	EXPECT_EQ(0, counter_get(&now, "TCPTimeWaitOverflow"));
 }
 

@@ -179,7 +179,9 @@ TEST_F(acceptqueue, rfc7323_4_3_refused_ack_is_not_echoed)
 	conn_accept(&c);
 	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "hello");
 	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = DELAYED_ACK_MS);
-	EXPECT_LE(stamp + 500, p->last.opt.tsecr);
+	EXPECT_LE(stamp + 1500, p->last.opt.tsecr);
+	/* The timer of the kernel's TCP is late. */
+	EXPECT_GE(stamp + (stock_mode() ? 1600 : 1502), p->last.opt.tsecr);
 	close(lfd);
 	p->leave_unread = true;
 }
@@ -632,8 +634,8 @@ TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
 	}
 	EXPECT_EQ(7, seen);
 	counters_take(&after);
-	/* At least the third ACK and the first data of each of the two. */
-	EXPECT_LE(4, counter_get(&after, "ListenOverflows"));
+	/* The third ACK and the data of each of the two, and what they send until there is room. */
+	EXPECT_EQ(7, counter_get(&after, "ListenOverflows"));
 	EXPECT_EQ(3, counter_get(&after, "PassiveOpens"));
 }
 
