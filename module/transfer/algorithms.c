@@ -408,7 +408,7 @@ int xtcp_congestion_register(const struct xtcp_congestion_ops *ops)
 	if (is_extended(ops))
 		static_branch_inc(&xtcp_algorithms_extended);
 	spin_lock(&algorithms_lock);
-	/* Not -EEXIST: modprobe takes that for a module that is loaded already, and reports success. */
+	/* Not -EEXIST: modprobe takes that for a module that is loaded already. */
 	if (find(ops->name))
 		err = -EBUSY;
 	else
