@@ -96,6 +96,7 @@ TEST_F(undo, rfc3708_ctr_TCPDSACKUndo)
 	flight_sack(&c, 5, { 0, 1 });
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
 			"TCPDSACKUndo", 1, NULL);
+	EXPECT_EQ(1, (int)conn_tcp_info(&c).tcpi_dsack_dups);
 	EXPECT_EQ(10, conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }
@@ -161,6 +162,7 @@ TEST_F(undo, rfc3708_ctr_TCPDSACKOfoRecv_ctr_TCPDSACKRecvSegs_in_a_run)
 	counters_expect(_metadata, &before, "TCPDSACKOfoRecv", 1, "TCPDSACKRecv", 1,
 			"TCPDSACKRecvSegs", 2, "TCPSACKReorder", 1,
 			"TCPDSACKUndo", 1, NULL);
+	EXPECT_EQ(2, (int)conn_tcp_info(&c).tcpi_dsack_dups);
 	EXPECT_EQ(10, conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }

@@ -97,10 +97,93 @@ TEST_F(tcpinfo, tcp_info_counts_what_happened)
 	EXPECT_GE(110, (int)info.tcpi_last_data_recv);
 	EXPECT_LE(99, (int)info.tcpi_last_ack_recv);
 	EXPECT_LT(0, (int)info.tcpi_min_rtt);
-	EXPECT_LT(0, (int)info.tcpi_rcv_space);
-	EXPECT_LT(0, (int)info.tcpi_snd_wnd);
+	/* Ten segments: nothing has been read. */
+	EXPECT_EQ(14600, (int)info.tcpi_rcv_space);
+	EXPECT_EQ(65535, (int)info.tcpi_snd_wnd);
 	EXPECT_NE(UINT64_MAX, info.tcpi_pacing_rate);
 	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
+}
+
+/* The peer offers less than before, then nothing: what is written then is not sent. */
+TEST_F(tcpinfo, tcp_info_of_a_window_that_closes)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+
+	conn_open(p, &c);
+	/* A smaller window is believed in a segment behind the last one. */
+	conn_send(&c, .flags = ACK, .len = 1);
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(65535, (int)conn_tcp_info(&c).tcpi_snd_wnd);
+	conn_send(&c, .flags = ACK, .wnd = 5000, .len = 1);
+	conn_expect(&c, .flags = ACK, .ack = 3, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(5000, (int)conn_tcp_info(&c).tcpi_snd_wnd);
+	conn_send(&c, .flags = ACK, .wnd = 0, .len = 1);
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+	conn_write(&c, 500);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(0, (int)info.tcpi_snd_wnd);
+	EXPECT_EQ(500, (int)info.tcpi_notsent_bytes);
+	EXPECT_EQ(0, (int)info.tcpi_unacked);
+	EXPECT_EQ(0, (int)info.tcpi_bytes_sent);
+	p->leave_unread = true;		/* window probes */
+}
+
+/* A lost segment has been sent again, and its ACK has not come yet. */
+TEST_F(tcpinfo, tcp_info_of_a_retransmission_in_flight)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK), .rtt_ms = 40);
+	flight_write(&c, 5);
+	flight_expect_all(&c, 0, 4);
+	EXPECT_EQ(0, (int)conn_tcp_info(&c).tcpi_retrans);
+	flight_sack(&c, 0, { 1, 5 });
+	flight_expect(&c, 0);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(5, (int)info.tcpi_unacked);
+	EXPECT_EQ(4, (int)info.tcpi_sacked);
+	EXPECT_EQ(1, (int)info.tcpi_lost);
+	EXPECT_EQ(1, (int)info.tcpi_retrans);
+	flight_ack(&c, 5);
+	peer_drain(p, 1);
+	EXPECT_EQ(0, (int)conn_tcp_info(&c).tcpi_retrans);
+}
+
+/* ECN is agreed on; a segment of the peer with ECT(0) comes later. */
+TEST_F(tcpinfo, tcp_info_of_ecn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c, .opt = OPT(OPT_MSS(1000)));
+	conn_send(&c, .flags = SYN | ECE | CWR);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_send(&c, .flags = ACK, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 101, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(TCPI_OPT_ECN, conn_tcp_info(&c).tcpi_options);
+	conn_send(&c, .flags = ACK, .len = 100, .tos = 2);
+	conn_expect(&c, .flags = ACK, .ack = 201, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(TCPI_OPT_ECN | TCPI_OPT_ECN_SEEN, conn_tcp_info(&c).tcpi_options);
+}
+
+/* The SYN-ACK counts, as the segments behind it do; so does our SYN. */
+TEST_F(tcpinfo, tcp_info_counts_the_handshake)
+{
+	struct tcp_info info;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .active = true);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(1, (int)info.tcpi_segs_in);
+	EXPECT_EQ(2, (int)info.tcpi_segs_out);
+	EXPECT_EQ(0, (int)(info.tcpi_data_segs_in + info.tcpi_data_segs_out));
 }
 
 /* TCP_INQ: how much is left; after a FIN one, so that a read is made. */
