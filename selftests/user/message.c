@@ -95,6 +95,43 @@ TEST_F(message, so_peek_off_goes_on)
 	EXPECT_EQ(0, recv(c.fd, (char[1]){ 0 }, 1, 0));
 }
 
+/* The same within one segment: the read behind the peek takes all of it. */
+TEST_F(message, so_peek_off_goes_back_with_a_whole_segment)
+{
+	socklen_t len = sizeof(int);
+	struct conn c;
+	int off = -1;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c);
+	tell(&c, "abcdef");
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_PEEK_OFF, 0));
+	expect_read(c.fd, "abc", MSG_PEEK);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
+	EXPECT_EQ(3, off);
+	expect_read(c.fd, "abcdef", 0);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
+	EXPECT_EQ(0, off);
+	tell(&c, "gh");
+	expect_read(c.fd, "gh", MSG_PEEK);
+}
+
+/* connect() to AF_UNSPEC turns the offset off. */
+TEST_F(message, so_peek_off_ends_with_the_connection)
+{
+	socklen_t len = sizeof(int);
+	struct conn c;
+	int off = 0;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c, .active = true);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_PEEK_OFF, 2));
+	EXPECT_EQ(0, socket_disconnect(c.fd));
+	peer_drain(&self->peer, 10);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
+	EXPECT_EQ(-1, off);
+}
+
 TEST_F(message, msg_peek_leaves_the_window_shut)
 {
 	struct conn c;
