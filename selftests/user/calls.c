@@ -672,14 +672,16 @@ static long close_it(int fd, char *data)
 	return close(fd);
 }
 
-static struct sleeper linger_in_child(struct __test_metadata *_metadata, struct conn *c)
+/* SIGALRM comes after @alarm_ms; -1: none. */
+static struct sleeper linger_in_child(struct __test_metadata *_metadata, struct conn *c,
+				      int alarm_ms)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 2 };
 	struct sleeper s;
 
 	conn_open(c->peer, c);
 	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
-	s = sleeper_start(_metadata, c->fd, close_it);
+	s = sleeper_start_alarm(_metadata, c->fd, close_it, alarm_ms, 0);
 	close(c->fd);
 	c->fd = -1;
 	conn_expect(c, .flags = FIN | ACK, .seq = 1, .within_ms = 2 * CLOSE_AFTER_MS);
@@ -692,7 +694,7 @@ TEST_F(calls, call_close_lingers_until_acked)
 	struct sleeper_result r;
 	struct sleeper s;
 
-	s = linger_in_child(_metadata, &c);
+	s = linger_in_child(_metadata, &c, -1);
 	sleeper_expect_asleep(&s, 100);
 	conn_send(&c, .flags = ACK);
 	r = sleeper_expect_done(&s, 20);
@@ -706,12 +708,28 @@ TEST_F(calls, call_close_lingers_so_long)
 	struct sleeper_result r;
 	struct sleeper s;
 
-	s = linger_in_child(_metadata, &c);
+	s = linger_in_child(_metadata, &c, -1);
 	self->peer.leave_unread = true;		/* repetitions of the FIN */
 	r = sleeper_expect_done(&s, 3000);
 	EXPECT_EQ(0, r.ret);
 	sleeper_expect_ms(WHERE(_metadata), r.ms - CLOSE_AFTER_MS, 2000);
 	/* The connection goes on without a program. */
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+}
+
+/* A signal ends the wait of 2 s, and close() has no error. */
+TEST_F(calls, call_close_lingers_until_a_signal)
+{
+	struct conn c = { .peer = &self->peer };
+	struct sleeper_result r;
+	struct sleeper s;
+
+	s = linger_in_child(_metadata, &c, 100);
+	self->peer.leave_unread = true;
+	r = sleeper_expect_done(&s, 120);
+	EXPECT_EQ(0, r.ret);
+	EXPECT_LE(100, r.ms);
+	EXPECT_GE(120, r.ms);
 	conn_expect_state(&c, ST_FIN_WAIT_1);
 }
 
