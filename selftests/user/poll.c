@@ -238,6 +238,35 @@ TEST_F(poll, poll_rcvlowat_in_a_nearly_full_buffer)
 	peer_drain(p, 10);
 }
 
+/* While memory is scarce, few bytes are worth a read: they free a segment's memory. */
+TEST_F(poll, poll_rcvlowat_when_memory_is_scarce)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[1 << 16];
+	struct conn hog, c;
+	char limit[64];
+
+	NOT_ON_STOCK();
+	/* Each CPU may have a MiB before the limit is looked at: use it up. */
+	conn_open(p, &hog, .kport = 5999, .wnd = 0);
+	socket_set(hog.fd, SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20);
+	while (send(hog.fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+		;
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 1000));
+	conn_send(&c, .flags = ACK | PSH, .len = 10);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	peer_drain(p, DELAYED_ACK_MS);
+	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
+	/* A send notices it. */
+	send(c.fd, text, sizeof(text), MSG_DONTWAIT);
+	EXPECT_EQ(POLLIN, socket_poll(c.fd) & POLLIN);
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	p->leave_unread = true;
+	socket_abort(c.fd);
+	socket_abort(hog.fd);
+}
+
 /*
  * Likewise with xtcp_shrink_window, which closes the window when the buffer is full: no other
  * segment comes then that could tell the program.
@@ -619,6 +648,26 @@ TEST_F(poll, poll_notsent_lowat_when_a_write_stops)
 	EXPECT_EQ(EPOLLOUT, edge(ep, 0));
 	EXPECT_EQ(NOTHING, edge(ep, 0));
 	p->leave_unread = true;
+}
+
+/* The limit of unsent bytes stops the writer; a higher limit tells it to go on. */
+TEST_F(poll, poll_notsent_lowat_is_raised)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int ep;
+
+	conn_open(p, &c, .wnd = 0);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_TCP, TCP_NOTSENT_LOWAT, 1000));
+	conn_write(&c, 1500);
+	EXPECT_EQ(NOTHING, socket_poll(c.fd));
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_TCP, TCP_NOTSENT_LOWAT, 100000));
+	EXPECT_EQ(EPOLLOUT, edge(ep, 5));
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	p->leave_unread = true;		/* window probes */
+	close(ep);
 }
 
 /* An ACK will come and make room: an edge before it would make the writer spin. */
