@@ -14,6 +14,7 @@
 #include <netinet/ip.h>
 #include <sys/syscall.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 
 PEER_FIXTURE(diag);
 
@@ -31,6 +32,7 @@ struct row {
 	int tclass, classid;
 	int info_len, meminfo_len, skmeminfo_len, cgroup_len;
 	struct inet_diag_sockopt sockopt;
+	struct inet_diag_meminfo meminfo;
 };
 
 struct request {
@@ -125,7 +127,10 @@ static void attributes_read(struct row *row, const struct nlmsghdr *nlh)
 		case INET_DIAG_TCLASS: row->tclass = *(const uint8_t *)data; break;
 		case INET_DIAG_MARK: row->mark = *(const int *)data; break;
 		case INET_DIAG_CLASS_ID: row->classid = *(const int *)data; break;
-		case INET_DIAG_MEMINFO: row->meminfo_len = len; break;
+		case INET_DIAG_MEMINFO:
+			row->meminfo_len = len;
+			memcpy(&row->meminfo, data, sizeof(row->meminfo));
+			break;
 		case INET_DIAG_SKMEMINFO: row->skmeminfo_len = len; break;
 		case INET_DIAG_CGROUP_ID: row->cgroup_len = len; break;
 		case INET_DIAG_SOCKOPT:
@@ -339,6 +344,120 @@ TEST_F(diag, diag_attributes)
 	EXPECT_EQ(1, row->msg.idiag_wqueue);
 	EXPECT_EQ(1, row->msg.idiag_timer);
 	self->peer.leave_unread = true;
+}
+
+/* The one row of a state, of which ss -o prints the timer. */
+static void expect_timer(struct __test_metadata *_metadata, const struct peer *p, int state,
+			 int timer, int retrans, int expires_ms)
+{
+	struct row rows[ROWS_MAX];
+
+	ASSERT_EQ(1, dump(_metadata, p, STATE(state), rows));
+	EXPECT_EQ(timer, rows[0].msg.idiag_timer);
+	EXPECT_EQ(retrans, rows[0].msg.idiag_retrans);
+	/* The clock of the kernel's timers is coarser. */
+	EXPECT_GE(expires_ms + (stock_mode() ? 40 : 0), (int)rows[0].msg.idiag_expires);
+	EXPECT_LE(expires_ms - 10, (int)rows[0].msg.idiag_expires);
+}
+
+/* The first SYN-ACK has been sent again after a second. */
+TEST_F(diag, diag_timer_half_open)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	expect_timer(_metadata, p, ROW_SYN_RECEIVED, 1, 0, 1000);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .within_ms = 1100);
+	expect_timer(_metadata, p, ROW_SYN_RECEIVED, 1, 1, 2000);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(diag, diag_timer_time_wait)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_TIME_WAIT);
+	expect_timer(_metadata, p, ROW_TIME_WAIT, 3, 0, 60000);
+	sleep_ms(10000);
+	expect_timer(_metadata, p, ROW_TIME_WAIT, 3, 0, 50000);
+}
+
+/* Two timeouts of a segment; keepalive; the probe of a closed window. */
+TEST_F(diag, diag_timer_socket)
+{
+	struct peer *p = &self->peer;
+	int rto_ms;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* its timers are coarser */
+	conn_open(p, &c);
+	rto_ms = conn_info(&c).rto_us / 1000;
+	conn_write(&c, 5);
+	conn_expect(&c, .seq = 1, .len = 5);
+	peer_mark_last(p);
+	expect_timer(_metadata, p, ROW_ESTABLISHED, 1, 0, rto_ms);
+	conn_expect(&c, .seq = 1, .len = 5, .at_ms = rto_ms);
+	conn_expect(&c, .seq = 1, .len = 5, .at_ms = 3 * rto_ms);
+	expect_timer(_metadata, p, ROW_ESTABLISHED, 1, 2, 4 * rto_ms);
+	conn_send(&c, .flags = ACK, .ack = 6);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPIDLE, 10));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPINTVL, 3));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_KEEPALIVE, 1));
+	expect_timer(_metadata, p, ROW_ESTABLISHED, 2, 0, 10000);
+	conn_expect(&c, .flags = ACK, .seq = 5, .within_ms = 10100);
+	conn_expect(&c, .flags = ACK, .seq = 5, .within_ms = 3100);
+	expect_timer(_metadata, p, ROW_ESTABLISHED, 2, 2, 3000);
+}
+
+/* What ss -m prints: memory of what is written and not sent, then of what is not read. */
+TEST_F(diag, diag_meminfo)
+{
+	struct peer *p = &self->peer;
+	struct row rows[ROWS_MAX], *row = rows;
+	struct conn c, d;
+
+	conn_open(p, &c, .wnd = 0);
+	conn_write(&c, 500);
+	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+	EXPECT_EQ(0, (int)row->meminfo.idiag_rmem);
+	EXPECT_LT(500, (int)row->meminfo.idiag_wmem);
+	EXPECT_GT(4096, (int)row->meminfo.idiag_wmem);
+	EXPECT_EQ(socket_meminfo(c.fd, SK_MEMINFO_WMEM_QUEUED), row->meminfo.idiag_wmem);
+	EXPECT_EQ(socket_meminfo(c.fd, SK_MEMINFO_FWD_ALLOC), row->meminfo.idiag_fmem);
+	/* Whole pages are taken in advance. */
+	EXPECT_EQ(0, (int)((row->meminfo.idiag_wmem + row->meminfo.idiag_fmem) % 4096));
+	EXPECT_LT(0, (int)row->meminfo.idiag_fmem);
+	EXPECT_EQ(0, (int)row->meminfo.idiag_tmem);
+	socket_abort(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+
+	conn_open(p, &d, .kport = 5001);
+	conn_send(&d, .flags = ACK | PSH, .len = 500);
+	peer_drain(p, DELAYED_ACK_MS);
+	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+	EXPECT_LT(500, (int)row->meminfo.idiag_rmem);
+	EXPECT_EQ(socket_meminfo(d.fd, SK_MEMINFO_RMEM_ALLOC), row->meminfo.idiag_rmem);
+	EXPECT_EQ(0, (int)row->meminfo.idiag_wmem);
+	EXPECT_EQ(socket_meminfo(d.fd, SK_MEMINFO_FWD_ALLOC), row->meminfo.idiag_fmem);
+}
+
+/* What has left TCP and waits in the queue of the device. */
+TEST_F(diag, diag_meminfo_in_the_device)
+{
+	struct peer *p = &self->peer;
+	struct row rows[ROWS_MAX];
+	struct conn c;
+
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	conn_open(p, &c);
+	shaper_set(WHERE(_metadata), "tun0", 8000, 1 << 20);
+	conn_write(&c, 10000);
+	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+	EXPECT_LT(1000, (int)rows[0].meminfo.idiag_tmem);
+	EXPECT_EQ(socket_meminfo(c.fd, SK_MEMINFO_WMEM_ALLOC), rows[0].meminfo.idiag_tmem);
+	p->leave_unread = true;
 }
 
 /* As the kernel's TCP, but that xtcp's sockets are no inet_connection_sock. */
@@ -670,6 +789,38 @@ TEST_F(diag, diag_destroy_listener)
 		EXPECT_EQ(1 - i, proc_rows(AF_INET, ROW_LISTEN));
 		EXPECT_EQ(ENOENT, destroy(_metadata, rows[i].msg.idiag_family, &rows[i].msg.id));
 	}
+}
+
+/* Two listeners at one port: the device of a lookup tells which. */
+TEST_F(diag, diag_listener_of_a_device)
+{
+	struct peer *p = &self->peer;
+	struct inet_diag_sockid id = { .idiag_cookie = NO_COOKIE };
+	struct row row;
+	int fd[2];
+
+	for (int i = 0; i < 2; i++) {
+		fd[i] = socket_new(-1);
+		if (i)
+			ASSERT_EQ(0, setsockopt(fd[i], SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+		ASSERT_EQ(0, socket_set(fd[i], SOL_SOCKET, SO_REUSEPORT, 1));
+		ASSERT_EQ(0, socket_bind(fd[i], "10.0.0.1", 5000));
+		ASSERT_EQ(0, socket_listen(fd[i], 1));
+	}
+	id.idiag_sport = htons(5000);
+	address_set_at(id.idiag_src, &p->kernel, family_of(p));
+	for (int i = 0; i < 2; i++) {
+		id.idiag_if = if_nametoindex("tun0");
+		ASSERT_EQ(0, lookup(_metadata, family_of(p), &id, &row));
+		EXPECT_EQ(socket_inode(fd[1]), row.msg.idiag_inode);
+		EXPECT_EQ(id.idiag_if, row.msg.id.idiag_if);
+		id.idiag_if = 0;
+		ASSERT_EQ(0, lookup(_metadata, family_of(p), &id, &row));
+		EXPECT_EQ(socket_inode(fd[0]), row.msg.idiag_inode);
+		EXPECT_EQ(0, row.msg.id.idiag_if);
+	}
+	close(fd[0]);
+	EXPECT_EQ(ENOENT, lookup(_metadata, family_of(p), &id, &row));
 }
 
 /* The same port on both wires: each has its row, and one dies alone. */
