@@ -136,6 +136,7 @@ TEST_F(proc, proc_listen)
 	EXPECT_EQ(0, row.quick);
 	EXPECT_EQ(10, row.cwnd);
 	EXPECT_EQ(0, row.ssthresh);
+	EXPECT_EQ(stock_mode() ? 1 : 2, row.ref);
 	/* rx counts connections that wait to be accepted. */
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
@@ -152,6 +153,37 @@ TEST_F(proc, proc_listen)
 	conn_accept(&c);
 	row = row_of(_metadata, &c, 0);
 	EXPECT_EQ(1, row.rx);
+}
+
+/* References; the ACKs that are left to be sent at once, and whether the program answers. */
+TEST_F(proc, proc_references_and_acks)
+{
+	struct proc_row row;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	row = row_of(_metadata, &c, c.pport);
+	EXPECT_EQ(1, row.ref);
+	EXPECT_EQ(0, row.ato);
+	EXPECT_EQ(0, row.quick);
+	conn_send(&c, .flags = ACK | PSH, .len = 10);
+	conn_expect(&c, .flags = ACK, .within_ms = DELAYED_ACK_MS);
+	row = row_of(_metadata, &c, c.pport);
+	EXPECT_EQ(1, row.ref);
+	EXPECT_EQ(4, row.ato);
+	EXPECT_EQ(15 << 1, row.quick);
+	ASSERT_EQ(1, send(c.fd, "a", 1, 0));
+	conn_expect(&c, .len = 1);
+	row = row_of(_metadata, &c, c.pport);
+	/* Its timer has one. */
+	EXPECT_EQ(2, row.ref);
+	EXPECT_EQ(15 << 1 | 1, row.quick);
+	conn_send(&c, .flags = ACK);
+	peer_drain(&self->peer, 1);
+	row = row_of(_metadata, &c, c.pport);
+	/* It is left alone, and finds nothing to do. */
+	EXPECT_EQ(2, row.ref);
+	EXPECT_EQ(15 << 1 | 1, row.quick);
 }
 
 TEST_F(proc, proc_syn_sent)
@@ -399,6 +431,8 @@ TEST_F(proc, proc_time_wait)
 	EXPECT_EQ(3, row.timer);
 	EXPECT_LE(stock_mode() ? 5900 : 5993, row.timer_cs);
 	EXPECT_GE(stock_mode() ? 6400 : 5994, row.timer_cs);
+	/* The table and the timer have it; the kernel's TCP counts its port as well. */
+	EXPECT_EQ(stock_mode() ? 3 : 2, row.ref);
 	/* No owner, whoever it was before. */
 	EXPECT_EQ(0, row.uid);
 	EXPECT_EQ(0, row.inode);
