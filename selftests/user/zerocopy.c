@@ -89,6 +89,8 @@ static void send_pages(struct __test_metadata *_metadata, int from, int to)
 		EXPECT_EQ(done, first);
 		EXPECT_LE(first, last);
 		EXPECT_GT(next, last);
+		/* A packet that enters another namespace gets pages of its own. */
+		EXPECT_TRUE(copied);
 	}
 	EXPECT_EQ(0, socket_error(from));
 }
@@ -171,6 +173,8 @@ TEST_F(zerocopy_refused, notice_comes_with_the_ack)
 	ASSERT_EQ(0, notice(c.fd, &first, &last, &copied));
 	EXPECT_EQ(0, (int)first);
 	EXPECT_EQ(0, (int)last);
+	/* tun has copied them when it took the packet. */
+	EXPECT_TRUE(copied);
 }
 
 /* A device that takes pages. */
@@ -212,6 +216,26 @@ TEST_F(zerocopy_pages, push_where_no_page_fits)
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = ACK | PSH, .len = 1, .pattern = 17);
 	conn_send(&c, .flags = ACK);
+}
+
+/* The peer's window is closed, and it resets: the pages have never left TCP. */
+TEST_F(zerocopy_pages, notice_of_pages_that_were_not_copied)
+{
+	static uint8_t text[1000];
+	unsigned int first, last;
+	struct conn c;
+	bool copied;
+
+	if (!kernel_sends_pages())
+		return;
+	conn_open(&self->peer, &c, .wnd = 0);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	ASSERT_EQ(1000, send(c.fd, text, sizeof(text), MSG_ZEROCOPY));
+	conn_send(&c, .flags = RST);
+	ASSERT_EQ(0, notice(c.fd, &first, &last, &copied));
+	EXPECT_EQ(0, (int)first);
+	EXPECT_EQ(0, (int)last);
+	EXPECT_FALSE(copied);
 }
 
 TEST_F(zerocopy_refused, so_zerocopy_values)
