@@ -486,6 +486,14 @@ static ssize_t fill(struct __test_metadata *_metadata, struct conn *c)
 	return n;
 }
 
+/* A third of the memory for what is sent is free, as in sk_stream_is_writeable(). */
+static bool has_a_third(int fd)
+{
+	unsigned int used = socket_meminfo(fd, SK_MEMINFO_WMEM_QUEUED);
+
+	return socket_meminfo(fd, SK_MEMINFO_SNDBUF) >= used + used / 2;
+}
+
 TEST_F(poll, poll_send_space)
 {
 	struct peer *p = &self->peer;
@@ -502,9 +510,11 @@ TEST_F(poll, poll_send_space)
 	/* The peer acknowledges segment by segment; each makes room for more. */
 	while (acked < total && !(socket_poll(c.fd) & POLLOUT)) {
 		ASSERT_EQ(NOTHING, edge(ep, 0));
+		ASSERT_FALSE(has_a_third(c.fd));
 		acked += acked + 1460 > total ? total - acked : 1460;
 		conn_send(&c, .ack = 1 + acked);
 	}
+	EXPECT_TRUE(has_a_third(c.fd));
 	/* Not at the first byte, and not only when all is gone. */
 	EXPECT_LT(total / 4, acked);
 	EXPECT_GT(total * 2 / 3, acked);
