@@ -371,6 +371,22 @@ TEST_F(metrics, metrics_gauge_each_state)
 	p->leave_unread = true;
 }
 
+/* Half-open records are kept by listener. */
+TEST_F(metrics, metrics_of_two_listeners)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	for (int i = 0; i < 3; i++)
+		conn_to_state(p, &c, ST_HALF_OPEN, .lfd = peer_listen(p, 7000 + i, 8),
+			      .kport = 7000 + i);
+	take(_metadata);
+	EXPECT_EQ(3, value_of("xtcp_connections{state=\"LISTEN\"}"));
+	EXPECT_EQ(3, value_of("xtcp_connections{state=\"SYN-RECEIVED\"}"));
+	p->leave_unread = true;
+}
+
 TEST_F(metrics, metrics_of_orphans)
 {
 	struct peer *p = &self->peer;
