@@ -416,12 +416,13 @@ TEST_F(policy, established_is_reported_to_security_modules)
 
 /* --- who may open one --------------------------------------------------- */
 
-/* errno of socket() for a user with these groups and no capability. */
+/* errno of socket() for a user with these groups, two more, and no capability. */
 static int open_as(struct __test_metadata *_metadata, int family, gid_t gid, gid_t group)
 {
+	gid_t groups[] = { 98, 99, group };
 	int fd, err;
 
-	ASSERT_EQ(0, setgroups(1, &group));
+	ASSERT_EQ(0, setgroups(ARRAY_SIZE(groups), groups));
 	ASSERT_EQ(0, setegid(gid));
 	ASSERT_EQ(0, seteuid(NOBODY));
 	fd = stream_socket(family);
