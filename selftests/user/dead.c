@@ -162,7 +162,7 @@ TEST_F(dead, dead_reset_by_peer)
 	EXPECT_EQ(7, o.unacked);
 	EXPECT_LE(20000, o.srtt_us);
 	EXPECT_GE(42000, o.srtt_us);
-	EXPECT_LE(10, o.cwnd);
+	EXPECT_EQ(10, o.cwnd);
 	EXPECT_EQ(0, o.retrans);
 	EXPECT_LE(0.14, o.seconds);
 	EXPECT_GE(0.6, o.seconds);
