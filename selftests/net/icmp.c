@@ -683,4 +683,79 @@ TEST_F(icmp, lc_102_ping_is_answered)
 	EXPECT_EQ(7, p->last.packet[ip + 5]);
 }
 
+/* --- what IP itself counts ----------------------------------------------- */
+
+/* A number of /proc/net/snmp's "Ip:" or of snmp6's "Ip6". */
+static long long ip_counter(struct __test_metadata *_metadata, int family, const char *name)
+{
+	char names[2048] = "", line[2048], want[64], *a, *b, *more_a, *more_b;
+	FILE *f = fopen(family == AF_INET6 ? "/proc/net/snmp6" : "/proc/net/snmp", "r");
+	long long value = -1;
+
+	ASSERT_NE(NULL, f);
+	snprintf(want, sizeof(want), "Ip6%s", name);
+	while (value < 0 && fgets(line, sizeof(line), f)) {
+		a = strtok_r(line, " \t\n", &more_a);
+		if (family == AF_INET6 && a && !strcmp(a, want))
+			value = atoll(strtok_r(NULL, " \t\n", &more_a));
+		if (family == AF_INET6 || !a || strcmp(a, "Ip:"))
+			continue;
+		if (!names[0]) {
+			snprintf(names, sizeof(names), "%s", more_a);
+			continue;
+		}
+		for (b = strtok_r(names, " \n", &more_b); b;
+		     b = strtok_r(NULL, " \n", &more_b)) {
+			a = strtok_r(NULL, " \n", &more_a);
+			if (!strcmp(b, name))
+				value = atoll(a);
+		}
+	}
+	fclose(f);
+	ASSERT_LE(0, value);
+	return value;
+}
+
+/* Segments count as packets of IP, in both directions. */
+TEST_F(icmp, ip_counts_segments)
+{
+	struct peer *p = &self->peer;
+	long long in, out;
+	struct conn c;
+
+	conn_open(p, &c);
+	in = ip_counter(_metadata, p->family, "InDelivers");
+	out = ip_counter(_metadata, p->family, "OutRequests");
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(5, send(c.fd, "abcde", 5, 0));
+		conn_expect(&c, .len = 5, .data = "abcde");
+		conn_send(&c, .flags = ACK);
+	}
+	EXPECT_EQ(in + 3, ip_counter(_metadata, p->family, "InDelivers"));
+	EXPECT_EQ(out + 3, ip_counter(_metadata, p->family, "OutRequests"));
+}
+
+/* There is no route to the peer: connect() fails, then a segment of an open connection. */
+TEST_F(icmp, ip_counts_what_has_no_route)
+{
+	struct peer *p = &self->peer;
+	char command[128], to[64];
+	long long before;
+	struct conn c;
+	int fd;
+
+	conn_open(p, &c);
+	snprintf(command, sizeof(command), "ip route add throw %s metric 1",
+		 ipaddr_text(&p->addr, to, sizeof(to)));
+	ASSERT_EQ(0, system(command));
+	before = ip_counter(_metadata, p->family, "OutNoRoutes");
+	fd = socket_new(-1);
+	EXPECT_EQ(ENETUNREACH, socket_connect(fd, "10.0.0.2", 80));
+	EXPECT_EQ(before + 1, ip_counter(_metadata, p->family, "OutNoRoutes"));
+	close(fd);
+	ASSERT_EQ(1, send(c.fd, "a", 1, 0));
+	EXPECT_EQ(before + 2, ip_counter(_metadata, p->family, "OutNoRoutes"));
+	p->leave_unread = true;
+}
+
 TEST_HARNESS_MAIN
