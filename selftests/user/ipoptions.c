@@ -39,6 +39,21 @@ TEST_F(ipoptions, rfc9293_must_49_ttl)
 	EXPECT_EQ(33, p->last.ttl);
 }
 
+/* A source route to 0.0.0.0 is refused, which without one means this host. */
+TEST_F(ipoptions, opt_source_route_needs_a_destination)
+{
+	/* Loose source route with one router. */
+	static const uint8_t route[] = { 131, 7, 4, 10, 0, 0, 2, 0 };
+	int fd;
+
+	if (self->peer.family != AF_INET || test_is_mapped())
+		return;
+	fd = socket_new(-1);
+	ASSERT_EQ(0, setsockopt(fd, IPPROTO_IP, IP_OPTIONS, route, sizeof(route)));
+	EXPECT_EQ(EINVAL, socket_connect(fd, "0.0.0.0", 80));
+	close(fd);
+}
+
 static void tos_a0(int fd)
 {
 	socket_set_ip(fd, IP_TOS, 0xa0);
