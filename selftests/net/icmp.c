@@ -108,9 +108,10 @@ struct detail {
 };
 
 #define error_in_detail(...) \
-	error_in_detail_of(_metadata, &self->peer, (const uint8_t[]){ __VA_ARGS__ }, \
+	error_in_detail_of(_metadata, &self->peer, ICMP_TIME_EXCEEDED, \
+			   (const uint8_t[]){ __VA_ARGS__ }, \
 			   sizeof((const uint8_t[]){ __VA_ARGS__ }))
-static struct detail error_in_detail_of(struct __test_metadata *_metadata, struct peer *p,
+static struct detail error_in_detail_of(struct __test_metadata *_metadata, struct peer *p, int type,
 					const uint8_t *extension, int len)
 {
 	bool v6 = p->family == AF_INET6;
@@ -125,8 +126,7 @@ static struct detail error_in_detail_of(struct __test_metadata *_metadata, struc
 	struct conn c;
 
 	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors_in_detail);
-	peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL,
-		       .extension = extension, .extension_len = len);
+	peer_send_icmp(p, .type = type, .code = 0, .extension = extension, .extension_len = len);
 	d.len = recvmsg(c.fd, &msg, MSG_ERRQUEUE);
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&msg); cm; cm = CMSG_NXTHDR(&msg, cm)) {
 		/* An IPv6 socket has IPv6's, also of a mapped peer. */
@@ -159,6 +159,25 @@ TEST_F(icmp, ip_recverr_has_device_and_extension)
 	EXPECT_EQ(0, d.ee.ee_rfc4884.flags);
 	ASSERT_EQ((int)d.ee.ee_rfc4884.len + 12, d.len);
 	EXPECT_EQ(0x20, d.data[d.ee.ee_rfc4884.len]);
+}
+
+/* RFC 4884 4: each of these has its length in the header; IPv6's parameter problem has not. */
+TEST_F(icmp, ip_recverr_has_the_extension_of_each_error)
+{
+	static const uint8_t extension[] = { 0x20, 0, 0, 0, 0, 8, 1, 1, 0, 1, 1, 64 };
+	static const int types[] = { ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB };
+	bool v6 = self->peer.family == AF_INET6;
+	struct detail d;
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (v6 && types[i] == ICMP_PARAMETERPROB)
+			continue;
+		d = error_in_detail_of(_metadata, &self->peer, types[i], extension,
+				       sizeof(extension));
+		EXPECT_EQ(ICMP_QUOTE_PADDED - (v6 ? 40 : 20), (int)d.ee.ee_rfc4884.len)
+			TH_LOG("type %d", types[i]);
+		EXPECT_EQ(0, d.ee.ee_rfc4884.flags);
+	}
 }
 
 /* RFC 4884 7: the program learns where it is, and that it is wrong. */
