@@ -56,6 +56,8 @@ WORDS = (
     Word("distro", "", "it needs what a distribution's kernel has, or its times: not run on\n"
          "scripts/build-kernel quick",
          bars=(QUICK,)),
+    Word("ia32", "", "it makes calls of 32-bit programs, which are not those of User-mode Linux",
+         bars=(UM, QUICK, FOREIGN)),
     Word("debug", "", "for debug kernels with one CPU only: it needs their checks",
          bars=(ORDINARY, FOREIGN, QUICK)),
     Word("uml", "", "for User-mode Linux only, with or without checks: computing must take no\n"

@@ -3,7 +3,7 @@
  * compat: calls of 32-bit programs. On x86 a 64-bit program can make them, too, by int 0x80;
  * the memory that they name has to be below 4 GiB.
  *
- * vm: families distro short
+ * vm: families ia32 short
  */
 #include "lib/xtcp_test.h"
 
