@@ -16,7 +16,10 @@
  *    checks that the socket still matches, or that the table still has the
  *    record. Also, the entry that a reader is at may be unhashed and added to
  *    another chain. Each chain ends in its own nulls marker, by which the reader
- *    notices that and starts again. An unhashed socket's next pointer is NULL,
+ *    notices that and starts again. In the same chain it may return behind flows
+ *    that the reader has not seen, as the one that replaces the last of them: a
+ *    reader that finds nothing checks that nothing was replaced meanwhile
+ *    (flow_find_surely()). An unhashed socket's next pointer is NULL,
  *    like that of a new one. rhashtable's own readers would dereference it; so
  *    reading without a bucket lock is done here: xtcp_flow_find_rcu() and
  *    xtcp_flow_visit_rcu().
@@ -234,23 +237,26 @@ static bool flow_is_end_of(const struct rhash_head *pos,
 	     ((flow) = container_of(pos, struct xtcp_flow, node), true);	\
 	     (pos) = flow_next_rcu(pos))
 
+/* @passed is set if the chain had other flows. */
 static __always_inline struct xtcp_flow *
 flow_chain_find(struct rhash_lock_head __rcu *const *bucket,
-		const struct xtcp_key *key)
+		const struct xtcp_key *key, bool *passed)
 {
 	struct xtcp_flow *flow;
 	struct rhash_head *pos;
 
 	do {
-		flow_for_each_rcu(flow, pos, bucket)
+		flow_for_each_rcu(flow, pos, bucket) {
 			if (flow_matches(flow, key))
 				return flow;
+			*passed = true;
+		}
 	} while (unlikely(!flow_is_end_of(pos, bucket)));
 	return NULL;
 }
 
 static __always_inline struct xtcp_flow *
-flow_find(struct net *net, const struct xtcp_key *key)
+flow_tables_find(struct net *net, const struct xtcp_key *key, bool *passed)
 {
 	struct rhashtable *flows = &xtcp_net_rcu(net)->flows;
 	struct xtcp_flow *flow;
@@ -261,7 +267,7 @@ flow_find(struct net *net, const struct xtcp_key *key)
 	do {
 		hash = flow_key_hash(key, 0, tbl->hash_rnd);
 		flow = flow_chain_find(rht_bucket(tbl, rht_bucket_index(tbl, hash)),
-				       key);
+				       key, passed);
 		if (flow)
 			return flow;
 		/* Entries moved before we read the old table are in the new one. */
@@ -269,6 +275,39 @@ flow_find(struct net *net, const struct xtcp_key *key)
 		tbl = rht_dereference_rcu(tbl->future_tbl, flows);
 	} while (unlikely(tbl));
 	return NULL;
+}
+
+/*
+ * A walk has found nothing. It may have missed the flow: where it stood on another one, which
+ * ended, and whose memory came back as the successor of a flow behind the one that we look for.
+ * rhashtable puts a successor at the place of the other, not at the head of the chain. So walk
+ * again until no replacement has begun meanwhile. One that began before is no danger: the
+ * successor's memory had left the chain by then.
+ */
+static noinline struct xtcp_flow *flow_find_surely(struct net *net, const struct xtcp_key *key)
+{
+	const struct xtcp_net *xn = xtcp_net_rcu(net);
+	struct xtcp_flow *flow;
+	bool passed;
+	int begun;
+
+	do {
+		begun = atomic_read_acquire(&xn->replaces);
+		flow = flow_tables_find(net, key, &passed);
+		/* Pairs with the barrier of xtcp_flow_replace(). */
+		smp_rmb();
+	} while (!flow && unlikely(atomic_read(&xn->replaces) != begun));
+	return flow;
+}
+
+static __always_inline struct xtcp_flow *
+flow_find(struct net *net, const struct xtcp_key *key)
+{
+	struct xtcp_flow *flow;
+	bool passed = false;
+
+	flow = flow_tables_find(net, key, &passed);
+	return likely(flow || !passed) ? flow : flow_find_surely(net, key);
 }
 
 /**
@@ -560,9 +599,14 @@ bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 		       struct xtcp_flow *new)
 {
-	if (!flow_may_be_hashed(old) ||
-	    rhashtable_replace_fast(&xtcp_net(net)->flows, &old->node,
-				    &new->node, flow_params))
+	struct xtcp_net *xn = xtcp_net(net);
+
+	if (!flow_may_be_hashed(old))
+		return false;
+	atomic_inc(&xn->replaces);
+	/* A walk that goes on from @new sees the number. */
+	smp_mb__after_atomic();
+	if (rhashtable_replace_fast(&xn->flows, &old->node, &new->node, flow_params))
 		return false;
 	flow_left(old);
 	return true;
@@ -635,7 +679,8 @@ bool xtcp_flow_table_rcu(struct net *net, struct xtcp_flow_table *table)
  *
  * Context: rcu_read_lock().
  * Return: true if all flows of the bucket were visited; false if the namespace has
- * another table than @table by now, so that some may have been missed.
+ * another table than @table by now, so that some may have been missed. One may be missed
+ * in the same way as by a lookup, flow_find_surely(); this is not worth a second visit of all.
  */
 bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
 			 u32 bucket,

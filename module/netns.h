@@ -175,6 +175,7 @@ struct xtcp_knobs {
  * @listen_lock: guards writers of @listeners and @listen_table
  * @tw_count: number of TIME-WAIT records
  * @tw_peak: highest @tw_count ever
+ * @replaces: how often a flow has begun to replace another one in @flows; flow.c
  * @challenge_s: second of CLOCK_MONOTONIC that @challenges belongs to
  * @challenges: challenge ACKs that may still be sent in that second; a race
  *	between CPUs may send one more, as in Linux
@@ -224,6 +225,7 @@ struct xtcp_net {
 	spinlock_t			listen_lock;	/* writers */
 	atomic_t			tw_count;
 	atomic_t			tw_peak;
+	atomic_t			replaces;
 	u32				challenge_s;
 	u32				challenges;
 	struct hlist_head		*listeners;
