@@ -41,6 +41,7 @@
 #include "transfer/sendqueue.h"
 #include "transfer/txstamp.h"
 #include "transfer/urgent.h"
+#include "transfer/window.h"
 
 /* SEG.ACK lies within @skb: its segments below leave the flight. */
 static void part_acked(struct sock *sk, struct sk_buff *skb,
@@ -228,6 +229,16 @@ bool xtcp_acked_syn_ack(struct sock *sk, const struct xtcp_seg *seg, u32 rtt_us)
 }
 
 /*
+ * We have taken our window back, and the peer has sent beyond it. Its ACKs without payload have the
+ * number of the right edge, which is below what was in the air then, and has set SND.WL1.
+ */
+static bool comes_from_the_edge(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return unlikely(xs->rcv_taken_back) &&
+	       !seq_before(seg->seq, seq_add(xs->rcv_nxt, xtcp_window_left(xs)));
+}
+
+/*
  * RFC 9293 3.10.7.4, fifth: SND.WND follows the latest segment. SND.UNA, which
  * has not advanced yet, serves as SND.WL2, because SEG.ACK is not below it
  * here. The order of two pure ACKs with the same numbers is unknown, so the
@@ -238,7 +249,8 @@ static bool window_is_new(const struct xtcp_sock *xs,
 {
 	if (seg->ack != xs->snd_una || seq_after(seg->seq, xs->snd_wl1))
 		return true;
-	return seg->seq == xs->snd_wl1 && (wnd > xs->snd_wnd || !wnd);
+	return (seg->seq == xs->snd_wl1 || comes_from_the_edge(xs, seg)) &&
+	       (wnd > xs->snd_wnd || !wnd);
 }
 
 static bool update_window(struct sock *sk, const struct xtcp_seg *seg)

@@ -110,9 +110,9 @@ static bool window_may_shrink(const struct sock *sk)
  * is at most half of the limit.
  *
  * What is above a hole may take all of the buffer: it was once offered, and accepted after
- * that window was taken back. If the program has read all else, a step is announced
- * nevertheless, because the next segment gets its memory in any case
- * (__xtcp_prune_reserve()), and the hole can be filled.
+ * that window was taken back. A step is announced nevertheless if the buffer has space for it
+ * beside what the program has not read, so that the hole can be filled: for the next segment
+ * what is above the hole is dropped (__xtcp_prune_reserve()).
  */
 static __always_inline u32 window_next(const struct sock *sk, u32 left,
 				       const struct window_space *buf)
@@ -134,7 +134,8 @@ static __always_inline u32 window_next(const struct sock *sk, u32 left,
 	if (!RB_EMPTY_ROOT(&xs->ofo_queue)) {
 		if (left > buf->limit / 2)
 			return left;
-		if (unlikely(space < buf->step) && skb_queue_empty(&sk->sk_receive_queue))
+		if (unlikely(space < buf->step) &&
+		    (u32)seq_dist(xs->copied_seq, xs->rcv_nxt) + buf->step <= buf->limit)
 			space = round_up(buf->step, unit);
 	}
 	if (unlikely(too_much) && window_may_shrink(sk))
@@ -183,6 +184,10 @@ u32 xtcp_window_select(struct sock *sk)
 
 	WRITE_ONCE(xs->rcv_wup, xs->rcv_nxt);
 	WRITE_ONCE(xs->rcv_wnd, wnd);
+	/* It shrinks: a reader that waits for more (SO_RCVLOWAT) would wait for ever. */
+	if (unlikely(wnd < left) && wnd <= xs->ack.rcv_mss && xs->copied_seq != xs->rcv_nxt &&
+	    READ_ONCE(sk->sk_rcvlowat) > 1 && !sock_flag(sk, SOCK_DEAD))
+		sk->sk_data_ready(sk);
 	return wnd;
 }
 

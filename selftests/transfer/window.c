@@ -10,6 +10,7 @@
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 PEER_FIXTURE(window);
@@ -906,10 +907,9 @@ TEST_F(window, rfc9293_3_10_7_4_fin_at_the_edge)
 
 /*
  * A refused segment took the window back. What is above a hole of the new window was once
- * offered, and takes all of the buffer. The program reads each segment of the hole; the
- * window must not close for ever before the hole is filled.
+ * offered, and takes all of the buffer. Returns where the hole begins.
  */
-static void fill_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+static int64_t stuff_above_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
 	int64_t got, end;
 
@@ -926,12 +926,23 @@ static void fill_hole(struct __test_metadata *_metadata, struct peer *p, struct 
 	for (int i = 0; i < 12; i++, end += MSS)
 		conn_send(c, .flags = ACK | PSH, .seq = end, .len = MSS);
 	peer_drain(p, 50);
+	return got + 1;
+}
+
+/*
+ * The program reads each segment of the hole; the window must not close for ever before the hole
+ * is filled.
+ */
+static void fill_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	int64_t at = stuff_above_hole(_metadata, p, c);
+
 	for (int i = 0; i < 8; i++) {
-		conn_send(c, .flags = ACK | PSH, .seq = got + 1, .len = MSS);
+		conn_send(c, .flags = ACK | PSH, .seq = at, .len = MSS);
 		peer_drain(p, 50);
-		got += read_all(c);
+		at += read_all(c);
 		peer_drain(p, 50);
-		EXPECT_EQ(got + 1, (uint32_t)(p->last.ack - c->peer_iss));
+		EXPECT_EQ(at, (uint32_t)(p->last.ack - c->peer_iss));
 		EXPECT_LE(MSS / 4, p->last.wnd);
 	}
 	/* All is there but what did not fit, and the window is open. */
@@ -955,6 +966,86 @@ TEST_F(window, shld_14_a_hole_and_a_window_that_was_taken_back_with_sack)
 
 	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
 	fill_hole(_metadata, p, &c);
+}
+
+/* The program does not take the bytes, but waits for a record of 3000. */
+TEST_F(window, shld_14_a_hole_and_a_program_that_peeks)
+{
+	static char buf[3000];
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t at;
+
+	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	at = stuff_above_hole(_metadata, p, &c);
+	for (int i = 0; i < 5; i++) {
+		conn_send(&c, .flags = ACK | PSH, .seq = at, .len = MSS);
+		peer_drain(p, 300);
+		at += read_all(&c);
+		peer_drain(p, 300);
+	}
+	for (int i = 0; i < 12 && recv(c.fd, buf, 3000, MSG_PEEK | MSG_DONTWAIT) < 3000; i++) {
+		conn_send(&c, .flags = ACK | PSH, .seq = at, .len = MSS);
+		peer_drain(p, 300);
+		at = (uint32_t)(p->last.ack - c.peer_iss);
+	}
+	EXPECT_EQ(3000, recv(c.fd, buf, 3000, MSG_PEEK | MSG_DONTWAIT));
+}
+
+/*
+ * The window was taken back while segments were in the air. A window update of the peer has the
+ * number of the right edge then, below those of the segments.
+ */
+TEST_F(window, rfc9293_3_10_7_4_update_from_the_edge)
+{
+	static char data[1000];
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t at;
+
+	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460)));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 5000));
+	for (int i = 0; i < 30 && p->last.wnd; i++) {
+		conn_send(&c, .flags = ACK | PSH, .len = MSS, .wnd = 0);
+		peer_drain(p, 50);
+	}
+	ASSERT_EQ(0, p->last.wnd);
+	at = (uint32_t)(p->last.ack - c.peer_iss);
+	for (int i = 0; i < 3; i++)
+		conn_send(&c, .flags = ACK | PSH, .len = MSS, .wnd = 0);
+	peer_drain(p, 50);
+	ASSERT_EQ(1000, send(c.fd, data, 1000, 0));
+	peer_expect_silence(p, 100);
+	conn_send(&c, .flags = ACK, .seq = at, .wnd = 60000);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .len = 1000);
+	conn_send(&c, .flags = ACK, .seq = at, .ack = 1001, .wnd = 60000);
+}
+
+/* A window that shrinks to nothing brings no more bytes: the reader gets what there is. */
+TEST_F(window, knob_shrink_window_wakes_a_reader)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct peer *p = &self->peer;
+	int ep = epoll_create1(0);
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("shrink_window", 1));
+	conn_open(p, &c, .opt = SCALED);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 4096));
+	conn_send(&c, .flags = ACK | PSH, .len = 1448);
+	peer_drain(p, 300);
+	EXPECT_EQ(1448, read_all(&c));
+	peer_drain(p, 300);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 2500));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, c.fd, &ev));
+	ASSERT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	for (int i = 0; i < 60 && p->last.wnd; i++) {
+		conn_send(&c, .flags = ACK | PSH, .len = 60);
+		peer_drain(p, 300);
+	}
+	EXPECT_EQ(0, p->last.wnd);
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	close(ep);
 }
 
 TEST_F(window, ctr_TCPZeroWindowDrop)
