@@ -281,6 +281,34 @@ TEST_F(demux, an_address_that_is_gone_is_forwarded_to)
 	p->leave_unread = true;
 }
 
+/*
+ * The route that a connection has stored is for one device. A segment that comes by another one
+ * is routed, and the reverse path filter drops it.
+ */
+TEST_F(demux, a_segment_by_another_device_is_routed)
+{
+	struct peer *p = &self->peer;
+	int tun0 = p->tun, tun1 = tun_new(WHERE(_metadata), "tun1");
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/tun1/rp_filter", "1"));
+	conn_open(p, &c);
+	exchange(&c);
+	counters_take(&before);
+	p->tun = tun1;
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	p->tun = tun0;
+	peer_expect_silence(p, 300);
+	if (stock_mode())
+		counters_expect(_metadata, &before, "IPReversePathFilter", 1, NULL);
+	else
+		counters_expect(_metadata, &before, NULL);
+	c.peer_nxt -= 4;
+	exchange(&c);
+	close(tun1);
+}
+
 /* A check of one peer's route does not count for another peer. */
 TEST_F(demux, next_connection_of_a_socket_is_routed)
 {
