@@ -11,12 +11,19 @@
 PEER_FIXTURE(takeover);
 FIXTURE_VARIANT_ADD(takeover, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
 
+/* A timestamp option; 0: none. */
+static struct optbytes stamp(uint32_t tsval, uint32_t tsecr)
+{
+	return tsval ? OPT(OPT_TS(tsval, tsecr)) : (struct optbytes){ 0 };
+}
+
 /*
  * A server of the kernel's TCP with one connection closes its listener, and one of
- * xtcp listens in its place. Our end's next number is *@nxt, the peer's 6.
+ * xtcp listens in its place. Our end's next number is *@nxt, the peer's 6. The peer's
+ * segments have the timestamp @tsval; 0: none.
  */
-static int taken_over(struct __test_metadata *_metadata, struct peer *p, int *ours,
-		      uint32_t *nxt)
+static int taken_over_stamped(struct __test_metadata *_metadata, struct peer *p, int *ours,
+			      uint32_t *nxt, uint32_t tsval)
 {
 	int stock, fd;
 
@@ -25,9 +32,9 @@ static int taken_over(struct __test_metadata *_metadata, struct peer *p, int *ou
 	stock = socket_of_stack(STOCKS, REUSEADDR);
 	ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(stock, 4));
-	peer_send(p, .flags = SYN, .seq = 5);
-	*nxt = peer_expect(p, .flags = SYN | ACK, .ack = 6)->seq + 1;
-	peer_send(p, .flags = ACK, .seq = 6, .ack = *nxt);
+	peer_send(p, .flags = SYN, .seq = 5, .opt = stamp(tsval, 0));
+	*nxt = peer_expect(p, .flags = SYN | ACK, .ack = 6, .ts = !!tsval)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = 6, .ack = *nxt, .opt = stamp(tsval, p->last.opt.tsval));
 	fd = accept(stock, NULL, NULL);
 	ASSERT_LE(0, fd);
 	close(stock);
@@ -35,6 +42,12 @@ static int taken_over(struct __test_metadata *_metadata, struct peer *p, int *ou
 	ASSERT_EQ(0, socket_bind(*ours, "", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(*ours, 4));
 	return fd;
+}
+
+static int taken_over(struct __test_metadata *_metadata, struct peer *p, int *ours,
+		      uint32_t *nxt)
+{
+	return taken_over_stamped(_metadata, p, ours, nxt, 0);
 }
 
 static void stock_early_demux(bool on)
@@ -131,6 +144,138 @@ TEST_F(takeover, rfc6191_a_time_wait_of_stocks_gives_way)
 		EXPECT_EQ(0, socket_accept(ours));
 		peer_expect(p, .flags = FIN | ACK, .seq = nxt);
 		peer_send(p, .flags = RST | ACK, .seq = 5001, .ack = nxt + 1);
+		close(ours);
+	}
+}
+
+/*
+ * The same, up to the kernel's TIME-WAIT. The peer's segments have the timestamp @tsval; 0: none.
+ * The next numbers are *@nxt and 7. Returns the listener of xtcp.
+ */
+static int time_wait_of_stocks(struct __test_metadata *_metadata, struct peer *p, uint32_t *nxt,
+			       uint32_t tsval)
+{
+	struct optbytes opt;
+	int ours, fd;
+
+	fd = taken_over_stamped(_metadata, p, &ours, nxt, tsval);
+	close(fd);
+	peer_expect(p, .flags = FIN | ACK, .seq = *nxt, .ack = 6, .ts = !!tsval);
+	++*nxt;
+	opt = stamp(tsval, p->last.opt.tsval);
+	peer_send(p, .flags = ACK, .seq = 6, .ack = *nxt, .opt = opt);
+	peer_send(p, .flags = FIN | ACK, .seq = 6, .ack = *nxt, .opt = opt);
+	peer_expect(p, .flags = ACK, .seq = *nxt, .ack = 7, .ts = !!tsval);
+	return ours;
+}
+
+/* The kernel's TIME-WAIT answers a SYN, and xtcp counts nothing. */
+static void syn_is_stocks(struct __test_metadata *_metadata, struct peer *p, uint32_t seq,
+			  uint32_t tsval, uint32_t nxt)
+{
+	struct counters before;
+
+	/* The kernel answers once in half a second. */
+	sleep_ms(600);
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .seq = seq, .opt = stamp(tsval, 0));
+	peer_expect(p, .flags = ACK, .seq = nxt, .ack = 7);
+	counters_expect(_metadata, &before, NULL);
+}
+
+/* A SYN with an old number ends it if its timestamp is newer than the last one. */
+TEST_F(takeover, rfc6191_a_newer_timestamp_ends_a_time_wait_of_stocks)
+{
+	struct peer *p = &self->peer;
+	uint32_t nxt;
+
+	NOT_ON_STOCK();
+	for (int early = 0; early < 2; early++) {
+		int ours;
+
+		stock_early_demux(early);
+		ours = time_wait_of_stocks(_metadata, p, &nxt, 1000);
+		syn_is_stocks(_metadata, p, 4, 999, nxt);
+		syn_is_stocks(_metadata, p, 4, 1000, nxt);
+		syn_is_stocks(_metadata, p, 4, 0, nxt);
+		peer_send(p, .flags = SYN, .seq = 4, .opt = stamp(1001, 0));
+		nxt += 65537;
+		peer_expect(p, .flags = SYN | ACK, .seq = nxt, .ack = 5, .ts = 1, .tsecr = 1001);
+		peer_send(p, .flags = RST, .seq = 5);
+		close(ours);
+	}
+}
+
+/* A SYN with a new number and an old timestamp does not end it. */
+TEST_F(takeover, rfc6191_an_older_timestamp_ends_no_time_wait_of_stocks)
+{
+	struct peer *p = &self->peer;
+	uint32_t nxt;
+
+	NOT_ON_STOCK();
+	for (int early = 0; early < 2; early++) {
+		int ours;
+
+		stock_early_demux(early);
+		ours = time_wait_of_stocks(_metadata, p, &nxt, 1000);
+		syn_is_stocks(_metadata, p, 5000, 999, nxt);
+		peer_send(p, .flags = SYN, .seq = 5000, .opt = stamp(1000, 0));
+		nxt += 65537;
+		peer_expect(p, .flags = SYN | ACK, .seq = nxt, .ack = 5001, .ts = 1,
+			    .tsecr = 1000);
+		peer_send(p, .flags = RST, .seq = 5001);
+		close(ours);
+	}
+}
+
+/* The old connection had no timestamps: that of a SYN is neither newer nor older. */
+TEST_F(takeover, rfc6191_a_timestamp_after_a_connection_of_stocks_without)
+{
+	struct peer *p = &self->peer;
+	uint32_t nxt;
+
+	NOT_ON_STOCK();
+	for (int early = 0; early < 2; early++) {
+		int ours;
+
+		stock_early_demux(early);
+		ours = time_wait_of_stocks(_metadata, p, &nxt, 0);
+		syn_is_stocks(_metadata, p, 4, 1000, nxt);
+		/* This one would be older than a timestamp of 0. */
+		peer_send(p, .flags = SYN, .seq = 5000, .opt = stamp(-1000, 0));
+		nxt += 65537;
+		peer_expect(p, .flags = SYN | ACK, .seq = nxt, .ack = 5001, .ts = 1,
+			    .tsecr = (uint32_t)-1000);
+		peer_send(p, .flags = RST, .seq = 5001);
+		close(ours);
+	}
+}
+
+/*
+ * The kernel's TCP has a record for FIN-WAIT-2, too. A SYN within the window resets it, and the
+ * next SYN is xtcp's.
+ */
+TEST_F(takeover, rfc6191_a_fin_wait_2_of_stocks_does_not_give_way)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t nxt;
+	int ours, fd;
+
+	NOT_ON_STOCK();
+	for (int early = 0; early < 2; early++) {
+		stock_early_demux(early);
+		fd = taken_over(_metadata, p, &ours, &nxt);
+		close(fd);
+		peer_expect(p, .flags = FIN | ACK, .seq = nxt, .ack = 6);
+		peer_send(p, .flags = ACK, .seq = 6, .ack = nxt + 1);
+		counters_take(&before);
+		peer_send(p, .flags = SYN, .seq = 5000);
+		peer_expect(p, .flags = RST | ACK, .seq = 0, .ack = 5001);
+		counters_expect(_metadata, &before, NULL);
+		peer_send(p, .flags = SYN, .seq = 5000);
+		peer_expect(p, .flags = SYN | ACK, .ack = 5001);
+		peer_send(p, .flags = RST, .seq = 5001);
 		close(ours);
 	}
 }
