@@ -494,6 +494,47 @@ TEST_F(orphan, rfc9293_shld_03_text_after_close_is_reset)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+/*
+ * The edges of a record's window, which is the last announced one. A segment without text is
+ * within the window at its end, too; text is not.
+ */
+TEST_F(orphan, rfc9293_3_10_7_4_edges_of_a_records_window)
+{
+	static const int scales[] = { 0, 7 };
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(scales); i++) {
+		struct counters before;
+		int64_t edge;
+		struct conn c;
+
+		conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .kport = 6000 + i,
+			      .opt = scales[i] ? OPT(OPT_MSS(1460), OPT_WSCALE(7)) :
+						 OPT(OPT_MSS(1460)));
+		edge = 1 + ((int64_t)p->last.wnd << c.kern_wscale);
+		if (scales[i])
+			EXPECT_LT(0, c.kern_wscale);
+		/* Any RST within the window ends a record of the kernel's TCP. */
+		if (!stock_mode()) {
+			counters_begin(&before);
+			conn_send(&c, .flags = RST, .seq = edge + 1);
+			peer_expect_silence(p, 1000);
+			counters_expect(_metadata, &before, NULL);
+			counters_begin(&before);
+			conn_send(&c, .flags = RST, .seq = edge);
+			conn_expect(&c, .flags = ACK, .seq = 2, .ack = 1);
+			counters_expect(_metadata, &before, "TCPChallengeACK", 1, NULL);
+			sleep_ms(1000);
+		}
+		conn_send(&c, .flags = ACK, .seq = edge, .len = 1);
+		conn_expect(&c, .flags = ACK, .seq = 2, .ack = 1);
+		conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+		conn_send(&c, .flags = ACK, .seq = edge - 1, .len = 1);
+		conn_expect(&c, .flags = RST, .seq = 2);
+		conn_expect_state(&c, ST_CLOSED);
+	}
+}
+
 /* Data written before close() is still sent, and repeated. */
 TEST_F(orphan, lc_70_text_of_the_dead_is_delivered)
 {
