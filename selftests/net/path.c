@@ -169,6 +169,28 @@ TEST_F(path, rfc5927_mtu_above_the_known_one_is_ignored)
 	socket_abort(c.fd);
 }
 
+/* The MTU to one peer is not that to another one, though the same route leads to both. */
+TEST_F(path, rfc1191_the_mtu_to_a_peer_is_not_its_neighbours)
+{
+	struct ipaddr peers[] = { ipaddr("10.0.0.3"), ipaddr("10.0.0.2") };
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+
+	conn_open(p, &c);
+	conn_write(&c, 1460);
+	first = *conn_expect(&c, .len = 1460);
+	too_big(p, &first, 1300);
+	EXPECT_EQ(mtu_of(1300), conn_info(&c).pmtu);
+	conn_send(&c, .flags = RST);
+	peer_drain(p, 10);
+	for (int i = 0; i < 8; i++) {
+		conn_open(p, &c, .peer_addr = peers[i % 2], .active = i & 2, .kport = 6000 + i);
+		EXPECT_EQ(mtu_of(i % 2 ? 1300 : 1500), conn_info(&c).pmtu);
+		conn_send(&c, .flags = RST);
+	}
+}
+
 TEST_F(path, rfc5927_hard_errors_end_no_connection)
 {
 	struct peer *p = &self->peer;
