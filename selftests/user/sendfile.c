@@ -188,6 +188,37 @@ TEST_F(sendfile, call_sendfile_sends_the_page)
 	close(file);
 }
 
+/*
+ * The file is written to while a segment waits in the device's queue. On the native wire, whose
+ * checksum is computed before the queue, the segment has a copy of the page. Otherwise the
+ * checksum is computed behind the queue, and the segment has the new data.
+ */
+TEST_F(sendfile, call_sendfile_and_a_write_while_the_segment_waits)
+{
+	bool the_page = stream_wire() == XTCP_WIRE_TCP &&
+			(stock_mode() || sendfile_tells_the_end());
+	int file = memfd_create("text", MFD_CLOEXEC);
+	struct peer *p = &self->peer;
+	static char text[1000];
+	struct conn c;
+	off_t at = 0;
+
+	ASSERT_LE(0, file);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(sizeof(text), write(file, text, sizeof(text)));
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
+	netem_set(WHERE(_metadata), "tun0", &(struct netem){ .delay_ms = 50 });
+	peer_mark(p);
+	ASSERT_EQ(sizeof(text), sendfile(c.fd, file, &at, sizeof(text)));
+	peer_sleep_until(p, 10);
+	pattern_fill(text, sizeof(text), 77);
+	ASSERT_EQ(sizeof(text), pwrite(file, text, sizeof(text), 0));
+	/* conn_expect() takes none whose checksum is wrong. */
+	conn_expect(&c, .seq = 1, .len = 1000, .pattern = the_page ? 77 : 0, .at_ms = 50);
+	conn_send(&c, .flags = ACK);
+	close(file);
+}
+
 TEST_F(sendfile_pair, call_splice_out_and_in)
 {
 	int file = pattern_file(_metadata), out[2], in[2], cfd, sfd;
