@@ -520,6 +520,38 @@ TEST_F(gate, early_drops_spare_forwarded_packets)
 	close(lfd);
 }
 
+/* With policy rules only the routing tables know whom this host hears: nothing is dropped early. */
+TEST_F(gate, early_drops_leave_policy_rules_alone)
+{
+	struct ipaddr shunned = ipaddr("192.0.2.2");
+	struct peer *p = &self->peer;
+	bool v6 = p->family == AF_INET6;
+	char commands[256], addr[64];
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = overrun(_metadata, p, &c);
+	counters_take(&before);
+	syn_is_dropped(p, "192.0.2.2", 998);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1,
+			"TCPReqQFullDrop", 1, "XtcpSynEarlyDrop", 1, NULL);
+	/* The table of local addresses usually comes first. */
+	snprintf(commands, sizeof(commands),
+		 "r='ip %s rule'; $r add pref 2 table local && $r del pref 0 && "
+		 "$r add pref 1 from %s/%d blackhole", v6 ? "-6" : "-4",
+		 ipaddr_text(&shunned, addr, sizeof(addr)), v6 ? 128 : 32);
+	shell_run(WHERE(_metadata), commands);
+	counters_take(&before);
+	syn_is_dropped(p, "192.0.2.2", 998);
+	counters_expect(_metadata, &before, NULL);
+	syn_is_dropped(p, "192.0.2.3", 998);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1,
+			"TCPReqQFullDrop", 1, NULL);
+	close(lfd);
+}
+
 /* Nor does it drop for an address that is gone, however many SYNs came before. */
 TEST_F(gate, early_drops_end_with_the_address)
 {
