@@ -699,6 +699,40 @@ TEST_F(port, one_port_on_two_devices)
 	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7005));
 }
 
+static void prepare_on_tun0(int fd)
+{
+	socket_set_wire_tcp(fd);
+	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5);
+}
+
+/* The error of bind(), or of listen(), of a socket on that device. */
+static int listen_on_errno(const char *dev)
+{
+	int fd = socket_new(-1), err;
+
+	socket_set_wire_tcp(fd);
+	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev));
+	err = socket_bind(fd, "10.0.0.1", KERNEL_PORT) ?: socket_listen(fd, 4);
+	close(fd);
+	return err;
+}
+
+/* A TIME-WAIT holds the port on its own device. */
+TEST_F(port, a_time_wait_on_another_device)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	dummy_new(WHERE(_metadata), "dummy0");
+	conn_open(p, &c, .prepare = prepare_on_tun0);
+	close(c.lfd);
+	conn_advance(&c, ST_TIME_WAIT, true);
+	EXPECT_EQ(EADDRINUSE, listen_on_errno("tun0"));
+	EXPECT_EQ(EADDRINUSE, listen_on_errno(""));
+	EXPECT_EQ(0, listen_on_errno("dummy0"));
+	conn_expect_state(&c, ST_TIME_WAIT);
+}
+
 /* When the socket has a connection, and its device is taken away after that or before. */
 enum { NEVER_CONNECTED, CONNECTED_BEFORE, CONNECTED_AFTER };
 
