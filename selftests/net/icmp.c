@@ -622,6 +622,43 @@ TEST_F(icmp, lc_104_redirect_changes_the_route)
 	expect_alive(&c);
 }
 
+/* A redirect that comes while a call owns the socket is lost; the next one is not. */
+TEST_F(icmp, lc_104_redirect_while_the_program_owns_the_socket)
+{
+	bool v6 = self->peer.family == AF_INET6;
+	struct ipaddr old = ipaddr(v6 ? "fe80::fe" : "10.0.0.254");
+	struct ipaddr new = ipaddr(v6 ? "fe80::fd" : "10.0.0.253"), gw;
+	struct ipaddr far = ipaddr("192.0.2.2");
+	struct where at = WHERE(_metadata);
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment text;
+	struct holder h;
+	struct conn c;
+
+	sysctl_write("/proc/sys/net/ipv4/conf/all/accept_redirects", "1");
+	sysctl_write("/proc/sys/net/ipv4/conf/tun0/accept_redirects", "1");
+	route_add(at, &far, 32, &old, "tun0");
+	conn_open(p, &c, .peer_addr = far);
+	conn_send(&c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	redirect(p, &text, -1, &old, &new);
+	EXPECT_EQ(1, counter_moved(&before, "LockDroppedIcmps"));
+	holder_release(&h);
+	gw = route_gateway(at, &far);
+	EXPECT_TRUE(ipaddr_equal(&old, &gw));
+	redirect(p, &text, -1, &old, &new);
+	EXPECT_EQ(1, counter_moved(&before, "LockDroppedIcmps"));
+	gw = route_gateway(at, &far);
+	EXPECT_TRUE(ipaddr_equal(&new, &gw));
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 TEST_F(icmp, lc_106_too_big_makes_segments_smaller)
 {
 	struct peer *p = &self->peer;
