@@ -57,6 +57,31 @@ TEST_F(connect, rfc9293_must_22_syn_is_retransmitted_like_text)
 	tries(_metadata, &self->peer, NULL, 6, 127000);
 }
 
+/* A SYN that this host's own queue refuses says nothing about the path: the window stays. */
+TEST_F(connect, lc_19_syn_finds_no_room)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct conn c;
+
+	peer_jam(p);
+	peer_mark(p);
+	conn_start(p, &c, .active = true);
+	peer_expect_silence(p, 400);
+	info = conn_info(&c);
+	/* The kernel's TCP reduces its window, until it is connected. */
+	EXPECT_EQ(stock_mode() ? TCP_CA_CWR : TCP_CA_Open, info.recovery);
+	EXPECT_EQ(10, info.cwnd);
+	EXPECT_EQ(stock_mode() ? 7 : INT32_MAX, info.ssthresh);
+	peer_unjam(p);
+	conn_expect(&c, .flags = SYN, .at_ms = 1000);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	info = conn_info(&c);
+	EXPECT_EQ(10, info.cwnd);
+	EXPECT_EQ(INT32_MAX, info.ssthresh);
+}
+
 TEST_F(connect, lc_20_two_retries_are_7s)
 {
 	ASSERT_EQ(0, knob_set("syn_retries", 2));
