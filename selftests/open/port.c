@@ -452,6 +452,44 @@ TEST_F(port, lc_88_option_cleared_beside_a_member)
 	EXPECT_EQ(EADDRINUSE, err);
 }
 
+/*
+ * A socket of a group clears SO_REUSEPORT, then sets or clears SO_REUSEADDR. The error of bind(),
+ * or of listen(), of a second socket of the group.
+ */
+static int beside_changed_errno(int protocol, int how, int port)
+{
+	int first = socket_like(protocol, REUSEPORT | (how & REUSEADDR));
+	int second = socket_like(protocol, REUSEPORT);
+	int err = socket_bind(first, how & LATE_FIRST_ANY ? "" : "127.0.0.1", port);
+
+	socket_set(first, SOL_SOCKET, SO_REUSEPORT, 0);
+	socket_set(first, SOL_SOCKET, SO_REUSEADDR, !(how & REUSEADDR));
+	if (!err)
+		err = socket_bind(second, how & LATE_SECOND_ANY ? "" : "127.0.0.1", port);
+	if (!err && socket_listen(second, 4))
+		err = 2000 + errno;
+	close(second);
+	close(first);
+	return err;
+}
+
+/* As in Linux the first one objects only to a wildcard that includes its address. */
+TEST_F(port, lc_88_options_that_change_one_after_the_other)
+{
+	static const int addrs_of[] = { 0, LATE_FIRST_ANY, LATE_SECOND_ANY,
+					LATE_FIRST_ANY | LATE_SECOND_ANY };
+
+	for (size_t i = 0; i < ARRAY_SIZE(addrs_of); i++)
+		for (int reuse = 0; reuse < 2; reuse++) {
+			int how = addrs_of[i] | (reuse ? REUSEADDR : 0);
+			int expected = addrs_of[i] == LATE_SECOND_ANY ? EADDRINUSE : 0;
+
+			EXPECT_EQ(expected, beside_changed_errno(stream_proto(), how, 7000));
+			if (addrs_of[i] != LATE_SECOND_ANY || stock_knows_wildcard())
+				EXPECT_EQ(expected, beside_changed_errno(IPPROTO_TCP, how, 7000));
+		}
+}
+
 /* --- errors of bind(), listen() and connect() that ports are about */
 
 TEST_F(port, bind_errors)
