@@ -691,11 +691,13 @@ TEST_F(fastconnect, msg_fastopen_twice_at_once)
 
 /* --- a black hole --- */
 
+#define TWO_TICKS_MS	20	/* of the kernel's slowest clock */
+
 /*
- * A pause counts in ticks, of 10 ms at most, and its first one has begun already. The timer of
- * the kernel's TCP is late by up to 200 ms.
+ * A pause counts in ticks, and its first one has begun already. The timer of the kernel's TCP is
+ * late by up to 200 ms.
  */
-#define PAUSE_SLACK_MS (stock_mode() ? 250 : 20)
+#define PAUSE_SLACK_MS (stock_mode() ? 250 : TWO_TICKS_MS)
 
 /* A plain SYN. */
 static void expect_paused(struct __test_metadata *_metadata, struct peer *p)
@@ -708,8 +710,6 @@ static void expect_paused(struct __test_metadata *_metadata, struct peer *p)
 	EXPECT_EQ(-1, c.kern_opt.fastopen);
 	drop(&c);
 }
-
-#define TICK_MS	20	/* two ticks of the kernel's slowest clock */
 
 /* A timer that is due after @ms has expired by then. Linux's are late by an eighth at most. */
 static int64_t timer_over_ms(int64_t ms)
@@ -981,13 +981,13 @@ TEST_F(fastconnect, rfc7413_black_hole_ends_beside_a_stray_rst)
 	/* No pause is left, nor its length: the next one is of 100 s. */
 	open_beside_rst(_metadata, p, &c);
 	abort_connection(&c);
-	sleep_ms(100000 - TICK_MS);
+	sleep_ms(100000 - TWO_TICKS_MS);
 	client(p, &c);
 	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
 	expect_syn(&c, .len = 0);
 	EXPECT_EQ(-1, c.kern_opt.fastopen);
 	drop(&c);
-	sleep_ms(2 * TICK_MS);
+	sleep_ms(2 * TWO_TICKS_MS);
 	client(p, &c);
 	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
 	expect_syn(&c, .data = "hello");
@@ -1027,13 +1027,13 @@ TEST_F_TIMEOUT(fastconnect, rfc7413_black_hole_stays_beside_loopback, 1000)
 	data_over_loopback(_metadata, p);
 	open_beside_rst(_metadata, p, &c);
 	abort_connection(&c);
-	sleep_ms(200000 - TICK_MS);
+	sleep_ms(200000 - TWO_TICKS_MS);
 	client(p, &c);
 	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
 	expect_syn(&c, .len = 0);
 	EXPECT_EQ(-1, c.kern_opt.fastopen);
 	drop(&c);
-	sleep_ms(2 * TICK_MS);
+	sleep_ms(2 * TWO_TICKS_MS);
 	client(p, &c);
 	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
 	expect_syn(&c, .data = "hello");
