@@ -453,13 +453,15 @@ static struct sk_buff *alloc_bare(struct sk_buff *spare)
 	return skb;
 }
 
-/*
- * Sequence number of a segment without payload: SND.NXT, or the right edge of
- * the window if the peer has shrunk it, because the peer would ignore an ACK
- * beyond it. Less than one unit of a scaled window may be lost by rounding
- * (RFC 7323 2.4), so that is no shrinking; as in Linux.
+/**
+ * xtcp_output_bare_seq - sequence number of a segment without payload
+ * @xs: the socket, locked
+ *
+ * SND.NXT, or the right edge of the window if the peer has shrunk it, because the
+ * peer would ignore an ACK beyond it. Less than one unit of a scaled window may
+ * be lost by rounding (RFC 7323 2.4), so that is no shrinking; as in Linux.
  */
-static seq_t bare_seq(const struct xtcp_sock *xs)
+seq_t xtcp_output_bare_seq(const struct xtcp_sock *xs)
 {
 	seq_t edge = seq_add(xs->snd_una, xs->snd_wnd);
 
@@ -524,8 +526,7 @@ static void output_ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 		consume_skb(spare);
 		return;
 	}
-	if (output_bare_at(sk, spare, bare_seq(xs), XTCP_ACK, now_ns) !=
-	    -ENOBUFS)
+	if (output_bare_at(sk, spare, xtcp_output_bare_seq(xs), XTCP_ACK, now_ns) != -ENOBUFS)
 		return;
 	xtcp_ack_failed(sk);
 }
@@ -584,7 +585,7 @@ void xtcp_output_reset(struct sock *sk)
 	struct net *net = sock_net(sk);
 
 	XTCP_INC(net, OUT_RSTS);
-	if (send_bare(sk, NULL, bare_seq(xtcp_sk(sk)), XTCP_RST | XTCP_ACK))
+	if (send_bare(sk, NULL, xtcp_output_bare_seq(xtcp_sk(sk)), XTCP_RST | XTCP_ACK))
 		XTCP_INC(net, ABORT_FAILED);
 }
 

@@ -15,6 +15,7 @@ struct xtcp_sock;
 
 /* Context: socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
+seq_t xtcp_output_bare_seq(const struct xtcp_sock *xs);
 int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags, u64 now_ns);
 void xtcp_output_ack(struct sock *sk);

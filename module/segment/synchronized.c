@@ -60,10 +60,12 @@
  * struct outcome - what the checks found out about a segment
  * @why: drop reason, or SKB_NOT_DROPPED_YET if it doesn't count as dropped
  * @ending: what it means for the connection's end
+ * @ack_taken: a check drops it, but its SEG.ACK was processed
  */
 struct outcome {
 	enum skb_drop_reason why;
 	enum xtcp_ending ending;
+	bool ack_taken;
 };
 
 /*
@@ -281,6 +283,33 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_cb(syn)->sent_ns = sent_ns;
 }
 
+/*
+ * Does a segment below the window acknowledge what we have sent beyond the right edge that we
+ * know? The peer took its window back, and its later ACKs were lost. Our ACKs have the number of
+ * that edge, and it ignores them, because it has received more. If we have taken our window back,
+ * too, its ACKs may be below our RCV.NXT for the same reason. If both ends ignored the other's
+ * ACKs, they would do so until one of them gave up. No window was ever larger than its
+ * 16 bits can say, so a segment further below is from nobody.
+ */
+static bool is_ack_from_old_edge(const struct sock *sk, const struct xtcp_seg *seg)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 below = seq_dist(seg->seq, xs->rcv_nxt);
+
+	return xtcp_output_bare_seq(xs) != xs->snd_nxt && sk->sk_state != XTCP_SYN_RECEIVED &&
+	       (seg->flags & (XTCP_SYN | XTCP_ACK)) == XTCP_ACK &&
+	       seq_after(seg->ack, xs->snd_una) && !seq_after(seg->ack, xs->snd_nxt) &&
+	       below <= min_t(u64, (u32)U16_MAX << xs->rcv_wscale, xs->bytes_received);
+}
+
+static void take_ack_from_old_edge(struct sock *sk, const struct xtcp_seg *seg,
+				   struct outcome *outcome)
+{
+	outcome->ack_taken = true;
+	if (xtcp_acked_rcv(sk, seg))
+		xtcp_close_fin_acked(sk);
+}
+
 static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 			   struct outcome *outcome)
 {
@@ -297,6 +326,8 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 	} else {
 		note_duplicate(sk, seg);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
+		if (unlikely(is_ack_from_old_edge(sk, seg)))
+			take_ack_from_old_edge(sk, seg, outcome);
 		answer_invalid(sk, seg, XTCP_MIB_ACK_SKIPPED_SEQ);
 	}
 	return false;
@@ -602,7 +633,7 @@ static bool is_old_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 enum xtcp_ending xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 				       const struct xtcp_seg *seg)
 {
-	struct outcome outcome = { SKB_NOT_DROPPED_YET, XTCP_ENDING_NONE };
+	struct outcome outcome = { .why = SKB_NOT_DROPPED_YET, .ending = XTCP_ENDING_NONE };
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 heard_ns = xs->last_rcv_ns;
 	u32 segs = xtcp_skb_segs(skb);
@@ -617,6 +648,8 @@ enum xtcp_ending xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 		goto taken;
 	}
 	if (!checks_pass(sk, skb, seg, &outcome)) {
+		if (outcome.ack_taken && sk->sk_state != XTCP_CLOSED)
+			goto taken;
 		xs->last_rcv_ns = heard_ns;
 		goto done;
 	}

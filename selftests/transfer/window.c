@@ -451,6 +451,60 @@ TEST_F(window, rfc9293_must_34_survives_shrinking)
 }
 
 /*
+ * The peer took its window back while two segments were in the air, received them all the same,
+ * and its ACKs of them were lost. The same happened in the other direction: its ACKs have the
+ * number of an old right edge. Without the ACK they acknowledge nobody would send another number.
+ */
+TEST_F(window, rfc9293_must_34_ack_from_an_old_edge)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	conn_send(&c, .len = 2 * MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS);
+	conn_write(&c, 4 * MSS);
+	flight_expect_all(&c, 0, 3);
+	/* All is well: such an ACK is old, and answered. */
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + MSS, .wnd = 65535);
+	conn_expect(&c, .flags = ACK, .seq = 1 + 4 * MSS, .ack = 1 + 2 * MSS);
+	EXPECT_EQ(4, conn_tcp_info(&c).tcpi_unacked);
+	conn_send(&c, .flags = ACK, .seq = 1 + 2 * MSS, .ack = 1 + MSS, .wnd = 0);
+	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_unacked);
+	/* Our ACKs have the number of the edge. What is not in the air or nobody's says nothing. */
+	sleep_ms(600);
+	peer_drain(p, 0);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 4 * MSS + 1, .wnd = 65535);
+	conn_expect(&c, .flags = ACK, .seq = 1 + MSS, .ack = 1 + 2 * MSS);
+	sleep_ms(600);
+	peer_drain(p, 0);
+	conn_send(&c, .flags = ACK, .seq = -MSS, .ack = 1 + 3 * MSS, .wnd = 65535);
+	conn_expect(&c, .flags = ACK, .seq = 1 + MSS, .ack = 1 + 2 * MSS);
+	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_unacked);
+	sleep_ms(600);
+	peer_drain(p, 0);
+	/* This one counts, with its window. */
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS, .wnd = 65535);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1 + 3 * MSS, .len = MSS);
+	conn_expect(&c, .flags = ACK, .seq = 1 + 4 * MSS, .ack = 1 + 2 * MSS);
+	EXPECT_EQ(1, conn_tcp_info(&c).tcpi_unacked);
+	/* From here on our numbers are those that the peer waits for. */
+	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 65535);
+	conn_write(&c, MSS);
+	conn_expect(&c, .seq = 1 + 4 * MSS, .len = MSS);
+	/* So with a FIN. */
+	shutdown(c.fd, SHUT_WR);
+	conn_expect(&c, .flags = ACK | FIN, .seq = 1 + 5 * MSS);
+	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 0);
+	sleep_ms(600);
+	peer_drain(p, 0);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 5 * MSS + 1, .wnd = 65535);
+	conn_expect(&c, .flags = ACK, .seq = 1 + 5 * MSS + 1, .ack = 1 + 2 * MSS);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+}
+
+/*
  * Bare ACKs of the same numbers may overtake each other, and only the larger window is
  * believed, or a closed one. A segment with a higher number is later.
  */
