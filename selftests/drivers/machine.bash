@@ -119,6 +119,18 @@ await_far() {
 	die "machine 2 does not answer"
 }
 
+# --- XDP, on either machine ----------------------------------------------------
+
+# A program that passes every packet; with "driver" in the driver, which must be able to do that.
+xdp() { # [driver]
+	/xtcp/drivers/xdp_pass nic0 $* >/tmp/xdp
+}
+
+no_xdp() {
+	[ ! -s /tmp/xdp ] || kill "$(</tmp/xdp)"
+	rm -f /tmp/xdp
+}
+
 # --- a transfer, on either machine --------------------------------------------
 
 events=/sys/kernel/tracing/events/net/net_dev_start_xmit

@@ -28,11 +28,11 @@ said=$(mktemp)
 
 # What each model's driver can do in QEMU, so that none of it is lost without notice.
 declare -A abilities=(
-	[virtio-net-pci]='sums tso4 tso6 jumbo'
+	[virtio-net-pci]='sums tso4 tso6 jumbo xdp'
 	[e1000]='sums rxsums tso4 jumbo vlan'
 	[e1000e]='sums rxsums tso4 tso6 jumbo vlan'
-	[igb]='sums rxsums tso4 tso6 jumbo vlan'
-	[vmxnet3]='sums rxsums tso4 tso6 jumbo vlan'
+	[igb]='sums rxsums tso4 tso6 jumbo vlan xdp'
+	[vmxnet3]='sums rxsums tso4 tso6 jumbo vlan xdp'
 	[rtl8139]='sums rxsums tso4 vlan'
 )
 
@@ -66,6 +66,8 @@ able() {
 	! mtu 9000 2>/dev/null || found+=(jumbo)
 	mtu 1500
 	! is_on tx-vlan-offload || found+=(vlan)
+	! both 'xdp driver' >/dev/null 2>&1 || found+=(xdp)
+	both no_xdp 2>/dev/null
 	echo "${found[*]}"
 }
 
@@ -245,7 +247,8 @@ above geneve
 kinds=("${all_kinds[@]}")
 above wireguard
 tunnel=
-rows xdp "both '/xtcp/drivers/xdp_pass nic0 >/tmp/xdp'" "both 'kill \$(</tmp/xdp)'"
+rows xdp 'both xdp' 'both no_xdp'
+! can xdp || rows xdp_driver 'both "xdp driver"' 'both no_xdp'
 far 'touch /tmp/end'
 echo "1..$number"
 exit $failed

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xdp_pass: a program for generic XDP that passes every packet.
+ * xdp_pass: a program for XDP that passes every packet.
  *
- *   xdp_pass DEVICE
+ *   xdp_pass DEVICE [driver]
  *
- * The stack copies an skb for such a program if it isn't linear or lacks headroom. Returns when the
- * program is attached, and prints the process id of a child that holds it until it is killed.
+ * It is one for generic XDP: the stack copies an skb for it if the skb isn't linear or lacks
+ * headroom. With "driver" it is one for the driver, which runs it before there is an skb. Returns
+ * when the program is attached, and prints the process id of a child that holds it until it is killed.
  */
 #define _GNU_SOURCE
 #include <linux/bpf.h>
@@ -40,7 +41,9 @@ int main(int argc, char **argv)
 	};
 	pid_t child;
 
-	if (argc != 2)
+	if (argc == 3 && !strcmp(argv[2], "driver"))
+		link.link_create.flags = XDP_FLAGS_DRV_MODE;
+	else if (argc != 2)
 		return 2;
 	close_range(3, ~0U, 0);
 	link.link_create.prog_fd = bpf(BPF_PROG_LOAD, &load);
