@@ -302,6 +302,8 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	sk_dst_reset(sk);
 	/* The route's, or the program's: as in Linux the next connection has neither. */
 	WRITE_ONCE(xs->window_clamp, 0);
+	/* As in Linux, TCP_MAXSEG is for one connection or listener. */
+	WRITE_ONCE(xs->sockopt.user_mss, 0);
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
 	WRITE_ONCE(xs->snd_nxt, xs->snd_una);

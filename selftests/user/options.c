@@ -666,7 +666,35 @@ TEST_F(options, opt_maxseg_of_a_connection)
 	EXPECT_EQ(1000, get(c.fd, SOL_TCP, TCP_MAXSEG));
 }
 
-/* Set on an open connection it is for the next one. */
+/* The next connection of the same socket has none. */
+TEST_F(options, opt_maxseg_of_a_former_connection)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .prepare = maxseg_700,
+		  .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	EXPECT_EQ(688, get(c.fd, SOL_TCP, TCP_MAXSEG));
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	EXPECT_EQ(688, get(c.fd, SOL_TCP, TCP_MAXSEG));
+	ASSERT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 40000));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 40000, .mss = 1460);
+}
+
+/* A listener that stops forgets it, too. */
+TEST_F(options, opt_maxseg_of_a_former_listener)
+{
+	struct conn c;
+
+	conn_start(&self->peer, &c, .prepare = maxseg_700);
+	ASSERT_EQ(0, shutdown(c.lfd, SHUT_RD));
+	ASSERT_EQ(0, listen(c.lfd, 1));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .mss = 1460);
+}
+
+/* Set on an open connection it changes nothing. */
 TEST_F(options, opt_maxseg_of_an_open_connection)
 {
 	struct socket_info before;
