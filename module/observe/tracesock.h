@@ -17,7 +17,7 @@ struct sock;
 
 /**
  * enum xtcp_resent - why a segment was sent again
- * @XTCP_RESENT_SYN: our SYN's timer expired
+ * @XTCP_RESENT_SYN: our SYN's timer expired, or its data was too big for the path
  * @XTCP_RESENT_SYN_ACK: that of the SYN-ACK of a socket did, or the peer's SYN came again
  * @XTCP_RESENT_RTO: the retransmission timeout, RFC 6298 5.4
  * @XTCP_RESENT_LOSS_PROBE: RFC 8985 7

@@ -282,6 +282,22 @@ void xtcp_fastconnect_go(struct sock *sk, struct xtcp_fastconnect *fast)
 	syn_send(sk, fast, &cookie, with_data, mss);
 }
 
+/**
+ * xtcp_fastconnect_too_big - the path's MTU has become less before the SYN was answered
+ * @sk: in SYN-SENT with @fast_tried, locked; its MSS follows the MTU
+ *
+ * A router has dropped the SYN for its data, so the SYN goes again at once, without data. The
+ * timeout goes on. Nothing is sent again if the SYN had no data.
+ */
+void xtcp_fastconnect_too_big(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_assert_owned(sk);
+	if (seq_dist(xs->iss, xs->snd_nxt) > 1)
+		xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1, XTCP_RESENT_SYN);
+}
+
 /* --- the SYN-ACK --- */
 
 /* What the SYN-ACK teaches about the server. */

@@ -42,6 +42,7 @@ static inline bool xtcp_fastconnect_is_deferred(const struct sock *sk)
 
 void xtcp_fastconnect_start(struct sock *sk, struct xtcp_fastconnect *fast);
 void xtcp_fastconnect_go(struct sock *sk, struct xtcp_fastconnect *fast);
+void xtcp_fastconnect_too_big(struct sock *sk);
 bool xtcp_fastconnect_answered(struct sock *sk, const struct xtcp_seg *seg, bool syn_data);
 bool xtcp_fastconnect_resend(struct sock *sk);
 void xtcp_fastconnect_blocked(struct sock *sk);

@@ -171,6 +171,8 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 	xtcp_output_mss_sync(sk, pmtu);
 	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		resend_too_big(sk, pmtu);
+	else if (unlikely(xs->fast_tried) && sk->sk_state == XTCP_SYN_SENT)
+		xtcp_fastconnect_too_big(sk);
 }
 
 /*

@@ -378,6 +378,44 @@ TEST_F(fastconnect, rfc7413_syn_is_lost)
 	drop(&c);
 }
 
+/*
+ * The SYN with its data is too big for a router: it is sent again at once, without data, and once
+ * for each smaller MTU. The timer goes on.
+ */
+TEST_F(fastconnect, rfc1191_rfc7413_syn_is_too_big)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct counters before;
+	struct conn c;
+	char text[1300];
+
+	pattern_fill(text, sizeof(text), 0);
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	peer_mark(p);
+	ASSERT_EQ((ssize_t)sizeof(text), fast_send(p, c.fd, text, sizeof(text)));
+	expect_syn(&c, .len = sizeof(text), .pattern = 0);
+	first = p->last;
+	counters_begin(&before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .rest = 1300);
+	conn_expect(&c, .flags = SYN, .seq = 0, .len = 0);
+	EXPECT_EQ(-1, p->last.opt.fastopen);
+	EXPECT_EQ(1, counter_moved(&before, "TCPSynRetrans"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	/* Another router says the same: nothing new. */
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .rest = 1300, .quote = &first);
+	conn_expect(&c, .flags = SYN, .seq = 0, .len = 0, .at_ms = 1000);
+	syn_ack(&c, 1, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .len = 1248, .pattern = 0);
+	conn_send(&c, .flags = ACK, .ack = 1249);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1249, .ack = 1, .len = 52, .pattern = 1248);
+	conn_send(&c, .flags = ACK, .ack = 1301);
+	drop(&c);
+}
+
 /* Data in the SYN-ACK is read. */
 TEST_F(fastconnect, rfc7413_syn_ack_has_data)
 {
