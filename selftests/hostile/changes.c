@@ -24,6 +24,8 @@
 /* vm: wires v6 families timeout=600 grows=XTCP_FUZZ_ROUNDS:10 */
 #include "lib/xtcp_test.h"
 
+#include "lib/shuffle.h"
+
 #include <linux/if.h>
 #include <netinet/tcp.h>
 
@@ -36,15 +38,10 @@
 #define STALL_MS 300000		/* more than two intervals of any timer, which are 120 s */
 #define SETTLE_MS 3600000
 #define GONE_MS 200000		/* TIME-WAIT, and what comes before it */
-#define NOTES 60		/* changes that a failure shows */
-#define VALUES 8
 
 static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
-static const char *const side_name[] = { [CLIENT] = "client", [SERVER] = "server" };
 
-static const struct knob {
-	const char *name, *value[VALUES];
-} knobs[] = {
+static const struct shuffle_knob knobs[] = {
 	{ "rto_min_us", { "1", "20", "1000", "200000", "2147483647" } },
 	{ "rto_max_ms", { "1000", "120000" } },
 	{ "reordering", { "1", "3", "300" } },
@@ -125,14 +122,7 @@ static const struct metric {
 static const char *const algorithms[] = { "reno", "cubic", "bbr", "dctcp" };
 static const char *const modules[] = { "xtcp_cc_bbr", "xtcp_cc_dctcp" };
 
-/* @usual: when all is to be as it was. */
-static const struct option {
-	const char *name;
-	int level, number;
-	int values;
-	long value[VALUES];
-	long usual;
-} options[] = {
+static const struct shuffle_option options[] = {
 	{ "TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, 2, { 0, 1 }, 0 },
 	{ "TCP_CORK", IPPROTO_TCP, TCP_CORK, 2, { 0, 1 }, 0 },
 	{ "TCP_QUICKACK", IPPROTO_TCP, TCP_QUICKACK, 3, { 0, 1, 2 }, 1 },
@@ -168,36 +158,10 @@ struct talk {
 struct round {
 	struct pair pair;
 	struct talk talk[TALKS];
-	char usual[ARRAY_SIZE(knobs)][64];	/* value of each knob; "": there is none */
-	int step;
-	int notes;
-	char note[NOTES][120];
+	struct shuffle shuffle;
 };
 
-static bool says_changes;
-
-static __attribute__((format(printf, 2, 3)))
-void note(struct round *r, const char *fmt, ...)
-{
-	char *line = r->note[r->notes++ % NOTES];
-	va_list ap;
-	int n;
-
-	n = snprintf(line, sizeof(r->note[0]), "step %d: ", r->step);
-	va_start(ap, fmt);
-	vsnprintf(line + n, sizeof(r->note[0]) - n, fmt, ap);
-	va_end(ap);
-	if (!says_changes)
-		return;
-	printf("#   %s\n", line);
-	fflush(stdout);
-}
-
-static void notes_print(const struct round *r)
-{
-	for (int i = r->notes > NOTES ? r->notes - NOTES : 0; i < r->notes; i++)
-		printf("#   %s\n", r->note[i % NOTES]);
-}
+#define note(r, ...) shuffle_note(&(r)->shuffle, __VA_ARGS__)
 
 /* As check(); a failure shows the last changes and the connections. */
 #define round_check(r, cond, ...) \
@@ -208,34 +172,16 @@ static void notes_print(const struct round *r)
 		} \
 	} while (0)
 
-static void file_print(const char *path, enum side side)
-{
-	FILE *f = fopen(path, "re");
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f))
-		printf("#   %s: %s", side_name[side], line);
-	if (f)
-		fclose(f);
-}
-
 static void round_print(struct round *r)
 {
-	if (!says_changes)
-		notes_print(r);
-	for (enum side s = CLIENT; s <= SERVER; s++) {
-		pair_enter(&r->pair, s);
-		file_print(proc_path(r->pair.family), s);
-		/* What each connection waits for. */
-		if (!stock_mode())
-			file_print("/proc/net/xtcp_age", s);
-	}
+	shuffle_print(&r->shuffle);
+	pair_print(&r->pair);
 	for (int i = 0; i < TALKS; i++) {
 		for (enum side s = CLIENT; s <= SERVER; s++) {
 			const struct end *e = &r->talk[i].end[s];
 
 			printf("#   connection %d, %s: fd %d, %llu of %llu bytes written, %llu read%s%s, %s\n",
-			       i, side_name[s], e->fd, (unsigned long long)e->sent,
+			       i, pair_side[s], e->fd, (unsigned long long)e->sent,
 			       (unsigned long long)e->goal, (unsigned long long)e->got,
 			       e->shut ? ", shut" : "", e->ended ? ", end read" : "",
 			       strerror(e->error));
@@ -244,29 +190,6 @@ static void round_print(struct round *r)
 }
 
 /* --- the settings --------------------------------------------------------------- */
-
-static void knobs_read(struct round *r)
-{
-	for (int i = 0; i < ARRAY_SIZE(knobs); i++) {
-		if (knob_get_text(knobs[i].name, r->usual[i], sizeof(r->usual[i])))
-			r->usual[i][0] = '\0';
-		round_check(r, r->usual[i][0] || stock_mode(), "no knob %s", knobs[i].name);
-	}
-}
-
-static void knob_turn(struct round *r, enum side side)
-{
-	const struct knob *k = &knobs[draw(ARRAY_SIZE(knobs))];
-	const char *value;
-	int values = 0;
-
-	while (values < VALUES && k->value[values])
-		values++;
-	value = k->value[draw(values)];
-	note(r, "%s: %s = %s", side_name[side], k->name, value);
-	/* xtcp_reordering, for one, refuses what is more than xtcp_max_reordering. */
-	knob_set_text(k->name, value);
-}
 
 static void route_tune(struct round *r, enum side side)
 {
@@ -278,21 +201,21 @@ static void route_tune(struct round *r, enum side side)
 		m.value[metric->which] = metric->value;
 		if (metric->locked)
 			m.value[RTAX_LOCK] |= 1 << metric->which;
-		note(r, "%s: metric %d of the route %s %u", side_name[side], metric->which,
+		note(r, "%s: metric %d of the route %s %u", pair_side[side], metric->which,
 		     metric->locked ? "locked," : "is", metric->value);
 	}
 	if (chance(20)) {
 		m.congctl = algorithms[draw(ARRAY_SIZE(algorithms))];
 		if (chance(50))
 			m.value[RTAX_LOCK] |= 1 << RTAX_CC_ALGO;
-		note(r, "%s: congctl of the route is %s", side_name[side], m.congctl);
+		note(r, "%s: congctl of the route is %s", pair_side[side], m.congctl);
 	}
 	route_add_metrics(WHERE(r->pair.test), &r->pair.addr[!side], 32, device[side], &m);
 }
 
 static void route_restore(struct round *r, enum side side)
 {
-	note(r, "%s: the route has no metrics", side_name[side]);
+	note(r, "%s: the route has no metrics", pair_side[side]);
 	route_add(WHERE(r->pair.test), &r->pair.addr[!side], 32, NULL, device[side]);
 }
 
@@ -302,7 +225,7 @@ static void mtu_tune(struct round *r, enum side side)
 	static const int mtus[] = { 1500, 1260, 9000, 576, 68 };
 	int mtu = mtus[draw(test_family() == AF_INET6 ? 3 : ARRAY_SIZE(mtus))];
 
-	note(r, "%s: MTU %d", side_name[side], mtu);
+	note(r, "%s: MTU %d", pair_side[side], mtu);
 	link_set_mtu(WHERE(r->pair.test), device[side], mtu);
 }
 
@@ -312,7 +235,7 @@ static void gso_tune(struct round *r, enum side side)
 	uint32_t max_segs = segs[draw(ARRAY_SIZE(segs))];
 	uint32_t max_size = sizes[draw(ARRAY_SIZE(sizes))];
 
-	note(r, "%s: GSO up to %u segments, %u bytes", side_name[side], max_segs, max_size);
+	note(r, "%s: GSO up to %u segments, %u bytes", pair_side[side], max_segs, max_size);
 	link_set_gso(WHERE(r->pair.test), device[side], max_segs, max_size);
 }
 
@@ -330,15 +253,15 @@ static void queue_tune(struct round *r, enum side side)
 
 	switch (draw(6)) {
 	case 0:
-		note(r, "%s: fq", side_name[side]);
+		note(r, "%s: fq", pair_side[side]);
 		fq_set(WHERE(r->pair.test), device[side]);
 		break;
 	case 1:
-		note(r, "%s: pfifo limit 1", side_name[side]);
+		note(r, "%s: pfifo limit 1", pair_side[side]);
 		pfifo_set(WHERE(r->pair.test), device[side], 1);
 		break;
 	default:
-		note(r, "%s: netem delay %.0f ms, loss %.0f %%, limit %d", side_name[side],
+		note(r, "%s: netem delay %.0f ms, loss %.0f %%, limit %d", pair_side[side],
 		     netem.delay_ms, netem.loss, netem.limit);
 		pair_netem(&r->pair, side, &netem);
 	}
@@ -365,38 +288,26 @@ static void device_tune(struct round *r, enum side side)
 	}
 }
 
-static void option_set(int fd, const struct option *o, long value)
-{
-	int word = value;
-
-	/* An error is allowed: of TCP_WINDOW_CLAMP 0 on a connection, for one. */
-	if (o->number == SO_MAX_PACING_RATE && o->level == SOL_SOCKET)
-		setsockopt(fd, o->level, o->number, &value, sizeof(value));
-	else
-		setsockopt(fd, o->level, o->number, &word, sizeof(word));
-}
-
 static void socket_tune(struct round *r, int i, enum side side)
 {
-	const struct option *o = &options[draw(ARRAY_SIZE(options))];
-	const char *algorithm = algorithms[draw(ARRAY_SIZE(algorithms))];
-	long value = o->value[draw(o->values)];
 	int fd = r->talk[i].end[side].fd;
+	const char *algorithm;
+	char who[40];
 
 	if (chance(40)) {
-		note(r, "connection %d, %s: %s", i, side_name[side], algorithm);
+		algorithm = algorithms[draw(ARRAY_SIZE(algorithms))];
+		note(r, "connection %d, %s: %s", i, pair_side[side], algorithm);
 		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, algorithm, strlen(algorithm));
 		return;
 	}
-	note(r, "connection %d, %s: %s %ld", i, side_name[side], o->name, value);
-	option_set(fd, o, value);
+	snprintf(who, sizeof(who), "connection %d, %s", i, pair_side[side]);
+	shuffle_option(&r->shuffle, fd, options, ARRAY_SIZE(options), who);
 }
 
 /* BBR goes, too: it may have measured a rate of some bytes per second, which grows slowly. */
 static void socket_restore(int fd)
 {
-	for (int n = 0; n < ARRAY_SIZE(options); n++)
-		option_set(fd, &options[n], options[n].usual);
+	shuffle_options_end(fd, options, ARRAY_SIZE(options));
 	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", strlen("cubic"));
 }
 
@@ -407,7 +318,7 @@ static void settings_tune(struct round *r)
 	pair_enter(&r->pair, side);
 	if (chance(25))
 		for (int n = draw(4); n >= 0; n--)
-			knob_turn(r, side);
+			shuffle_knob(&r->shuffle, pair_side[side]);
 	if (chance(8))
 		device_tune(r, side);
 }
@@ -422,13 +333,7 @@ static void settings_restore(struct round *r)
 		link_set_gso(at, device[s], 65535, 65536);
 		pfifo_set(at, device[s], 1000);
 		route_restore(r, s);
-		/* Twice: the bound of one knob may be another one. */
-		for (int n = 0; n < 2 * ARRAY_SIZE(knobs); n++) {
-			int i = n % ARRAY_SIZE(knobs);
-
-			if (r->usual[i][0])
-				knob_set_text(knobs[i].name, r->usual[i]);
-		}
+		shuffle_end(&r->shuffle);
 		for (int i = 0; i < TALKS; i++)
 			socket_restore(r->talk[i].end[s].fd);
 	}
@@ -686,23 +591,10 @@ static void talks_abort(struct round *r)
 				socket_abort(r->talk[i].end[s].fd);
 }
 
-static void expect_nothing_left(struct round *r)
-{
-	for (enum side s = CLIENT; s <= SERVER; s++) {
-		int64_t until_ms = now_ms() + GONE_MS;
-
-		pair_enter(&r->pair, s);
-		while (proc_rows(r->pair.family, 0) && now_ms() < until_ms)
-			sleep_ms(1000);
-		round_check(r, !proc_rows(r->pair.family, 0), "%s: connections are left",
-			    side_name[s]);
-	}
-}
-
 /* --- one seed ---------------------------------------------------------------------- */
 
 /* The knobs of a namespace are changed before its connections begin, too. */
-static void round_begin(struct round *r, struct where at, int seed)
+static void round_begin(struct round *r, struct where at, int seed, bool speaks)
 {
 	memset(r, 0, sizeof(*r));
 	pair_open_at(at, &r->pair, NULL);
@@ -710,11 +602,12 @@ static void round_begin(struct round *r, struct where at, int seed)
 	if (stream_wire() == XTCP_WIRE_TCP)
 		r->pair.stock_may_speak = true;
 	draw_seed(seed);
-	knobs_read(r);
+	r->shuffle.speaks = speaks;
+	shuffle_begin(at, &r->shuffle, knobs, ARRAY_SIZE(knobs));
 	for (enum side s = CLIENT; s <= SERVER; s++) {
 		pair_enter(&r->pair, s);
 		for (int n = draw(10); n > 0; n--)
-			knob_turn(r, s);
+			shuffle_knob(&r->shuffle, pair_side[s]);
 	}
 	for (int i = 0; i < TALKS; i++)
 		talk_begin(r, i, seed);
@@ -725,7 +618,7 @@ static int round_play(struct round *r)
 {
 	static const int pauses_ms[] = { 0, 1, 5, 20, 300 };
 
-	for (r->step = 0; r->step < STEPS; r->step++) {
+	for (r->shuffle.step = 0; r->shuffle.step < STEPS; r->shuffle.step++) {
 		settings_tune(r);
 		for (int i = 0; i < TALKS; i++)
 			talk_step(r, i);
@@ -738,7 +631,7 @@ static int round_play(struct round *r)
 
 static void round_end(struct round *r, struct where at)
 {
-	expect_nothing_left(r);
+	pair_expect_gone_at(at, &r->pair, GONE_MS);
 	pair_close_at(at, &r->pair);
 	close(r->pair.ns[CLIENT]);
 	close(r->pair.ns[SERVER]);
@@ -776,10 +669,9 @@ TEST_F_TIMEOUT(changes, connections_deliver_what_was_written, 10000000)
 	int given_up = 0;
 	uint64_t bytes = 0;
 
-	says_changes = rounds == 1;
 	for (int seed = first; seed < first + rounds; seed++) {
 		TH_LOG("XTCP_FUZZ_SEED=%d", seed);
-		round_begin(r, WHERE(_metadata), seed);
+		round_begin(r, WHERE(_metadata), seed, rounds == 1);
 		given_up += round_play(r);
 		for (int i = 0; i < TALKS; i++)
 			bytes += r->talk[i].end[CLIENT].got + r->talk[i].end[SERVER].got;

@@ -10,12 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "conn.h"
 #include "context.h"
 #include "proc.h"
 #include "stream.h"
 
 static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
+
+const char *const pair_side[] = { [CLIENT] = "client", [SERVER] = "server" };
 
 static void prepare_side(struct where at, struct pair *pr, enum side side)
 {
@@ -131,6 +134,42 @@ void pair_netem(struct pair *pr, enum side side, const struct netem *netem)
 	if ((netem->corrupt || netem->duplicate || netem->reorder || netem->loss) &&
 	    stream_wire() == XTCP_WIRE_TCP)
 		pr->stock_may_speak = true;
+}
+
+static void file_print(const char *path, enum side side)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		printf("#   %s: %s", pair_side[side], line);
+	if (f)
+		fclose(f);
+}
+
+void pair_print(struct pair *pr)
+{
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		pair_enter(pr, s);
+		file_print(proc_path(pr->family), s);
+		if (!stock_mode())
+			file_print("/proc/net/xtcp_age", s);
+	}
+}
+
+void pair_expect_gone_at(struct where at, struct pair *pr, int64_t within_ms)
+{
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		int64_t until_ms = now_ms() + within_ms;
+
+		pair_enter(pr, s);
+		while (proc_rows(pr->family, 0) && now_ms() < until_ms)
+			sleep_ms(1000);
+		if (proc_rows(pr->family, 0)) {
+			pair_print(pr);
+			check_fail(at, "%s: connections are left", pair_side[s]);
+		}
+	}
 }
 
 int pair_listen_at(struct where at, struct pair *pr, int port, int backlog)

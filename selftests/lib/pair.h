@@ -11,6 +11,8 @@
 
 enum side { CLIENT, SERVER };
 
+extern const char *const pair_side[];	/* the names */
+
 struct pair {
 	struct __test_metadata *test;
 	int family;
@@ -27,6 +29,11 @@ void pair_close_at(struct where at, struct pair *pr);
 void pair_enter(struct pair *pr, enum side side);
 /* netem for packets that leave that side. */
 void pair_netem(struct pair *pr, enum side side, const struct netem *netem);
+
+/* The rows of both sides' connections, and what each waits for. */
+void pair_print(struct pair *pr);
+/* No connection is left at either side, within so many ms. */
+void pair_expect_gone_at(struct where at, struct pair *pr, int64_t within_ms);
 
 /* These functions leave this process in the side that they name. */
 #define pair_listen(pr, port, backlog) \
