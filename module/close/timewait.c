@@ -191,19 +191,6 @@ void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
 	timewait_detach(net, tw);
 }
 
-/**
- * xtcp_timewait_resume - a half-open record has ended: its predecessor is back
- * @net: namespace
- * @tw: predecessor, just put back into the table with the table's reference
- *
- * If its time was over in between, the timer could not kill it: kill it now.
- */
-void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
-{
-	if (!xtcp_delay_is_waiting(timewait_lines(net), &tw->delay))
-		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TIMEOUT);
-}
-
 /* The time of a record is over. Another CPU may take a FIN for it in FIN-WAIT-2 just now. */
 static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 {
@@ -216,7 +203,32 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 	timewait_detach(net, tw);
 }
 
-/* A record that is not in the table yet is ended by timewait_take_over(). */
+/*
+ * @tw has just been put into the table. If its timer was faster, it has not found it there, and
+ * nobody else will end it. A record in no line alone does not tell that: another CPU may just have
+ * taken it out to restart 2MSL (timewait_restart()), and would lose it. The timer takes out only
+ * records whose time is over.
+ */
+static void timewait_end_if_missed(struct net *net, struct xtcp_timewait *tw)
+{
+	if (unlikely(READ_ONCE(tw->delay.expires_ns) <= xtcp_now_ns()) &&
+	    !xtcp_delay_is_waiting(timewait_lines(net), &tw->delay))
+		timewait_end(net, tw);
+}
+
+/**
+ * xtcp_timewait_resume - a half-open record has ended: its predecessor is back
+ * @net: namespace
+ * @tw: predecessor, just put back into the table with the table's reference
+ *
+ * If its time was over in between, the timer could not kill it: kill it now.
+ */
+void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
+{
+	timewait_end_if_missed(net, tw);
+}
+
+/* A record that is not in the table yet is ended by timewait_end_if_missed(). */
 static void timewait_expire(struct xtcp_delayset *set,
 			    struct xtcp_delay *delay)
 {
@@ -392,10 +404,7 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
 		/* The record represents the connection now. */
 		xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
-		/* A timer on another CPU that was faster has not found it in the table. */
-		if (unlikely(READ_ONCE(tw->delay.expires_ns) <= xtcp_now_ns()) &&
-		    !xtcp_delay_is_waiting(timewait_lines(net), &tw->delay))
-			timewait_end(net, tw);
+		timewait_end_if_missed(net, tw);
 		return true;
 	}
 	/* The socket was not in the table: nothing to wait for. */
@@ -578,6 +587,8 @@ static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 	if (!xtcp_delay_del(set, &tw->delay))
 		return;
 	if (!timewait_arm(net, tw, tw->wait_ms)) {
+		/* Behind a half-open record: xtcp_timewait_resume() kills it later. */
+		WRITE_ONCE(tw->delay.expires_ns, 0);
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
 		xtcp_flow_put(&tw->flow);
 		return;
