@@ -176,7 +176,10 @@ static struct xtcp_host *host_new(const struct sock *sk, const struct xtcp_key *
 	return host;
 }
 
-/* Keep a chain short. Context: lock of its table. */
+/*
+ * Keep a chain short. The youngest entry is its first one: of those that were saved in the same
+ * tick the last one goes. Context: lock of its table.
+ */
 static void chain_make_room(struct hlist_head *chain)
 {
 	struct xtcp_host *host, *oldest = NULL;
@@ -184,7 +187,7 @@ static void chain_make_room(struct hlist_head *chain)
 
 	hlist_for_each_entry(host, chain, node) {
 		nr++;
-		if (!oldest || time_before(READ_ONCE(host->saved), READ_ONCE(oldest->saved)))
+		if (!oldest || !time_after(READ_ONCE(host->saved), READ_ONCE(oldest->saved)))
 			oldest = host;
 	}
 	if (nr >= XTCP_HOSTCACHE_DEPTH)
