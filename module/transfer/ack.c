@@ -310,15 +310,18 @@ static u64 ack_delay_ns(const struct xtcp_sock *xs)
  * xtcp_ack_payload_received - payload arrived in order: mark an ACK as pending
  * @sk: the socket, locked
  * @skb: the segment, header pulled
+ * @whole: it was not trimmed to the window. What is left of another one tells neither how large
+ *	the peer's segments are nor how much memory their payload needs
  */
-void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
+void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb, bool whole)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool owed = xs->ack.pending & XTCP_ACK_PENDING;
 	bool small;
 
 	xtcp_assert_owned(sk);
-	measure_rcv_mss(sk, skb);
+	if (likely(whole))
+		measure_rcv_mss(sk, skb);
 	delay_follow(xs);
 	small = is_small(xs, skb);
 	if (!small)

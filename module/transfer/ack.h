@@ -18,7 +18,7 @@ struct sock;
 
 void xtcp_ack_init(struct sock *sk);
 u32 xtcp_ack_ato_us(const struct xtcp_sock *xs);
-void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb);
+void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb, bool whole);
 void xtcp_ack_fin_received(struct sock *sk);
 void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns);
 void xtcp_ack_now(struct sock *sk);

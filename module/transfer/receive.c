@@ -248,8 +248,11 @@ static void wake_reader(struct sock *sk)
 		sk->sk_data_ready(sk);
 }
 
-/* Returns true if the data now ends with the peer's FIN. Consumes @skb. */
-static bool receive_in_order(struct sock *sk, struct sk_buff *skb)
+/*
+ * @whole: @skb has all of its segment. Returns true if the data now ends with the peer's FIN.
+ * Consumes @skb.
+ */
+static bool receive_in_order(struct sock *sk, struct sk_buff *skb, bool whole)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool payload = skb->len > 0;
@@ -267,7 +270,7 @@ static bool receive_in_order(struct sock *sk, struct sk_buff *skb)
 
 	if (payload) {
 		xtcp_lifecycle_usual(sk, XTCP_EV_RCV_TEXT);
-		xtcp_ack_payload_received(sk, skb);
+		xtcp_ack_payload_received(sk, skb, whole);
 		if (xs->ecn.ok)
 			xtcp_ecn_payload_received(sk, skb);
 	}
@@ -471,7 +474,7 @@ bool xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 {
 	xtcp_assert_owned(sk);
 	receive_prepare(sk, skb, seg);
-	return receive_in_order(sk, skb);
+	return receive_in_order(sk, skb, true);
 }
 
 /**
@@ -519,7 +522,7 @@ bool xtcp_receive_payload(struct sock *sk, struct sk_buff **pskb,
 	}
 	if (seq_before(cb->seq, xs->rcv_nxt))
 		xtcp_receive_duplicate(sk, cb->seq, cb->end);
-	return receive_in_order(sk, skb);
+	return receive_in_order(sk, skb, skb->len == seg->len);
 
 refuse:
 	xtcp_ack_refused(sk);

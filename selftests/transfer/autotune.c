@@ -158,6 +158,42 @@ TEST_F(autotune, unread_data_grows_no_buffer)
 	conn_send(&c, .flags = RST);
 }
 
+/*
+ * Of a large segment only the beginning fits the window. The memory of the whole is no measure
+ * of what payload needs: the window would be a third of this for the connection's life.
+ */
+TEST_F(autotune, window_after_a_trimmed_segment)
+{
+	enum { SMALL = 500, LARGE = 20 * MSS };
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t at;
+
+	NOT_ON_STOCK();		/* takes it whole, and opens the window step by step */
+	conn_open(p, &c, .opt = SCALED);
+	/* Else the buffer would grow instead. */
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 65536));
+	/* Until a part of a large one fits; the program reads nothing. */
+	do {
+		conn_send(&c, .len = SMALL);
+		peer_drain(p, 50);
+	} while (window(&c) > 4 * MSS);
+	ASSERT_LT(MSS, window(&c));
+	at = c.peer_nxt;
+	conn_send(&c, .len = LARGE);
+	peer_drain(p, 250);
+	ASSERT_LT(at, p->last.ack);
+	ASSERT_GT(at + LARGE / 2, p->last.ack);
+	c.peer_nxt = p->last.ack;
+	for (int i = 0; i < 4; i++) {
+		read_all(&c);
+		conn_send(&c, .len = MSS);
+		peer_drain(p, 50);
+	}
+	EXPECT_LE(131072 / 3, window(&c));
+	conn_send(&c, .flags = RST);
+}
+
 /* The receiver's round-trip time in microseconds; 0: not measured. */
 static uint32_t rcv_rtt_us(struct conn *c)
 {
