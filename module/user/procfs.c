@@ -272,8 +272,8 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 		   tr ? centis_left(deadline_ns, xtcp_now_ns()) : 0,
 		   READ_ONCE(xs->retransmit.in_row), xtcp_procfs_uid(m, sk),
 		   READ_ONCE(xs->probe.out), sock_i_ino(sk),
-		   /* Without the walk's, and that of a listener's queues. */
-		   refcount_read(&sk->sk_refcnt) - 1 - (state == XTCP_LISTEN), sk);
+		   /* Without the walk's, and those of a listener's queues and of its table. */
+		   refcount_read(&sk->sk_refcnt) - 1 - (state == XTCP_LISTEN ? 2 : 0), sk);
 	seq_printf(m, " %lu %lu %u %u %d",
 		   READ_ONCE(xs->rtt.rto_us) / (USEC_PER_SEC / 100),
 		   READ_ONCE(xs->ack.ato_ms) / (MSEC_PER_SEC / 100),
