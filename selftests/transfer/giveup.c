@@ -139,6 +139,30 @@ TEST_F(giveup, rfc9293_shld_09_soft_error_between_r1_and_r2)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+/* It is an error of that connection, not of the socket's next one. Linux keeps it. */
+TEST_F(giveup, rfc9293_must_56_soft_error_ends_with_its_connection)
+{
+	struct peer *p = &self->peer;
+	struct segment text;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syn_retries", 1));
+	conn_open(p, &c, .active = true);
+	send_marked(_metadata, &c, "text");
+	text = p->last;
+	peer_send_icmp(p, .type = 11, .code = 0, .quote = &text,
+		       .from = ipaddr("10.0.0.254"));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+	ASSERT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 7777));
+	p->leave_unread = true;
+	/* A SYN more, or with syn_linear_timeouts of Linux five. */
+	peer_drain(p, 20000);
+	EXPECT_EQ(stock_mode() ? EHOSTUNREACH : ETIMEDOUT, socket_error(c.fd));
+}
+
 TEST_F(giveup, rfc9293_shld_10_r1_is_three)
 {
 	/* must_20 shows that it acts there. */
