@@ -39,7 +39,7 @@
 #include "transfer/urgent.h"
 #include "transfer/window.h"
 
-#define MSS_HALF_MIN	28U	/* bytes: RFC 791's least MTU less headers */
+#define MSS_HALF_MIN	48U	/* bytes, options included: RFC 791's least MTU less a TCP header */
 #define PURE_ACK_TRUESIZE 2	/* bytes; skb_is_tcp_pure_ack() of the kernel knows it by this */
 #define SACK_ROOM(n)	(4 + 8 * (n))	/* bytes with padding */
 
@@ -629,14 +629,15 @@ static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst
  * TCP_MAXSEG as of the opening, less the options of each segment, IP's included
  * (MUST-16, RFC 6691 2). xtcp_min_snd_mss limits it before TCP's options are subtracted. It
  * is at most half of the largest window that the peer has advertised, so that a
- * small buffer can hold two segments, as in Linux. Queued skbs are split when
- * they are sent.
+ * small buffer can hold two segments, but no less than MSS_HALF_MIN, as in Linux.
+ * Queued skbs are split when they are sent.
  */
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 header = xs->af->ip_hdr_len + XTCP_HDR_LEN;
 	u32 least = XTCP_KNOB(sock_net(sk), min_snd_mss);
+	u32 options = payload_options(xs);
 	u32 half = xs->snd_wnd_max;
 	struct dst_entry *dst;
 	u32 mss;
@@ -654,12 +655,12 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	mss = xtcp_mtuprobe_bound(xs, min(mss, XTCP_MSS_MOST));
 	mss = min_t(u32, mss, xs->peer_mss);
 	mss -= min(mss, xs->af->packet->options_len(sk));
-	mss = max(mss, least) - payload_options(xs);
+	mss = max(mss, least) - options;
 
 	if (half > XTCP_MSS_DEFAULT)
 		half /= 2;
 	if (half)
-		mss = min(mss, max(half, MSS_HALF_MIN));
+		mss = min(mss, max(half, MSS_HALF_MIN - options));
 
 	WRITE_ONCE(xs->pmtu, pmtu);
 	WRITE_ONCE(xs->mss, mss);

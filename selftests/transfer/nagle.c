@@ -487,29 +487,44 @@ TEST_F(nagle, rfc9293_must_38_small_window)
 
 /*
  * The segments of a peer with a small buffer: as large as all of it if it has no more than 536
- * bytes, else half of it. They are no smaller than RFC 791's least MTU allows.
+ * bytes, else half of it. A segment and its TCP header have no less than 68 bytes, RFC 791's least
+ * MTU.
  */
 TEST_F(nagle, rfc9293_must_38_segments_of_small_windows)
 {
 	static const struct {
 		int wnd, mss;
 	} rows[] = {
-		{ 1, 28 }, { 20, 28 }, { 28, 28 }, { 29, 29 }, { 47, 47 }, { 48, 48 }, { 49, 49 },
+		{ 1, 48 }, { 20, 48 }, { 28, 48 }, { 47, 48 }, { 48, 48 }, { 49, 49 },
 		{ 535, 535 }, { 536, 536 }, { 537, 268 }, { 538, 269 }, { 2919, 1459 },
 		{ 2920, 1460 }, { 2922, 1460 },
 	};
 	struct peer *p = &self->peer;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		int mss = rows[i].mss;
 		struct conn c;
 
 		peer_note(p, "window %d", rows[i].wnd);
-		/* The least of the kernel's TCP counts the header of TCP, not that of IP. */
-		if (stock_mode() && mss < 48)
-			mss = 48;
 		conn_open(p, &c, .wnd = rows[i].wnd, .kport = 6000 + i);
-		EXPECT_EQ(mss, conn_info(&c).snd_mss);
+		EXPECT_EQ(rows[i].mss, conn_info(&c).snd_mss);
+	}
+}
+
+/* Timestamps are a part of the header. */
+TEST_F(nagle, rfc9293_must_38_timestamps_beside_small_windows)
+{
+	static const struct {
+		int wnd, mss;
+	} rows[] = { { 1, 36 }, { 35, 36 }, { 36, 36 }, { 37, 37 }, { 536, 536 }, { 538, 269 } };
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct conn c;
+
+		peer_note(p, "window %d", rows[i].wnd);
+		conn_open(p, &c, .wnd = rows[i].wnd, .kport = 6000 + i,
+			  .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0)));
+		EXPECT_EQ(rows[i].mss, conn_info(&c).snd_mss);
 	}
 }
 
