@@ -142,6 +142,7 @@ enum xtcp_recovery {
  *	it shares memory, are not in use
  * @port: port bucket that the socket holds, or NULL; port/, chain lock
  * @port_listens: the socket listens on @port; port/, chain lock
+ * @port_moved: connect() has moved it to @port from the bucket of the wildcard; port/, chain lock
  * @echoes: number of times that an ACK with @cookie was repeated
  * @cookie_child: a returned SYN cookie created it, open/acceptqueue.c
  * @token_role: enum xtcp_token_role, close/stateless.c
@@ -374,7 +375,8 @@ struct xtcp_sock {
 		u64			congestion_state[5];
 		void			*congestion_memory;
 	};
-	bool				port_listens;
+	u8				port_listens:1,
+					port_moved:1;
 	u8				rcv_share;
 	u8				snd_wscale:4,
 					rcv_wscale:4;

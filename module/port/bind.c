@@ -120,6 +120,10 @@ static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 	if (!xtcp_claim_conflicts(claim, chain, num))
 		err = bind_take(sk, claim, chain, num, listens, spare);
 	if (!err) {
+		/* A listener's options count as they are: as in the kernel's TCP. */
+		if (listens && xtcp_sk(sk)->port->class & XTCP_PORT_REUSEPORT &&
+		    !sk->sk_reuseport)
+			xtcp_port_set_stray(xtcp_sk(sk)->port);
 		xtcp_port_set_shared(chain, xtcp_sk(sk)->port, false);
 		xtcp_port_set_listens(sk, listens);
 		inet_sk(sk)->inet_num = num;
@@ -223,7 +227,8 @@ void xtcp_port_options_changed(struct sock *sk)
 	if (class != old->class)
 		spare = xtcp_port_alloc(class, GFP_KERNEL);
 	chain = xtcp_port_chain_lock(sock_net(sk), old->num);
-	if (old->class & XTCP_PORT_REUSEPORT && !sk->sk_reuseport)
+	if (old->class & XTCP_PORT_REUSEPORT && !sk->sk_reuseport &&
+	    !xtcp_sk(sk)->port_moved)
 		old->cleared = true;
 	if (class != old->class)
 		owner_reclass(sk, chain, class, &spare);

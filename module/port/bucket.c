@@ -541,6 +541,7 @@ void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port)
 		bucket_note_user(port, sk);
 	sk_add_bind_node(sk, &port->owners);
 	xtcp_sk(sk)->port = port;
+	xtcp_sk(sk)->port_moved = false;
 }
 
 static void bucket_unlisten(struct xtcp_port *port)
@@ -596,11 +597,12 @@ void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_port *old = xs->port;
+	bool moved = port->laddr && (!old->laddr || xs->port_moved);
 	bool listens = xs->port_listens;
 
 	xtcp_port_inherit_shadow(port, old);
 	xtcp_port_set_shared(chain, port, port->shared && old->shared);
-	if (port->class & XTCP_PORT_REUSEPORT)
+	if (port->class & XTCP_PORT_REUSEPORT && !moved)
 		port->cleared |= old->cleared;
 	if (old->stray && (xtcp_port_class(sk) ^ port->class) & XTCP_PORT_REUSE)
 		xtcp_port_set_stray(port);
@@ -611,6 +613,7 @@ void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
 	xtcp_port_owner_add(sk, port);
 	port->listeners += listens;
 	xs->port_listens = listens;
+	xs->port_moved = moved;
 }
 
 /**

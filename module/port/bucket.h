@@ -50,7 +50,7 @@ struct xtcp_bind_addr {
  * @laddr: local address, as in struct xtcp_bind_addr
  * @tw: number of TIME-WAIT records
  * @listeners: owners that listen (xs->port_listens)
- * @cleared: an owner may have cleared SO_REUSEPORT, which @class has
+ * @cleared: an owner that is bound to @laddr may have cleared SO_REUSEPORT, which @class has
  * @stray: an owner may have other options than @class; no other bucket could take it
  * @shared: no socket bound the port explicitly; connect() may take it, too
  * @mixed: the owners belong to several users
@@ -307,6 +307,22 @@ static inline u8 xtcp_port_class(const struct sock *sk)
 	return (sk->sk_reuse ? XTCP_PORT_REUSE : 0) |
 	       (sk->sk_reuseport ? XTCP_PORT_REUSEPORT : 0) |
 	       xtcp_port_wire_class(xtcp_sk(sk)->flow.wire);
+}
+
+/**
+ * xtcp_port_class_of_next - class of the next bucket of a socket, or of its child
+ * @sk: the new owner
+ * @port: bucket of the same number that it, or its listener, has; may be NULL
+ *
+ * As in the kernel's TCP, sockets that have shared a port by SO_REUSEPORT go on to do so when one
+ * of them clears the option, until it listens (bind_try()).
+ *
+ * Return: XTCP_PORT_* flags.
+ */
+static inline u8 xtcp_port_class_of_next(const struct sock *sk, const struct xtcp_port *port)
+{
+	return xtcp_port_class(sk) |
+	       (port && !port->stray ? port->class & XTCP_PORT_REUSEPORT : 0);
 }
 
 struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp);

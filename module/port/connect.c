@@ -146,7 +146,7 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	    !xtcp_bind_addrs_equal(xtcp_port_bind_addr(xs->port),
 				   xtcp_bind_addr_of_flow(&xs->flow))) {
 		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow,
-					  xtcp_port_class(sk), spare);
+					  xtcp_port_class_of_next(sk, xs->port), spare);
 		if (port && (!xtcp_port_shadow(port) ||
 			     xtcp_port_shadow(port) == xtcp_port_shadow(xs->port)))
 			xtcp_port_owner_move(chain, sk, port);
@@ -375,7 +375,7 @@ int xtcp_port_connect(struct sock *sk)
 
 	if (err)
 		return err;
-	spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
+	spare = xtcp_port_alloc(xtcp_port_class_of_next(sk, xtcp_sk(sk)->port), GFP_KERNEL);
 	if (!spare)
 		return -ENOMEM;
 	if (inet_sk(sk)->inet_num)

@@ -28,15 +28,18 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 	struct net *net = sock_net(child);
 	struct xtcp_sock *xs = xtcp_sk(child);
 	u16 num = ntohs(xs->flow.lport);
-	u8 class = xtcp_port_class(child);
 	struct xtcp_port_chain *chain;
 	struct xtcp_port *spare = NULL;
-	struct xtcp_port *port;
+	struct xtcp_port *port = NULL;
+	u8 class;
 
 	xs->port = NULL;
 	xs->port_listens = false;
 	xtcp_port_number(child, num);
 	chain = xtcp_port_chain_lock(net, num);
+	if (inet_sk(listener)->inet_num == num)
+		port = xtcp_sk(listener)->port;
+	class = xtcp_port_class_of_next(child, port);
 	port = xtcp_port_find_flow(chain, &xs->flow, class);
 	if (!port) {
 		spare = xtcp_port_alloc(class, GFP_ATOMIC);

@@ -494,6 +494,83 @@ TEST_F(port, lc_88_options_that_change_one_after_the_other)
 		}
 }
 
+/* When the first socket of a group clears SO_REUSEPORT, which connects or listens. */
+enum cleared {
+	NEVER, BEFORE_CONNECT, AFTER_CONNECT,
+	BEFORE_DISCONNECT,		/* and before connect() */
+	BETWEEN_BOTH,			/* connect() and disconnect */
+	BEFORE_LISTEN,			/* nobody connects to it */
+	BEFORE_LISTEN_AND_CHILD,
+	AFTER_LISTEN,
+	AFTER_LISTEN_BEFORE_CHILD,
+	AFTER_CHILD,
+	CLEARED_COUNT,
+};
+
+/* The error of bind(), or of listen(), of a second socket of the group. */
+static int beside_connected_errno(struct __test_metadata *_metadata, const char *first_at,
+				  const char *second_at, enum cleared when, int port)
+{
+	int first = socket_like(-1, REUSEPORT), second = socket_like(-1, REUSEPORT), err;
+	int client = socket_new(-1);
+
+#define CLEAR() ASSERT_EQ(0, socket_set(first, SOL_SOCKET, SO_REUSEPORT, 0))
+	ASSERT_EQ(0, socket_bind(first, first_at, port));
+	if (when == BEFORE_CONNECT || when == BEFORE_DISCONNECT || when == BEFORE_LISTEN ||
+	    when == BEFORE_LISTEN_AND_CHILD)
+		CLEAR();
+	err = when < BEFORE_LISTEN ? socket_connect_end(first, "127.0.0.1", 8000) :
+				     socket_listen(first, 4);
+	ASSERT_EQ(0, err);
+	if (when == AFTER_CONNECT || when == BETWEEN_BOTH || when == AFTER_LISTEN ||
+	    when == AFTER_LISTEN_BEFORE_CHILD)
+		CLEAR();
+	if (when == BETWEEN_BOTH || when == BEFORE_DISCONNECT)
+		ASSERT_EQ(0, socket_disconnect(first));
+	if (when == BEFORE_LISTEN_AND_CHILD || when == AFTER_LISTEN_BEFORE_CHILD ||
+	    when == AFTER_CHILD)
+		ASSERT_EQ(0, socket_connect_end(client, "127.0.0.1", port));
+	if (when == AFTER_CHILD)
+		CLEAR();
+#undef CLEAR
+	err = socket_bind(second, second_at, port);
+	if (!err && socket_listen(second, 4))
+		err = 2000 + errno;
+	close(second);
+	close(client);
+	close(first);
+	return err;
+}
+
+/*
+ * As in Linux one that has cleared the option objects to what includes the address of its bind(),
+ * and that is not the address of its connection. If it clears it before listen(), it objects to all
+ * that overlaps. Kernels before 6.8 do not compare the addresses in the former case.
+ */
+TEST_F(port, lc_88_option_cleared_and_connected)
+{
+	static const char *const at[] = { "", "127.0.0.1", "10.0.0.1" };
+	int lfd = socket_new(-1), port = 7000;
+
+	ASSERT_EQ(0, socket_bind(lfd, "127.0.0.1", 8000));
+	ASSERT_EQ(0, socket_listen(lfd, 64));
+	for (int when = NEVER; when < CLEARED_COUNT; when++)
+		for (size_t i = 0; i < 2; i++)
+			for (size_t j = 0; j < ARRAY_SIZE(at); j++) {
+				bool listens = when == BEFORE_LISTEN ||
+					       when == BEFORE_LISTEN_AND_CHILD;
+				bool in_use = listens ? i + j != 3 :
+					      when && i && !j && kernel_is_since(6, 8);
+				int err;
+
+				if (i && !j && stock_mode() && !stock_knows_wildcard())
+					continue;
+				err = beside_connected_errno(_metadata, at[i], at[j], when, port++);
+				EXPECT_EQ(in_use ? EADDRINUSE : 0, err)
+					TH_LOG("%d: '%s' and '%s'", when, at[i], at[j]);
+			}
+}
+
 /* --- errors of bind(), listen() and connect() that ports are about */
 
 TEST_F(port, bind_errors)
