@@ -727,6 +727,82 @@ TEST_F(fastconnect, msg_fastopen_twice_at_once)
 	drop(&c);
 }
 
+static long connect_sleeping(int fd, char *data)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = peer_sockaddr(sleepers_peer, &sa);
+
+	return connect(fd, (struct sockaddr *)&sa, len);
+}
+
+static long send_sleeping(int fd, char *data)
+{
+	return send(fd, "hello", 5, 0);
+}
+
+/* The errno of a call that does not wait, while another one waits for the connection. */
+static int second_errno(struct peer *p, int fd, int second)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = peer_sockaddr(p, &sa);
+
+	switch (second) {
+	case 0:
+		return errno_of(fast_send(p, fd, "x", 1));
+	case 1:
+		return errno_of(send(fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL));
+	case 2:
+		return errno_of(connect(fd, (struct sockaddr *)&sa, len));
+	default:
+		return socket_set(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+	}
+}
+
+/*
+ * The first call is connect(), MSG_FASTOPEN, or the first write behind TCP_FASTOPEN_CONNECT. To
+ * Linux the last one is still to come while it waits with data in the SYN.
+ */
+TEST_F(fastconnect, msg_fastopen_beside_a_call_that_waits)
+{
+	static const struct {
+		sleeper_call call;
+		bool deferred, cookie;
+	} firsts[] = {
+		{ connect_sleeping }, { fast_write_sleeping }, { send_sleeping, true },
+		{ fast_write_sleeping, .cookie = true }, { send_sleeping, true, true },
+	};
+	struct peer *p = &self->peer;
+	struct sleeper s;
+	struct conn c;
+
+	sleepers_peer = p;
+	for (size_t i = 0; i < ARRAY_SIZE(firsts); i++) {
+		bool late = stock_mode() && firsts[i].deferred && firsts[i].cookie;
+		int want[] = { EALREADY, late ? EALREADY : EAGAIN, late ? EISCONN : EALREADY,
+			       EINVAL };
+
+		if (i == 3)
+			cookie_get(_metadata, p, GRANT);
+		for (size_t second = 0; second < ARRAY_SIZE(want); second++) {
+			client(p, &c);
+			if (firsts[i].deferred) {
+				ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+				EXPECT_EQ(firsts[i].cookie ? 0 : EINPROGRESS,
+					  second_errno(p, c.fd, 2));
+			}
+			ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
+			s = sleeper_start(_metadata, c.fd, firsts[i].call);
+			expect_syn(&c, .len = firsts[i].cookie ? 5 : 0, .within_ms = 100);
+			ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_NONBLOCK));
+			EXPECT_EQ(want[second], second_errno(p, c.fd, second))
+				TH_LOG("first %zu, second %zu", i, second);
+			conn_send(&c, .flags = RST | ACK, .seq = 0, .ack = 1);
+			sleeper_expect_done(&s, 100);
+			close(c.fd);
+		}
+	}
+}
+
 /* --- a black hole --- */
 
 #define TWO_TICKS_MS	20	/* of the kernel's slowest clock */
