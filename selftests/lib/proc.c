@@ -190,6 +190,20 @@ static void counters_merge_fast_path(struct counters *c)
 	fast->ignored = true;
 }
 
+long long snmp6_counter(const char *name)
+{
+	FILE *f = fopen("/proc/thread-self/net/snmp6", "re");
+	long long value, found = -1;
+	char word[64];
+
+	while (f && found < 0 && fscanf(f, "%63s %lld", word, &value) == 2)
+		if (!strcmp(word, name))
+			found = value;
+	if (f)
+		fclose(f);
+	return found;
+}
+
 void counters_take(struct counters *c)
 {
 	c->n = 0;

@@ -61,6 +61,9 @@ struct counters {
 	} c[COUNTERS_MAX];
 };
 
+/* A number of /proc/net/snmp6; -1: it is not there. */
+long long snmp6_counter(const char *name);
+
 /* Instead of an exact delta: any, but at least one. */
 #define MOVED INT_MIN
 

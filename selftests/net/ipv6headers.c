@@ -130,6 +130,7 @@ TEST_F(ipv6headers, rfc8200_fragments_are_answered_by_one_packet)
 TEST_F(ipv6headers, rfc7112_syn_in_fragments)
 {
 	struct peer *p = &self->peer;
+	long long errors = snmp6_counter("Ip6InHdrErrors");
 	struct segment_spec spec;
 	uint8_t built[2048];
 	int n;
@@ -139,6 +140,7 @@ TEST_F(ipv6headers, rfc7112_syn_in_fragments)
 	n = segment_build(&spec, built);
 	send_part(p, built, n, 0, 8);
 	send_part(p, built, n, 8, n - 40);
+	EXPECT_EQ(errors + 1, snmp6_counter("Ip6InHdrErrors"));
 	if (p->wire == IPPROTO_TCP)
 		peer_drain(p, 100);
 	peer_expect_silence(p, 100);

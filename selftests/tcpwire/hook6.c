@@ -87,6 +87,25 @@ TEST_F(hook6, rfc8200_extension_headers_come_before)
 	expect_alive(_metadata, &c);
 }
 
+/* The hook delivers what is for xtcp, and counts it as IPv6 does. */
+TEST_F(hook6, ip_counts_segments)
+{
+	struct peer *p = &self->peer;
+	long long in, out;
+	struct conn c;
+
+	open_ours(p, &c);
+	in = snmp6_counter("Ip6InDelivers");
+	out = snmp6_counter("Ip6OutRequests");
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(5, send(c.fd, "abcde", 5, 0));
+		conn_expect(&c, .len = 5, .data = "abcde");
+		conn_send(&c, .flags = ACK);
+	}
+	EXPECT_EQ(in + 3, snmp6_counter("Ip6InDelivers"));
+	EXPECT_EQ(out + 3, snmp6_counter("Ip6OutRequests"));
+}
+
 /* A SYN behind them reaches its listener, too. */
 TEST_F(hook6, rfc8200_a_syn_behind_options)
 {

@@ -255,6 +255,17 @@ TEST_F(autotune, rmem_is_the_limit)
 	conn_send(&c, .flags = RST);
 }
 
+/* With 1 GiB of memory a 128th is more than either may be. */
+TEST_F(autotune, knob_rmem_and_wmem_most)
+{
+	char text[64];
+
+	ASSERT_EQ(0, knob_get_text("rmem", text, sizeof(text)));
+	EXPECT_STREQ("4096\t131072\t6291456", text);
+	ASSERT_EQ(0, knob_get_text("wmem", text, sizeof(text)));
+	EXPECT_STREQ("4096\t16384\t4194304", text);
+}
+
 TEST_F(autotune, knob_moderate_rcvbuf_off)
 {
 	struct conn c;

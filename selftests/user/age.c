@@ -6,6 +6,7 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <net/if.h>
 #include <sys/stat.h>
 
 PEER_FIXTURE(age);
@@ -204,6 +205,27 @@ TEST_F(age, proc_age_header_and_device)
 	fprintf(f, "%s %s\n", row.local, row.remote);
 	EXPECT_EQ(0, fclose(f));
 	EXPECT_EQ(0, rows_of(&row, 5000));
+}
+
+/* The device of a bind() is a part of the address, by its number when it is gone. */
+TEST_F(age, proc_age_of_a_device)
+{
+	NOT_ON_STOCK();
+	int fd = socket_new(-1), index;
+	struct age_row row;
+	char want[48];
+
+	dummy_new(WHERE(_metadata), "gone0");
+	index = if_nametoindex("gone0");
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "gone0", 6));
+	ASSERT_EQ(0, socket_bind(fd, "", 7000));
+	ASSERT_EQ(0, socket_listen(fd, 4));
+	ASSERT_EQ(1, rows_of(&row, 7000));
+	EXPECT_NE(NULL, strstr(row.local, "%gone0:7000"));
+	link_del(WHERE(_metadata), "gone0");
+	ASSERT_EQ(1, rows_of(&row, 7000));
+	snprintf(want, sizeof(want), "%%%d:7000", index);
+	EXPECT_NE(NULL, strstr(row.local, want));
 }
 
 TEST_HARNESS_MAIN

@@ -129,6 +129,28 @@ TEST_F(waiting, proc_waiting_full_accept_queue)
 	expect_waiting_in(PORT, "LISTEN", "app-accept", "-", 0);
 	expect_waiting_in(PORT, "ESTABLISHED", "app-accept", "-", 0);
 	expect_waiting_in(PORT, "SYN-RECEIVED", "app-accept", "syn-ack", 1000);
+	/* When there is space the peer has to send its ACK once more. */
+	ASSERT_LE(0, conn_accept(&c[0]));
+	expect_waiting_in(PORT, "SYN-RECEIVED", "peer-ack", "syn-ack", 1000);
+}
+
+/* The program does not accept, but this peer has not come so far. */
+TEST_F(waiting, proc_waiting_ack_beside_a_full_accept_queue)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c[3];
+	int lfd;
+
+	lfd = peer_listen(p, PORT, 1);
+	conn_to_state(p, &c[0], ST_HALF_OPEN, .lfd = lfd, .kport = PORT);
+	conn_send(&c[0], .flags = ACK);
+	for (int i = 1; i < 3; i++)
+		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = lfd, .kport = PORT);
+	conn_send(&c[1], .flags = ACK);
+	quiet(p, 1);
+	expect_waiting_in(PORT, "LISTEN", "app-accept", "-", 0);
+	expect_waiting_in(PORT, "SYN-RECEIVED", "peer-ack", "syn-ack", 1000);
 }
 
 TEST_F(waiting, proc_waiting_deferred_accept)
@@ -226,6 +248,25 @@ TEST_F(waiting, proc_waiting_nagle_and_cork)
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
 	expect_waiting(PORT, "cork,peer-ack", "retransmit", rto_ms(&c));
 	quiet(p, 1);
+}
+
+/* The end of a large write waits for the next write by the timer that paces others. */
+TEST_F(waiting, proc_waiting_end_of_a_large_write)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .kport = PORT, .active = true, .opt = WITH_MSS);
+	conn_write(&c, 10 * MSS);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(1, send(c.fd, "a", 1, 0));
+	conn_write(&c, 10 * MSS + 100);
+	expect_words(_metadata, PORT, "nagle,peer-ack");
+	expect_timer(_metadata, PORT, "pace");
+	quiet(p, 10);
 }
 
 TEST_F(waiting, proc_waiting_msg_more)
@@ -383,6 +424,76 @@ TEST_F(waiting, proc_waiting_memory)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	expect_words(_metadata, PORT, "peer-window");
+}
+
+/* Another socket asks for memory: by that the kernel notices a change of xtcp_mem. */
+static void memory_counts(struct peer *p)
+{
+	static char text[1 << 20];
+	struct conn c;
+
+	conn_open(p, &c, .kport = PORT + 1, .active = true, .wnd = 0);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, 16 << 20);
+	send(c.fd, text, sizeof(text), MSG_DONTWAIT);
+}
+
+/* It sleeps on when memory is there again, and all sockets may have more. */
+TEST_F(waiting, proc_waiting_memory_after_the_pressure)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	static char text[4 << 20];
+	char limit[64];
+	struct conn c;
+	pid_t pid;
+
+	conn_open(p, &c, .kport = PORT, .active = true, .wnd = 0);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, 16 << 20);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	p->leave_unread = true;
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
+	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		send(c.fd, text, sizeof(text), 0);
+		_exit(0);
+	}
+	sleep_ms(20);
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	memory_counts(p);
+	expect_words(_metadata, PORT, "memory,peer-window");
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+/* Its buffer is full, because all sockets together have too much. */
+TEST_F(waiting, proc_waiting_memory_in_a_full_buffer)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	static char text[1 << 20];
+	char limit[64];
+	struct conn c;
+	pid_t pid;
+
+	conn_open(p, &c, .kport = PORT, .active = true, .wnd = 0);
+	p->leave_unread = true;
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		send(c.fd, text, sizeof(text), 0);
+		_exit(0);
+	}
+	sleep_ms(20);
+	expect_words(_metadata, PORT, "peer-window");
+	knob_mem_set(WHERE(_metadata), "1 1 1000000", limit);
+	memory_counts(p);
+	expect_words(_metadata, PORT, "memory,peer-window");
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
 /* A fast path that has become slow: more leaves TCP than the device. */
