@@ -16,7 +16,8 @@
  *  2. The record is unhashed by xtcp_timewait_kill(), or replaced by connect()
  *     or a SYN. The CPU that does so drops the table's reference, and the
  *     line's if it could unlink the record (timewait_detach()). A half-open
- *     record that has replaced it may put it back (xtcp_timewait_resume()).
+ *     record that has replaced it, or a connect() that fails, may put it back
+ *     (xtcp_timewait_resume()).
  *  3. The line's timer unlinks the record from the line first, then kills it.
  *  4. Exit of the namespace closes the lines, then kills the records in them.
  *
@@ -217,7 +218,7 @@ static void timewait_end_if_missed(struct net *net, struct xtcp_timewait *tw)
 }
 
 /**
- * xtcp_timewait_resume - a half-open record has ended: its predecessor is back
+ * xtcp_timewait_resume - what has replaced a record has ended: the record is back
  * @net: namespace
  * @tw: predecessor, just put back into the table with the table's reference
  *

@@ -175,6 +175,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	struct xtcp_fastconnect *fast = xs->fast_sending ? xs->fast_request : NULL;
 	struct xtcp_key key __uninitialized;
 	bool held = xs->fast_held;
+	struct xtcp_timewait *tw;
 	int err;
 
 	xtcp_assert_owned(sk);
@@ -189,14 +190,14 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	xtcp_demux_forget(sk);
 	xs->iss = SEQ(0);
 	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
-	err = xtcp_port_connect(sk);
+	err = xtcp_port_connect(sk, &tw);
 	if (err) {
 		connect_undo(sk);
 		return err;
 	}
 	err = connect_route(sk);
 	if (unlikely(err)) {
-		xtcp_flow_remove(sock_net(sk), &xs->flow);
+		xtcp_port_connect_undo(sk, tw);
 		connect_undo(sk);
 		if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK)) {
 			xtcp_port_release(sk);
@@ -207,6 +208,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 		xtcp_port_disconnect(sk);
 		return err;
 	}
+	xtcp_port_connected(sock_net(sk), tw);
 	if (unlikely(held))
 		xtcp_fastq_forget(sk);
 	connect_choose_numbers(sk);

@@ -75,8 +75,7 @@ static bool kernel_tcp_is_there(const struct sock *sk,
 /*
  * Enter @sk into the flow table. @bound: the port is an explicit bind. @shadow is
  * that of the port, or NULL. @tw is set to the TIME-WAIT record that was replaced,
- * with the reference of the lookup; the caller ends it after releasing the chain
- * lock.
+ * with the references of the lookup and of the table.
  */
 static int flow_claim(struct sock *sk, bool bound,
 		      const struct xtcp_shadow *shadow,
@@ -102,15 +101,6 @@ static int flow_claim(struct sock *sk, bool bound,
 	}
 	xtcp_flow_put(clash);
 	return -EADDRNOTAVAIL;
-}
-
-static void timewait_end(struct net *net, struct xtcp_timewait *tw)
-{
-	if (!tw)
-		return;
-	XTCP_INC(net, TW_RECYCLED);
-	xtcp_timewait_succeeded(net, tw, XTCP_EV_TIME_WAIT_REUSE);
-	xtcp_flow_put(&tw->flow);
 }
 
 /* Does the device of the socket's bucket include that of its connection? */
@@ -359,6 +349,8 @@ static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
 /**
  * xtcp_port_connect - take a port and enter the flow table, for connect(2)
  * @sk: socket; its flow is complete but for the local port, if it has none
+ * @tw: set to the TIME-WAIT record that it has replaced in the table, or NULL. If 0 is
+ *	returned the caller calls xtcp_port_connected() or xtcp_port_connect_undo()
  *
  * When a TIME-WAIT record is replaced, xs->iss is set to the ISN to use and
  * TS.Recent is taken over. Otherwise neither is changed.
@@ -367,24 +359,61 @@ static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
  * Return: 0 with the local port set everywhere; -EADDRNOTAVAIL when the 4-tuple
  * is in use or no port is left; -ENOMEM.
  */
-int xtcp_port_connect(struct sock *sk)
+int xtcp_port_connect(struct sock *sk, struct xtcp_timewait **tw)
 {
-	struct xtcp_timewait *tw = NULL;
 	int err = xtcp_port_prepare(sk);
 	struct xtcp_port *spare;
 
+	*tw = NULL;
 	if (err)
 		return err;
 	spare = xtcp_port_alloc(xtcp_port_class_of_next(sk, xtcp_sk(sk)->port), GFP_KERNEL);
 	if (!spare)
 		return -ENOMEM;
 	if (inet_sk(sk)->inet_num)
-		err = connect_bound(sk, &tw, &spare);
+		err = connect_bound(sk, tw, &spare);
 	else
-		err = connect_any(sk, &tw, &spare);
-	timewait_end(sock_net(sk), tw);
+		err = connect_any(sk, tw, &spare);
 	xtcp_port_free(spare);
 	return err;
+}
+
+/**
+ * xtcp_port_connected - the connection begins: end the TIME-WAIT that it has replaced
+ * @net: namespace
+ * @tw: of xtcp_port_connect()
+ */
+void xtcp_port_connected(struct net *net, struct xtcp_timewait *tw)
+{
+	if (likely(!tw))
+		return;
+	XTCP_INC(net, TW_RECYCLED);
+	xtcp_timewait_succeeded(net, tw, XTCP_EV_TIME_WAIT_REUSE);
+	xtcp_flow_put(&tw->flow);
+}
+
+/**
+ * xtcp_port_connect_undo - no connection begins: leave the flow table
+ * @sk: socket; keeps its port
+ * @tw: of xtcp_port_connect(); returns to the table for the rest of its time
+ *
+ * Context: socket lock, process.
+ */
+void xtcp_port_connect_undo(struct sock *sk, struct xtcp_timewait *tw)
+{
+	struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct net *net = sock_net(sk);
+
+	if (likely(!tw)) {
+		xtcp_flow_remove(net, flow);
+		return;
+	}
+	if (WARN_ON_ONCE(!xtcp_flow_replace(net, flow, &tw->flow))) {
+		xtcp_port_connected(net, tw);
+		return;
+	}
+	xtcp_timewait_resume(net, tw);
+	xtcp_flow_put(&tw->flow);
 }
 
 /*

@@ -302,6 +302,40 @@ TEST_F(timewait, lc_90_ctr_TWRecycled_when_connect_reuses_an_old_record)
 	conn_expect_state(&again, ST_ESTABLISHED);
 }
 
+/*
+ * Routes may depend on the port, and none leads anywhere from this one: the connection does not
+ * begin, and TIME-WAIT goes on. In Linux it has ended by then.
+ */
+TEST_F(timewait, lc_90_failed_connect_ends_no_record)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int fd;
+
+	if (p->family == AF_INET6)
+		return;		/* the route that was found without a port stays */
+	ASSERT_EQ(0, knob_set("tw_reuse", 1));
+	use_only_port(_metadata, p, &c, true);
+	sleep_ms(5000);
+	ASSERT_EQ(0, system("ip rule add sport 40000 pref 10 unreachable"));
+	counters_begin(&before);
+	EXPECT_EQ(ENETUNREACH, call("10.0.0.2", 80, &fd));
+	close(fd);
+	EXPECT_EQ(!stock_mode(), proc_rows(socket_family(p->family), ROW_TIME_WAIT));
+	ASSERT_EQ(0, system("ip rule del pref 10"));
+	if (stock_mode())
+		return;
+	counters_expect(_metadata, &before, NULL);
+	conn_send(&c, .flags = FIN | ACK, .seq = conn_peer_nxt(&c) - 1);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .ts = 1);
+	/* The answer to the FIN has begun 2MSL anew. */
+	sleep_ms(MSL2_MS - 1000);
+	EXPECT_EQ(1, proc_rows(socket_family(p->family), ROW_TIME_WAIT));
+	sleep_ms(2000);
+	EXPECT_EQ(0, proc_rows(socket_family(p->family), ROW_TIME_WAIT));
+}
+
 /* With that mode and the old connection's timestamps: may the record be reused? */
 static void expect_reuse(struct __test_metadata *_metadata, struct peer *p,
 			 int mode, bool stamps, bool reused)
