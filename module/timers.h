@@ -49,9 +49,11 @@ static inline bool xtcp_timers_entry_is_set(const struct xtcp_sock *xs)
 {
 	/*
 	 * If it looks unlinked, the CPU that has unlinked it writes to it no more: the caller
-	 * may link it. If a stale result says that it is linked, the expiry follows.
+	 * may link it. If a stale result says that it is linked, the expiry follows. While a wheel
+	 * moves the entry to a lower level, its pointers name others all the time, so these plain
+	 * stores do no harm.
 	 */
-	return !list_empty_careful(&xs->wheel_entry.link);
+	return !data_race(list_empty_careful(&xs->wheel_entry.link));
 }
 
 /* Does the wheel entry expire at @deadline_ns or before? */
