@@ -6,7 +6,8 @@
  *
  * It is one for generic XDP: the stack copies an skb for it if the skb isn't linear or lacks
  * headroom. With "driver" it is one for the driver, which runs it before there is an skb. Returns
- * when the program is attached, and prints the process id of a child that holds it until it is killed.
+ * when the program is attached, and prints the process id of a child that holds it until it is
+ * killed.
  */
 #define _GNU_SOURCE
 #include <linux/bpf.h>
