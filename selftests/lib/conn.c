@@ -150,7 +150,7 @@ void conn_learn(struct conn *c, const struct segment *syn)
 	c->seg_len = option_mss(&c->peer_opt) - (c->ts ? TIMESTAMPS_LEN : 0);
 }
 
-static uint32_t conn_tsval(const struct conn *c)
+uint32_t conn_tsval(const struct conn *c)
 {
 	return c->tsval_base + (now_ns() - c->tsval_start_ns) / NSEC_PER_MSEC;
 }

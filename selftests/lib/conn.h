@@ -98,6 +98,9 @@ int conn_accept_at(struct where at, struct conn *c);
 	conn_advance_at(WHERE((c)->peer->test), c, st, orphan)
 void conn_advance_at(struct where at, struct conn *c, enum conn_state st, bool orphan);
 
+/* The peer's clock: what TSval of its next segment is by default. */
+uint32_t conn_tsval(const struct conn *c);
+
 #define conn_send(c, ...) \
 	conn_send_at(WHERE((c)->peer->test), c, SEGMENT_SPEC(__VA_ARGS__))
 void conn_send_at(struct where at, struct conn *c, struct segment_spec spec);

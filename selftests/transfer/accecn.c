@@ -453,7 +453,7 @@ TEST_F(accecn, rfc9768_3_2_3_3_options_and_timestamps)
 	conn_send(&c, .flags = OFFER);
 	seg = conn_expect(&c, .flags = SYN | ACK | ACE(2), .accecn = 3);
 	conn_send(&c, .flags = ACK | ACE(2), .tos = ECT0,
-		  .opt = OPT(OPT_TS(c.tsval_base, seg->opt.tsval), OPT_ACCECN0(1, 0, 1)));
+		  .opt = OPT(OPT_TS(conn_tsval(&c), seg->opt.tsval), OPT_ACCECN0(1, 0, 1)));
 	conn_accept(&c);
 	for (int i = 1; i < 3; i++) {
 		conn_send(&c, .flags = ACK | ACE(FIRST), .seq = 1 + 2 * i * 10, .len = 10,
