@@ -117,4 +117,16 @@ static inline void xtcp_acked_first_window(struct xtcp_sock *xs, const struct xt
 	xs->snd_wl1 = seg->seq;
 }
 
+/**
+ * xtcp_acked_had_flight - check whether anything was in flight when an ACK came
+ * @xs: the connection, locked
+ * @a: what the ACK says; its cumulative part is processed
+ *
+ * Return: true if something was
+ */
+static inline bool xtcp_acked_had_flight(const struct xtcp_sock *xs, const struct xtcp_acked *a)
+{
+	return xs->in_flight || a->segs || a->syn;
+}
+
 #endif /* XTCP_TRANSFER_ACKED_H */

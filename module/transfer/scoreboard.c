@@ -414,6 +414,9 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 		return;
 	if (xtcp_undo_dsack_received(sk, seg, a))
 		i = 1;
+	/* As in Linux no block is looked at then, nor counted as discarded. */
+	if (!xtcp_acked_had_flight(xs, a))
+		return;
 	for (; i < seg->opt.nr_sacks; i++) {
 		const struct xtcp_sack_block *b = &seg->opt.sack[i];
 

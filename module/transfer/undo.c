@@ -197,12 +197,12 @@ static bool block_is_in_flight(const struct xtcp_sock *xs, const struct xtcp_sac
 }
 
 /*
- * Count a D-SACK that is wrong, or concerns no current reduction. As in Linux only while
- * something is in flight.
+ * Count a D-SACK that is wrong, or concerns no current reduction. As in Linux only if
+ * something was in flight, which this ACK may have acknowledged.
  */
-static void dsack_in_vain(struct sock *sk)
+static void dsack_in_vain(struct sock *sk, const struct xtcp_acked *a)
 {
-	if (!xtcp_sk(sk)->in_flight)
+	if (!xtcp_acked_had_flight(xtcp_sk(sk), a))
 		return;
 	if (xtcp_sk(sk)->undo.armed)
 		XTCP_INC(sock_net(sk), DSACK_IGNORED_OLD);
@@ -246,7 +246,7 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 		block_duplicate(sk, b, a);
 	else if (!xs->undo.armed || !seq_after(b->end, xs->undo.seq) ||
 		 seq_after(b->end, xs->snd_una))
-		dsack_in_vain(sk);
+		dsack_in_vain(sk, a);
 	else
 		undo_discount(xs, b->end, segs);
 	return true;

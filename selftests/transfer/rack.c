@@ -159,6 +159,19 @@ TEST_F(rack, ctr_TCPDSACKIgnoredNoUndo)
 	flight_ack(&c, 4);
 }
 
+/* The ACK of the last segment in flight brings it. */
+TEST_F(rack, ctr_TCPDSACKIgnoredNoUndo_with_the_last_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_into_probe(p, &c, &before);
+	flight_sack(&c, 3, { 2, 3 });
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			"TCPDSACKIgnoredNoUndo", 1, NULL);
+}
+
 /* The reduction that the first loss caused is past when the second begins another. */
 TEST_F(rack, ctr_TCPDSACKIgnoredOld)
 {
@@ -741,6 +754,22 @@ TEST_F(rack, rfc2018_ctr_TCPSACKDiscard_blocks_that_cannot_be)
 	/* 1 arrived after 3, that is reordering. */
 	flight_expect(&c, 0, .within_ms = WINDOW_MS + 10);
 	flight_ack(&c, 5);
+}
+
+/* Blocks are compared with what was in flight when they came, if anything was. */
+TEST_F(rack, rfc2018_ctr_TCPSACKDiscard_at_the_end_of_a_flight)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 5);
+	counters_begin_sack(&before);
+	flight_sack(&c, 5, { 7, 9 });
+	counters_expect(_metadata, &before, "TCPSACKDiscard", 1, NULL);
+	flight_sack(&c, 5, { 7, 9 });
+	flight_sack(&c, 4, { 7, 9 });
+	counters_expect(_metadata, &before, "TCPSACKDiscard", 1, NULL);
 }
 
 TEST_F(rack, rfc2018_8_reneged_segments_are_not_timed)
