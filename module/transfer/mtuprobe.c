@@ -102,7 +102,8 @@ void xtcp_mtuprobe_black_hole(struct sock *sk)
 	if (!XTCP_KNOB(net, mtu_probing))
 		return;
 	if (xs->mtu.searched) {
-		mss = ((int)xs->mtu.low - (int)options) / 2;
+		/* The peer may take less than is assumed to pass. */
+		mss = ((int)min_t(u32, xs->mtu.low, xs->peer_mss) - (int)options) / 2;
 		mss = min(mss, XTCP_KNOB(net, base_mss));
 		mss = max3(mss, XTCP_KNOB(net, mtu_probe_floor),
 			   XTCP_KNOB(net, min_snd_mss));

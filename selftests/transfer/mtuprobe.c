@@ -346,6 +346,26 @@ TEST_F(mtuprobe, knob_mtu_probing_1_in_a_black_hole)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
+/* A peer whose segments are smaller than xtcp_base_mss: theirs is the size that is halved. */
+TEST_F(mtuprobe, knob_mtu_probing_1_below_base_mss)
+{
+	enum { SMALL = 600 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("mtu_probing", 1));
+	conn_open(p, &c, .opt = OPT(OPT_MSS(SMALL), OPT_SACKOK));
+	conn_write(&c, SMALL);
+	conn_expect(&c, .seq = 1, .len = SMALL);
+	peer_mark_last(p);
+	peer_drain(p, 2000);
+	/* Here the search begins. */
+	conn_expect(&c, .seq = 1, .len = SMALL, .within_ms = 60000);
+	conn_expect(&c, .seq = 1, .len = SMALL / 2, .within_ms = 60000);
+	conn_expect(&c, .seq = 1, .len = SMALL / 4, .within_ms = 60000);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
 /* The program has closed; its data still has to arrive. */
 TEST_F(mtuprobe, black_hole_of_an_orphan)
 {
