@@ -16,11 +16,18 @@
 #include "observe/stats.h"
 
 /*
- * xtcp_challenge_ack_limit: challenge ACKs of the namespace in each second.
- * Each second's limit is drawn at random around that. Otherwise an attacker
- * could count the challenge ACKs of his own connection, and learn how many
- * another connection has caused.
+ * A second's share of challenge ACKs, drawn at random around the limit: from half of it to
+ * three halves, and not 0 unless the limit is. Otherwise an attacker could count the challenge
+ * ACKs of his own connection, and learn how many another connection has caused.
  */
+static u32 challenge_share_draw(int limit)
+{
+	u32 most = max(limit, 0);
+
+	return most ? (most + 1) / 2 + get_random_u32_below(most) : 0;
+}
+
+/* xtcp_challenge_ack_limit: challenge ACKs of the namespace in each second. */
 static bool challenge_share_take(struct net *net)
 {
 	int limit = XTCP_KNOB(net, challenge_ack_limit);
@@ -31,10 +38,8 @@ static bool challenge_share_take(struct net *net)
 	if (limit == INT_MAX)
 		return true;
 	if (READ_ONCE(xn->challenge_s) != now) {
-		limit = max(limit, 0);
 		WRITE_ONCE(xn->challenge_s, now);
-		WRITE_ONCE(xn->challenges,
-			   limit / 2 + get_random_u32_below(limit + 1));
+		WRITE_ONCE(xn->challenges, challenge_share_draw(limit));
 	}
 	left = READ_ONCE(xn->challenges);
 	if (!left)

@@ -786,6 +786,22 @@ TEST_F(tuning, knob_challenge_ack_limit_orphan)
 	records_share_the_limit(_metadata, &self->peer, ST_ORPHAN_FIN_WAIT_2);
 }
 
+/* Half of it, rounded up, is sent in any case. */
+TEST_F(tuning, knob_challenge_ack_limit_of_1_is_one)
+{
+	struct peer *p = &self->peer;
+	struct conn c[2];
+
+	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		conn_open(p, &c[i], .kport = 6000 + i);
+	ASSERT_EQ(0, knob_set("challenge_ack_limit", 1));
+	for (int i = 0; i < 10; i++) {
+		wait_for_the_next_second();
+		EXPECT_EQ(1, challenges_of_a_burst(c));
+	}
+}
+
 TEST_F(tuning, knob_challenge_ack_limit_of_0_is_none)
 {
 	struct peer *p = &self->peer;
