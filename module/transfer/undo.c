@@ -193,7 +193,9 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
  */
 static bool block_is_in_flight(const struct xtcp_sock *xs, const struct xtcp_sack_block *b)
 {
-	return seq_after(b->start, xs->snd_una) && seq_before_eq(b->end, xs->snd_nxt);
+	/* One that is 2^31 away seems to be above the first and below the second. */
+	return seq_after(b->start, xs->snd_una) && seq_before(b->start, xs->snd_nxt) &&
+	       seq_before_eq(b->end, xs->snd_nxt);
 }
 
 /*

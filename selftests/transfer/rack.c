@@ -198,6 +198,30 @@ TEST_F(rack, ctr_TCPDSACKIgnoredOld)
 	flight_ack(&c, 15);
 }
 
+/*
+ * Half of all numbers away from a flight of one segment: a block begins above SND.UNA, ends below
+ * SND.NXT, and is below the SEG.ACK of an overtaken ACK.
+ */
+TEST_F(rack, ctr_TCPDSACKIgnoredOld_half_of_all_numbers_away)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t far;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_sack(&c, 0, { 2, 10 });
+	flight_expect_only(&c, 0, 1);
+	flight_ack(&c, 9);
+	counters_begin_sack(&before);
+	far = c.kern_iss + 1 + 9 * 1000 + (1u << 31) - 1;
+	conn_send(&c, .flags = ACK, .ack = 1 + 8 * 1000,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(far, far + 1000 + 100)));
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 2,
+			"TCPDSACKIgnoredOld", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
 /* What lies on both sides of SND.UNA says nothing of what is in flight. */
 TEST_F(rack, rfc2883_4_a_dsack_across_snd_una)
 {
