@@ -43,14 +43,16 @@ reload()
 	insmod $ko
 }
 
-# A dead namespace's sockets go one after the other: in the end it must succeed.
+# A dead namespace's sockets go one after the other: in the end it must succeed. Orphans of a
+# program that ran before may take minutes, and a try of rmmod costs the host much.
 unload()
 {
-	local n
+	local n users=0 wait
 	[ ! -d /sys/module/xtcp_diag ] || rmmod xtcp_diag
-	for n in {1..300}; do
-		rmmod xtcp 2>"$dir/rmmod" && break
-		sleep 0.5
+	for wait in .5{,,,,}{,} {,,,,}{,,,,}{,,,,}5; do
+		[ ! -r /sys/module/xtcp/refcnt ] || read -r users </sys/module/xtcp/refcnt
+		[ "$users" != 0 ] || ! rmmod xtcp 2>"$dir/rmmod" || break
+		sleep "$wait"
 	done
 	[ ! -d /sys/module/xtcp ] || { cat "$dir/rmmod"; return 1; }
 	for n in {1..50}; do
