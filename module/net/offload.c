@@ -284,6 +284,16 @@ static void segments_own(struct sk_buff *segs, struct sk_buff *skb)
 	refcount_add(more, &sk->sk_wmem_alloc);
 }
 
+/*
+ * @skb was a single segment, and @seg is what is sent of it. Only such a one has requests
+ * for timestamps (transfer/txstamp.c).
+ */
+static void stamp_follows(struct sk_buff *seg, const struct sk_buff *skb)
+{
+	skb_shinfo(seg)->tx_flags |= skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
+	skb_shinfo(seg)->tskey = skb_shinfo(skb)->tskey;
+}
+
 /* Checksum of the pseudo-header of a segment of @len bytes. */
 static __sum16 pseudo_sum(const struct sk_buff *skb, unsigned int len)
 {
@@ -358,6 +368,8 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 			       (seg->next ? XTCP_FIN | XTCP_PSH : 0) |
 			       (seg != segs ? XTCP_CWR : 0), rest);
 	segments_own(segs, skb);
+	if (!segs->next)
+		stamp_follows(segs, skb);
 	return segs;
 }
 

@@ -6,6 +6,7 @@
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
+#include "lib/nfqueue.h"
 
 #include <grp.h>
 #include <linux/errqueue.h>
@@ -763,6 +764,30 @@ static void take_records(struct __test_metadata *_metadata, int fd, int count[3]
 			ASSERT_LT(last[r.ee.ee_info], r.ee.ee_data);
 		last[r.ee.ee_info] = r.ee.ee_data;
 	}
+}
+
+/*
+ * A queue of netfilter makes a new skb of one that a device would have to segment, as is
+ * each one of the native wire with much payload.
+ */
+TEST_F(txstamp_pair, wish_16_through_a_netfilter_queue)
+{
+	static char text[1000];
+	int client, server;
+	struct nfqueue q;
+
+	pair_connected(&self->pair, KERNEL_PORT, &client, &server);
+	ASSERT_EQ(0, stamp(client, TX_ALL | USUAL));
+	pair_enter(&self->pair, CLIENT);
+	nfqueue_open(WHERE(_metadata), &q);
+	nfqueue_fill(WHERE(_metadata), self->pair.addr[CLIENT].family, "postrouting");
+	ASSERT_EQ(1000, send(client, text, sizeof(text), 0));
+	nfqueue_pass(WHERE(_metadata), &q);
+	sleep_ms(300);
+	expect_record(client, SCM_TSTAMP_SCHED, 999);
+	expect_record(client, SCM_TSTAMP_SND, 999);
+	expect_record(client, SCM_TSTAMP_ACK, 999);
+	close(q.nl);
 }
 
 /*
