@@ -592,9 +592,10 @@ TEST_F(nagle, rfc9293_must_38_override_behind_probes)
 	conn_write(&c, 4000);
 	expect_text(&c, 1, MSS);
 	expect_text(&c, 1 + MSS, MSS);
-	rto_us = conn_info(&c).rto_us;
 	peer_mark(p);
 	conn_send(&c, .flags = ACK, .wnd = 0);
+	/* With the round trip time of this ACK. */
+	rto_us = conn_info(&c).rto_us;
 	for (int i = 0; i < 5; i++) {
 		next_us += rto_us << i;
 		conn_expect(&c, .seq = 2 * MSS, .at_ms = next_us / 1000);
