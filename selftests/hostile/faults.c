@@ -393,7 +393,9 @@ TEST_F_TIMEOUT(faults, fast_open, 36000)
 		over(p, &c);
 	}
 	EXPECT_FAULTS("sendto() with MSG_FASTOPEN", 4);
-	EXPECT_LT(0, silent);
+	/* IPv4 makes a route for each connection, IPv6 only for the first one of a CPU. */
+	if (p->family == AF_INET)
+		EXPECT_LT(0, silent);
 	/* Two copies of the payload, and the SYN behind which it is in flight. */
 	EXPECT_LT(1, plain);
 	munmap(call, sizeof(*call));
@@ -892,8 +894,11 @@ TEST_F_TIMEOUT(faults, first_socket_of_a_namespace, 600)
 			close(fd);
 		}
 	}
-	/* Those of ports, listeners and the socket; for the flows rhashtable repeats one. */
-	EXPECT_LE(30, failed);
+	/*
+	 * Those of ports, listeners and the socket; for the flows rhashtable repeats one. A few of
+	 * the thirty hit a page for new objects instead, which SLUB asks for again.
+	 */
+	EXPECT_LT(20, failed);
 	EXPECT_FAULTS("the first socket()", 8);
 }
 
