@@ -17,7 +17,7 @@
  *     or a SYN. The CPU that does so drops the table's reference, and the
  *     line's if it could unlink the record (timewait_detach()). A half-open
  *     record that has replaced it, or a connect() that fails, may put it back
- *     (xtcp_timewait_resume()).
+ *     (xtcp_timewait_placed()).
  *  3. The line's timer unlinks the record from the line first, then kills it.
  *  4. Exit of the namespace closes the lines, then kills the records in them.
  *
@@ -204,32 +204,24 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 	timewait_detach(net, tw);
 }
 
-/*
- * @tw has just been put into the table. If its timer was faster, it has not found it there, and
- * nobody else will end it. A record in no line alone does not tell that: another CPU may just have
- * taken it out to restart 2MSL (timewait_restart()), and would lose it. The timer takes out only
- * records whose time is over.
+/**
+ * xtcp_timewait_placed - a record has just been put into the table, or back into it
+ * @net: namespace
+ * @tw: record, with the table's reference
+ *
+ * If its timer was faster, it has not found the record there, and nobody else will end it: this
+ * does. A record in no line alone does not tell that: another CPU may just have taken it out to
+ * restart 2MSL (timewait_restart()), and would lose it. The timer takes out only records whose
+ * time is over.
  */
-static void timewait_end_if_missed(struct net *net, struct xtcp_timewait *tw)
+void xtcp_timewait_placed(struct net *net, struct xtcp_timewait *tw)
 {
 	if (unlikely(READ_ONCE(tw->delay.expires_ns) <= xtcp_now_ns()) &&
 	    !xtcp_delay_is_waiting(timewait_lines(net), &tw->delay))
 		timewait_end(net, tw);
 }
 
-/**
- * xtcp_timewait_resume - what has replaced a record has ended: the record is back
- * @net: namespace
- * @tw: predecessor, just put back into the table with the table's reference
- *
- * If its time was over in between, the timer could not kill it: kill it now.
- */
-void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
-{
-	timewait_end_if_missed(net, tw);
-}
-
-/* A record that is not in the table yet is ended by timewait_end_if_missed(). */
+/* A record that is not in the table yet is ended by xtcp_timewait_placed(). */
 static void timewait_expire(struct xtcp_delayset *set,
 			    struct xtcp_delay *delay)
 {
@@ -405,7 +397,7 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
 		/* The record represents the connection now. */
 		xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
-		timewait_end_if_missed(net, tw);
+		xtcp_timewait_placed(net, tw);
 		return true;
 	}
 	/* The socket was not in the table: nothing to wait for. */
@@ -588,7 +580,7 @@ static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 	if (!xtcp_delay_del(set, &tw->delay))
 		return;
 	if (!timewait_arm(net, tw, tw->wait_ms)) {
-		/* Behind a half-open record: xtcp_timewait_resume() kills it later. */
+		/* Behind a half-open record: xtcp_timewait_placed() kills it later. */
 		WRITE_ONCE(tw->delay.expires_ns, 0);
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
 		xtcp_flow_put(&tw->flow);

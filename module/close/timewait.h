@@ -82,7 +82,7 @@ void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms);
 bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		       struct sk_buff *skb, const struct xtcp_key *key,
 		       const struct xtcp_seg *seg);
-void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw);
+void xtcp_timewait_placed(struct net *net, struct xtcp_timewait *tw);
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 			  const struct sk_buff *skb, const struct xtcp_seg *seg);
 void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,

@@ -467,7 +467,7 @@ bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 	xtcp_lifecycle_event(net, &ho->flow, event);
 	xtcp_synqueue_detach(ho);
 	if (tw)
-		xtcp_timewait_resume(net, tw);
+		xtcp_timewait_placed(net, tw);
 	return true;
 }
 

@@ -412,7 +412,7 @@ void xtcp_port_connect_undo(struct sock *sk, struct xtcp_timewait *tw)
 		xtcp_port_connected(net, tw);
 		return;
 	}
-	xtcp_timewait_resume(net, tw);
+	xtcp_timewait_placed(net, tw);
 	xtcp_flow_put(&tw->flow);
 }
 
