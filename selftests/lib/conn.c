@@ -292,6 +292,16 @@ int conn_accept_at(struct where at, struct conn *c)
 	return c->fd;
 }
 
+int64_t conn_read_all(struct conn *c)
+{
+	static char buf[1 << 20];
+	int64_t n, all = 0;
+
+	while ((n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		all += n;
+	return all;
+}
+
 int mss_default(void)
 {
 	return test_family() == AF_INET6 ? 1280 - 60 : 576 - 40;

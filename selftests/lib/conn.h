@@ -145,6 +145,16 @@ static inline int64_t conn_kern_nxt(const struct conn *c)
 	return (uint32_t)(c->kern_nxt - c->kern_iss);
 }
 
+/* The right edge of the window that the kernel's last segment offered, relative. */
+static inline int64_t conn_edge(const struct conn *c)
+{
+	return (uint32_t)(c->peer->last.ack - c->peer_iss) +
+	       ((int64_t)c->peer->last.wnd << c->kern_wscale);
+}
+
+/* Reads all that has arrived, without waiting. Returns how many bytes it was. */
+int64_t conn_read_all(struct conn *c);
+
 /*
  * By /proc/net/xtcp; ST_CLOSED if no row has this 4-tuple, and no listener's row is
  * c's.

@@ -31,16 +31,6 @@ static int64_t window(struct conn *c)
 	return (int64_t)c->peer->last.wnd << c->kern_wscale;
 }
 
-static int64_t read_all(struct conn *c)
-{
-	static char buf[1 << 20];
-	int64_t n, all = 0;
-
-	while ((n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
-		all += n;
-	return all;
-}
-
 /* A flight of @n segments; its last ACK shows the window after it. */
 static void flight(struct conn *c, int n)
 {
@@ -61,7 +51,7 @@ static void slow_start(struct conn *c, int rounds, bool reads)
 		peer_mark(c->peer);
 		flight(c, n);
 		if (reads)
-			read_all(c);
+			conn_read_all(c);
 		peer_sleep_until(c->peer, RTT_MS);
 		/* By then the ACKs show the space that reading made. */
 		peer_drain(c->peer, 0);
@@ -101,10 +91,10 @@ TEST_F(autotune, window_for_twice_what_was_read)
 	want += 2 * (want * (read - before) / before);
 	peer_mark(p);
 	flight(&c, 10);
-	EXPECT_EQ(10 * MSS, read_all(&c));
+	EXPECT_EQ(10 * MSS, conn_read_all(&c));
 	peer_sleep_until(p, RTT_MS + 5);
 	flight(&c, 30);
-	EXPECT_EQ(30 * MSS, read_all(&c));
+	EXPECT_EQ(30 * MSS, conn_read_all(&c));
 	peer_drain(p, 5);
 	/* Rounded down to its unit, as is each of two divisions. */
 	EXPECT_GE(want, window(&c));
@@ -137,7 +127,7 @@ TEST_F(autotune, steady_reader_needs_no_more)
 			size = buffer_of(c.fd, SO_RCVBUF);
 		peer_mark(p);
 		flight(&c, 80);
-		read_all(&c);
+		conn_read_all(&c);
 		peer_sleep_until(p, RTT_MS);
 		peer_drain(p, 0);
 	}
@@ -153,7 +143,7 @@ TEST_F(autotune, unread_data_grows_no_buffer)
 	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
 	slow_start(&c, 2, false);
 	EXPECT_EQ(131072, buffer_of(c.fd, SO_RCVBUF));
-	EXPECT_EQ(30 * MSS, read_all(&c));
+	EXPECT_EQ(30 * MSS, conn_read_all(&c));
 	peer_drain(&self->peer, 5);
 	conn_send(&c, .flags = RST);
 }
@@ -186,7 +176,7 @@ TEST_F(autotune, window_after_a_trimmed_segment)
 	ASSERT_GT(at + LARGE / 2, p->last.ack);
 	c.peer_nxt = p->last.ack;
 	for (int i = 0; i < 4; i++) {
-		read_all(&c);
+		conn_read_all(&c);
 		conn_send(&c, .len = MSS);
 		peer_drain(p, 50);
 	}

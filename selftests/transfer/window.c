@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * window: the window that the receiver offers, and the sender's use of the peer's
- * window. RFC 9293 3.8.6 (MUST-1, 34, 39, 66; SHLD-14..16; REC-1), RFC 7323 2 (scale).
- * LC-53, LC-54.
+ * window. RFC 9293 3.8.6 (MUST-1, 39, 66; SHLD-14; REC-1), RFC 7323 2 (scale). LC-53,
+ * LC-54. shrink.c has windows that are taken back.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/sock_diag.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
 
 PEER_FIXTURE(window);
 
@@ -28,23 +25,6 @@ static void medium_buffer(int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 16384);
 }
 
-/* The right edge of the window, relative, as in the last segment. */
-static int64_t edge(struct conn *c)
-{
-	return (uint32_t)(c->peer->last.ack - c->peer_iss) +
-	       ((int64_t)c->peer->last.wnd << c->kern_wscale);
-}
-
-static int64_t read_all(struct conn *c)
-{
-	static char buf[65536];
-	int64_t n, all = 0;
-
-	while ((n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
-		all += n;
-	return all;
-}
-
 /* Fills the window until it is closed; returns the bytes that went in. */
 static int64_t fill_window(struct __test_metadata *_metadata, struct conn *c)
 {
@@ -53,10 +33,10 @@ static int64_t fill_window(struct __test_metadata *_metadata, struct conn *c)
 
 	conn_send(c, .len = 100);
 	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
-	while ((room = edge(c) - conn_peer_nxt(c)) > 0) {
+	while ((room = conn_edge(c) - conn_peer_nxt(c)) > 0) {
 		/* SHLD-14: the edge never moves to the left. */
-		ASSERT_LE(last_edge, edge(c));
-		last_edge = edge(c);
+		ASSERT_LE(last_edge, conn_edge(c));
+		last_edge = conn_edge(c);
 		conn_send(c, .len = room < MSS ? room : MSS);
 		conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
 	}
@@ -85,7 +65,7 @@ TEST_F(window, lc_54_closes_and_opens)
 	counters_expect(_metadata, &before, "TCPToZeroWindowAdv", 1, NULL);
 	EXPECT_LT(2000, in);
 	/* All of it is there, and when it is read a window update comes at once. */
-	EXPECT_EQ(in, read_all(&c));
+	EXPECT_EQ(in, conn_read_all(&c));
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = conn_peer_nxt(&c));
 	EXPECT_LE(MSS, p->last.wnd);
 	counters_expect(_metadata, &before, "TCPToZeroWindowAdv", 1,
@@ -110,7 +90,7 @@ TEST_F(window, lc_53_never_more_than_the_buffer)
 		conn_send(&c, .seq = in + 1 + i * MSS, .len = MSS);
 	peer_drain(p, 300);
 	EXPECT_EQ(0, p->last.wnd);
-	EXPECT_EQ(in, read_all(&c));
+	EXPECT_EQ(in, conn_read_all(&c));
 	EXPECT_EQ((uint32_t)(c.peer_iss + 1 + in), p->last.ack);
 	peer_drain(p, 20);
 }
@@ -149,7 +129,7 @@ TEST_F(window, rfc9293_must_39_silly_window)
 	 * half of the buffer is free.
 	 */
 	in = open_full(_metadata, p, &c);
-	last = edge(&c);
+	last = conn_edge(&c);
 	for (int64_t got = 0; got < in; got += 50) {
 		const struct segment *s;
 
@@ -157,8 +137,8 @@ TEST_F(window, rfc9293_must_39_silly_window)
 		s = peer_read(p, now_ns());
 		if (!s)
 			continue;
-		step = edge(&c) - last;
-		last = edge(&c);
+		step = conn_edge(&c) - last;
+		last = conn_edge(&c);
 		EXPECT_LE(MSS, step);
 	}
 	EXPECT_LE(in + 1 + MSS, last);
@@ -181,7 +161,7 @@ TEST_F(window, rfc9293_must_39_one_segment_is_enough)
 		conn_send(&c, .len = FULL);
 		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .wnd = 3 * FULL,
 			    .within_ms = 210);
-		EXPECT_EQ(FULL, read_all(&c));
+		EXPECT_EQ(FULL, conn_read_all(&c));
 	}
 }
 
@@ -195,13 +175,13 @@ TEST_F(window, rfc9293_shld_14_edge_never_moves_left)
 	conn_open(p, &c);
 	conn_send(&c, .len = MSS);
 	conn_expect(&c, .flags = ACK, .ack = 1 + MSS);
-	before = edge(&c);
+	before = conn_edge(&c);
 	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 4096));
 	for (int i = 0; i < 20; i++) {
 		conn_send(&c, .len = MSS);
 		conn_expect(&c, .flags = ACK, .within_ms = 210);
-		EXPECT_LE(before, edge(&c));
-		read_all(&c);
+		EXPECT_LE(before, conn_edge(&c));
+		conn_read_all(&c);
 		while (peer_read(p, now_ns()))
 			;
 	}
@@ -217,120 +197,11 @@ TEST_F(window, rfc9293_shld_14_edge_of_a_scaled_window)
 	conn_open(p, &c, .opt = SCALED);
 	ASSERT_LT(0, c.kern_wscale);
 	for (int i = 0; i < 20; i++) {
-		before = i ? edge(&c) : 0;
+		before = i ? conn_edge(&c) : 0;
 		conn_send(&c, .len = 37);
 		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
-		EXPECT_LE(before, edge(&c));
+		EXPECT_LE(before, conn_edge(&c));
 	}
-}
-
-/*
- * Asks for a smaller buffer; the next ACK is that of a segment of 100 bytes. Twice that size is
- * more than 10 * MSS bytes use: up to 17,000 on Linux 6.1, 13,000 on 6.12.
- */
-static int64_t edge_of_a_smaller_buffer(struct conn *c)
-{
-	socket_set(c->fd, SOL_SOCKET, SO_RCVBUF, 12000);
-	conn_send(c, .len = 100);
-	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
-	return edge(c);
-}
-
-TEST_F(window, rfc7323_2_4_knob_shrink_window_acts)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	int64_t offered, left, at;
-	struct conn c;
-	int len;
-
-	ASSERT_EQ(0, knob_set("shrink_window", 1));
-	conn_open(p, &c, .opt = SCALED);
-	ASSERT_LT(0, c.kern_wscale);
-	conn_send(&c, .len = 10 * MSS);
-	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
-	offered = edge(&c);
-	left = edge_of_a_smaller_buffer(&c);
-	EXPECT_LE(conn_peer_nxt(&c) + MSS, left);
-	EXPECT_GT(offered - 20 * MSS, left);
-	/* What was never offered is refused. */
-	conn_send(&c, .seq = offered + 1, .len = 10);
-	conn_expect(&c, .flags = ACK, .ack = 1 + 10 * MSS + 100);
-	EXPECT_EQ(left, edge(&c));
-	/* What was offered is accepted, though it ends behind the new edge: there is space. */
-	len = left - (1 + 10 * MSS + 100) + MSS;
-	conn_send(&c, .seq = 1 + 10 * MSS + 100, .len = len);
-	conn_expect(&c, .flags = ACK, .ack = left + MSS, .within_ms = 210);
-	/* Until there is none. */
-	for (int i = 0; i < 20 && edge(&c) > conn_peer_nxt(&c); i++) {
-		conn_send(&c, .len = MSS);
-		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
-	}
-	at = conn_peer_nxt(&c);
-	ASSERT_EQ(at, edge(&c));
-	counters_begin(&before);
-	counters_ignore(&before, "InSegs", "OutSegs", NULL);
-	conn_send(&c, .len = MSS);
-	conn_expect(&c, .flags = ACK, .ack = at, .wnd = 0);
-	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 1, NULL);
-	EXPECT_EQ(at - 1, read_all(&c));
-	conn_expect(&c, .flags = ACK, .ack = at);
-	EXPECT_LE(at + MSS, edge(&c));
-	conn_send(&c, .seq = at, .len = MSS);
-	conn_expect(&c, .flags = ACK, .ack = at + MSS, .within_ms = 210);
-}
-
-/* What is above a hole takes space, and is no reason to take a window back. */
-TEST_F(window, rfc5681_2_knob_shrink_window_behind_a_hole)
-{
-	struct peer *p = &self->peer;
-	int64_t at, offered;
-	struct conn c;
-
-	NOT_ON_STOCK();
-	ASSERT_EQ(0, knob_set("shrink_window", 1));
-	conn_open(p, &c, .opt = SCALED);
-	/* Until little is offered: the sooner, the more memory a large segment uses. */
-	for (int i = 0; i < 6; i++) {
-		conn_send(&c, .len = 10 * MSS);
-		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
-		if (edge(&c) < conn_peer_nxt(&c) + 31 * MSS)
-			break;
-	}
-	at = conn_peer_nxt(&c);
-	offered = edge(&c);
-	ASSERT_LT(at + 21 * MSS, offered);
-	for (int i = 0; i < 2; i++) {
-		conn_send(&c, .seq = at + MSS + i * 10 * MSS, .len = 10 * MSS);
-		conn_expect(&c, .flags = ACK, .ack = at);
-		EXPECT_EQ(offered, edge(&c));
-	}
-	conn_send(&c, .seq = at, .len = MSS);
-	conn_expect(&c, .flags = ACK, .ack = at + 21 * MSS);
-	EXPECT_EQ(at - 1 + 21 * MSS, read_all(&c));
-	peer_drain(p, 50);
-}
-
-TEST_F(window, rfc7323_2_4_knob_shrink_window_off)
-{
-	struct peer *p = &self->peer;
-	int64_t offered;
-	struct conn c;
-
-	ASSERT_EQ(0, knob_get("shrink_window"));
-	conn_open(p, &c, .opt = SCALED);
-	conn_send(&c, .len = 10 * MSS);
-	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
-	offered = edge(&c);
-	EXPECT_LE(offered, edge_of_a_smaller_buffer(&c));
-	/* Nor does a window without scale shrink. */
-	ASSERT_EQ(0, knob_set("shrink_window", 1));
-	conn_send(&c, .flags = RST);
-	conn_open(p, &c, .kport = 6001);
-	conn_send(&c, .len = 10 * MSS);
-	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
-	offered = edge(&c);
-	EXPECT_LE(offered, edge_of_a_smaller_buffer(&c));
 }
 
 TEST_F(window, rfc5681_2_window_stays_behind_a_hole)
@@ -348,16 +219,16 @@ TEST_F(window, rfc5681_2_window_stays_behind_a_hole)
 	at = conn_peer_nxt(&c);
 	conn_send(&c, .seq = at + MSS, .len = MSS);
 	conn_expect(&c, .flags = ACK, .ack = at);
-	before = edge(&c);
-	EXPECT_EQ(20 * MSS, read_all(&c));
+	before = conn_edge(&c);
+	EXPECT_EQ(20 * MSS, conn_read_all(&c));
 	peer_expect_silence(p, 5);
 	conn_send(&c, .seq = at + 2 * MSS, .len = MSS);
 	conn_expect(&c, .flags = ACK, .ack = at);
-	EXPECT_EQ(before, edge(&c));
+	EXPECT_EQ(before, conn_edge(&c));
 	/* The hole is filled. */
 	conn_send(&c, .seq = at, .len = MSS);
 	conn_expect(&c, .flags = ACK, .ack = at + 3 * MSS, .within_ms = 210);
-	EXPECT_LT(before, edge(&c));
+	EXPECT_LT(before, conn_edge(&c));
 }
 
 TEST_F(window, rfc5681_4_2_quick_acks_end_where_room_does)
@@ -370,7 +241,7 @@ TEST_F(window, rfc5681_4_2_quick_acks_end_where_room_does)
 	conn_open(p, &c, .prepare = medium_buffer);
 	conn_send(&c, .len = 100);
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
-	for (; edge(&c) - conn_peer_nxt(&c) > 6000; n++) {
+	for (; conn_edge(&c) - conn_peer_nxt(&c) > 6000; n++) {
 		conn_send(&c, .len = 1460);
 		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
 	}
@@ -411,97 +282,21 @@ TEST_F(window, rfc5681_2_unscaled_window_stays_behind_a_hole)
 	for (int i = 0; i < 180; i++) {
 		conn_send(&c, .len = 1460);
 		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
-		if (edge(&c) - conn_peer_nxt(&c) < 50000)
+		if (conn_edge(&c) - conn_peer_nxt(&c) < 50000)
 			break;
 	}
 	at = conn_peer_nxt(&c);
-	before = edge(&c);
+	before = conn_edge(&c);
 	ASSERT_LE(at + 40000, before);
 	ASSERT_GE(at + 50000, before);
 	conn_send(&c, .seq = at + 1460, .len = 1460);
 	conn_expect(&c, .flags = ACK, .ack = at);
-	EXPECT_EQ(before, edge(&c));
-	EXPECT_LE(1460, read_all(&c));
+	EXPECT_EQ(before, conn_edge(&c));
+	EXPECT_LE(1460, conn_read_all(&c));
 	peer_drain(p, 5);
 	conn_send(&c, .seq = at + 2 * 1460, .len = 1460);
 	conn_expect(&c, .flags = ACK, .ack = at);
-	EXPECT_EQ(before, edge(&c));
-}
-
-TEST_F(window, rfc9293_must_34_survives_shrinking)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	/* SHLD-15: no new data is sent; SHLD-16: data inside is sent again. */
-	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	conn_write(&c, 3 * MSS);
-	flight_expect_all(&c, 0, 2);
-	conn_send(&c, .flags = ACK, .ack = 1 + MSS / 2, .wnd = 1500);
-	conn_write(&c, MSS);
-	/* The first fits, and is resent by the timer. */
-	conn_expect(&c, .seq = 1 + MSS / 2, .len = MSS, .within_ms = 300);
-	conn_expect_state(&c, ST_ESTABLISHED);
-	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 65535);
-	peer_drain(p, 50);
-	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 65535);
-	peer_drain(p, 50);
-	EXPECT_EQ((uint32_t)(c.kern_iss + 1 + 4 * MSS), p->last.seq + p->last.len);
-	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 65535);
-}
-
-/*
- * The peer took its window back while two segments were in the air, received them all the same,
- * and its ACKs of them were lost. The same happened in the other direction: its ACKs have the
- * number of an old right edge. Without the ACK they acknowledge nobody would send another number.
- */
-TEST_F(window, rfc9293_must_34_ack_from_an_old_edge)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	NOT_ON_STOCK();
-	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	conn_send(&c, .len = 2 * MSS);
-	conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS);
-	conn_write(&c, 4 * MSS);
-	flight_expect_all(&c, 0, 3);
-	/* All is well: such an ACK is old, and answered. */
-	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + MSS, .wnd = 65535);
-	conn_expect(&c, .flags = ACK, .seq = 1 + 4 * MSS, .ack = 1 + 2 * MSS);
-	EXPECT_EQ(4, conn_tcp_info(&c).tcpi_unacked);
-	conn_send(&c, .flags = ACK, .seq = 1 + 2 * MSS, .ack = 1 + MSS, .wnd = 0);
-	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_unacked);
-	/* Our ACKs have the number of the edge. What is not in the air or nobody's says nothing. */
-	sleep_ms(600);
-	peer_drain(p, 0);
-	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 4 * MSS + 1, .wnd = 65535);
-	conn_expect(&c, .flags = ACK, .seq = 1 + MSS, .ack = 1 + 2 * MSS);
-	sleep_ms(600);
-	peer_drain(p, 0);
-	conn_send(&c, .flags = ACK, .seq = -MSS, .ack = 1 + 3 * MSS, .wnd = 65535);
-	conn_expect(&c, .flags = ACK, .seq = 1 + MSS, .ack = 1 + 2 * MSS);
-	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_unacked);
-	sleep_ms(600);
-	peer_drain(p, 0);
-	/* This one counts, with its window. */
-	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS, .wnd = 65535);
-	conn_expect(&c, .flags = ACK | PSH, .seq = 1 + 3 * MSS, .len = MSS);
-	conn_expect(&c, .flags = ACK, .seq = 1 + 4 * MSS, .ack = 1 + 2 * MSS);
-	EXPECT_EQ(1, conn_tcp_info(&c).tcpi_unacked);
-	/* From here on our numbers are those that the peer waits for. */
-	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 65535);
-	conn_write(&c, MSS);
-	conn_expect(&c, .seq = 1 + 4 * MSS, .len = MSS);
-	/* So with a FIN. */
-	shutdown(c.fd, SHUT_WR);
-	conn_expect(&c, .flags = ACK | FIN, .seq = 1 + 5 * MSS);
-	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 0);
-	sleep_ms(600);
-	peer_drain(p, 0);
-	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 5 * MSS + 1, .wnd = 65535);
-	conn_expect(&c, .flags = ACK, .seq = 1 + 5 * MSS + 1, .ack = 1 + 2 * MSS);
-	conn_expect_state(&c, ST_FIN_WAIT_2);
+	EXPECT_EQ(before, conn_edge(&c));
 }
 
 /*
@@ -537,57 +332,6 @@ TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
 	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 60000);
 	conn_expect(&c, .seq = 1 + 3 * MSS, .len = 5);
 	conn_send(&c, .flags = ACK);
-}
-
-TEST_F(window, rfc9293_shld_15_16_may_07_shrunk_window)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	NOT_ON_STOCK();		/* whose loss probe comes first */
-	/* MAY-7 is not done: beyond the new edge nothing is resent. */
-	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	conn_write(&c, 4 * MSS);
-	flight_expect_all(&c, 0, 3);
-	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 2 * MSS);
-	conn_write(&c, MSS);
-	peer_expect_silence(p, 100);
-	conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 300);
-	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS, .wnd = MSS);
-	/* Two would be allowed by cwnd, but only one lies inside. */
-	conn_expect(&c, .seq = 1 + 2 * MSS, .len = MSS);
-	peer_expect_silence(p, 100);
-	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 65535);
-	conn_expect(&c, .seq = 1 + 4 * MSS, .len = MSS);
-	conn_send(&c, .flags = ACK);
-}
-
-/*
- * The peer takes back all of its window and answers each retransmission: that is a probe,
- * and no timeout.
- */
-TEST_F(window, rfc9293_3_8_6_1_ctr_TCPTimeouts_not_of_a_closed_window)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct conn c;
-
-	knob_set("early_retrans", 0);
-	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	conn_write(&c, 3 * MSS);
-	flight_expect_all(&c, 0, 2);
-	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 0);
-	counters_take(&before);
-	for (int i = 0; i < 3; i++) {
-		conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 4000);
-		conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 0);
-	}
-	EXPECT_EQ(3, counter_moved(&before, "RetransSegs"));
-	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
-	EXPECT_EQ(0, counter_moved(&before, "TcpTimeoutRehash"));
-	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 65535);
-	conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 8000);
-	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 65535);
 }
 
 /* Rounding loses less than a unit of the scaled window: SND.NXT is no less valid by that. */
@@ -797,7 +541,7 @@ TEST_F(window, tcp_window_clamp)
 		conn_send(&c, .len = 500);
 		conn_expect(&c, .flags = ACK, .within_ms = 210);
 		EXPECT_GE(5000, p->last.wnd);
-		read_all(&c);
+		conn_read_all(&c);
 		while (peer_read(p, now_ns()))
 			EXPECT_GE(5000, p->last.wnd);
 	}
@@ -846,13 +590,13 @@ TEST_F(window, rfc7323_2_unit_larger_than_the_buffer)
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
 	/* Each announcement is rounded up to a unit, so the last segment fills all of it. */
 	for (int i = 0; i < 100 && p->last.wnd; i++) {
-		int64_t room = edge(&c) - conn_peer_nxt(&c);
+		int64_t room = conn_edge(&c) - conn_peer_nxt(&c);
 
 		conn_send(&c, .len = room < 60000 ? room : 60000);
 		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
 	}
 	ASSERT_EQ(0, p->last.wnd);
-	EXPECT_LT(0, read_all(&c));
+	EXPECT_LT(0, conn_read_all(&c));
 	/* A window update, or the answer to a probe. */
 	if (!peer_read(p, now_ns() + 20 * NSEC_PER_MSEC) || !p->last.wnd) {
 		conn_send(&c, .flags = ACK, .seq = conn_peer_nxt(&c) - 1);
@@ -881,7 +625,7 @@ TEST_F(window, ctr_TCPFromZeroWindowAdv)
 
 	open_full(_metadata, &self->peer, &c);
 	counters_take(&before);
-	read_all(&c);
+	conn_read_all(&c);
 	conn_expect(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "TCPFromZeroWindowAdv", 1, "OutSegs", 1, NULL);
 }
@@ -920,7 +664,7 @@ TEST_F(window, lc_54_straddling_a_closed_window)
 		conn_send(&c, .flags = ACK | PSH, .seq = in - 49, .len = 1400);
 	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 16, NULL);
 	peer_drain(p, 5);
-	EXPECT_EQ(in, read_all(&c));
+	EXPECT_EQ(in, conn_read_all(&c));
 	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_MEMINFO, info, &len));
 	EXPECT_EQ(0, info[SK_MEMINFO_RMEM_ALLOC]);
 	/* The window opens. */
@@ -929,7 +673,7 @@ TEST_F(window, lc_54_straddling_a_closed_window)
 	EXPECT_EQ(in + 1, (uint32_t)(p->last.ack - c.peer_iss));
 	conn_send(&c, .flags = ACK | PSH, .seq = in + 1, .len = 100);
 	conn_expect(&c, .flags = ACK, .ack = in + 101, .within_ms = 210);
-	EXPECT_EQ(100, read_all(&c));
+	EXPECT_EQ(100, conn_read_all(&c));
 }
 
 /*
@@ -946,7 +690,7 @@ TEST_F(window, rfc9293_3_10_7_4_fin_at_the_edge)
 	conn_open(p, &c, .prepare = small_buffer);
 	conn_send(&c, .len = 100);
 	conn_expect(&c, .flags = ACK, .ack = 101, .within_ms = 210);
-	while ((room = edge(&c) - conn_peer_nxt(&c)) > MSS) {
+	while ((room = conn_edge(&c) - conn_peer_nxt(&c)) > MSS) {
 		conn_send(&c, .len = MSS);
 		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
 	}
@@ -954,152 +698,9 @@ TEST_F(window, rfc9293_3_10_7_4_fin_at_the_edge)
 	conn_send(&c, .flags = FIN | PSH | ACK, .len = room);
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
 	conn_expect_state(&c, ST_CLOSE_WAIT);
-	EXPECT_EQ(conn_peer_nxt(&c) - 2, read_all(&c));
+	EXPECT_EQ(conn_peer_nxt(&c) - 2, conn_read_all(&c));
 	EXPECT_EQ(0, recv(c.fd, &b, 1, MSG_DONTWAIT));
 	peer_drain(p, 5);
-}
-
-/*
- * A refused segment took the window back. What is above a hole of the new window was once
- * offered, and takes all of the buffer. Returns where the hole begins.
- */
-static int64_t stuff_above_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
-{
-	int64_t got, end;
-
-	ASSERT_EQ(0, socket_set(c->fd, SOL_SOCKET, SO_RCVBUF, 5000));
-	for (int i = 0; i < 30 && p->last.wnd; i++) {
-		conn_send(c, .flags = ACK | PSH, .len = MSS);
-		peer_drain(p, 50);
-	}
-	ASSERT_EQ(0, p->last.wnd);
-	got = read_all(c);
-	conn_expect(c, .flags = ACK, .ack = got + 1);
-	end = edge(c) + 2000;
-	ASSERT_LT(got + 1, edge(c));
-	for (int i = 0; i < 12; i++, end += MSS)
-		conn_send(c, .flags = ACK | PSH, .seq = end, .len = MSS);
-	peer_drain(p, 50);
-	return got + 1;
-}
-
-/*
- * The program reads each segment of the hole; the window must not close for ever before the hole
- * is filled.
- */
-static void fill_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
-{
-	int64_t at = stuff_above_hole(_metadata, p, c);
-
-	for (int i = 0; i < 8; i++) {
-		conn_send(c, .flags = ACK | PSH, .seq = at, .len = MSS);
-		peer_drain(p, 50);
-		at += read_all(c);
-		peer_drain(p, 50);
-		EXPECT_EQ(at, (uint32_t)(p->last.ack - c->peer_iss));
-		EXPECT_LE(MSS / 4, p->last.wnd);
-	}
-	/* All is there but what did not fit, and the window is open. */
-	EXPECT_LE(2 * MSS, p->last.wnd);
-	EXPECT_EQ(0, socket_count(c->fd, SIOCINQ));
-}
-
-TEST_F(window, shld_14_a_hole_and_a_window_that_was_taken_back)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460)));
-	fill_hole(_metadata, p, &c);
-}
-
-TEST_F(window, shld_14_a_hole_and_a_window_that_was_taken_back_with_sack)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
-	fill_hole(_metadata, p, &c);
-}
-
-/* The program does not take the bytes, but waits for a record of 3000. */
-TEST_F(window, shld_14_a_hole_and_a_program_that_peeks)
-{
-	static char buf[3000];
-	struct peer *p = &self->peer;
-	struct conn c;
-	int64_t at;
-
-	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
-	at = stuff_above_hole(_metadata, p, &c);
-	for (int i = 0; i < 5; i++) {
-		conn_send(&c, .flags = ACK | PSH, .seq = at, .len = MSS);
-		peer_drain(p, 300);
-		at += read_all(&c);
-		peer_drain(p, 300);
-	}
-	for (int i = 0; i < 12 && recv(c.fd, buf, 3000, MSG_PEEK | MSG_DONTWAIT) < 3000; i++) {
-		conn_send(&c, .flags = ACK | PSH, .seq = at, .len = MSS);
-		peer_drain(p, 300);
-		at = (uint32_t)(p->last.ack - c.peer_iss);
-	}
-	EXPECT_EQ(3000, recv(c.fd, buf, 3000, MSG_PEEK | MSG_DONTWAIT));
-}
-
-/*
- * The window was taken back while segments were in the air. A window update of the peer has the
- * number of the right edge then, below those of the segments.
- */
-TEST_F(window, rfc9293_3_10_7_4_update_from_the_edge)
-{
-	static char data[1000];
-	struct peer *p = &self->peer;
-	struct conn c;
-	int64_t at;
-
-	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460)));
-	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 5000));
-	for (int i = 0; i < 30 && p->last.wnd; i++) {
-		conn_send(&c, .flags = ACK | PSH, .len = MSS, .wnd = 0);
-		peer_drain(p, 50);
-	}
-	ASSERT_EQ(0, p->last.wnd);
-	at = (uint32_t)(p->last.ack - c.peer_iss);
-	for (int i = 0; i < 3; i++)
-		conn_send(&c, .flags = ACK | PSH, .len = MSS, .wnd = 0);
-	peer_drain(p, 50);
-	ASSERT_EQ(1000, send(c.fd, data, 1000, 0));
-	peer_expect_silence(p, 100);
-	conn_send(&c, .flags = ACK, .seq = at, .wnd = 60000);
-	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .len = 1000);
-	conn_send(&c, .flags = ACK, .seq = at, .ack = 1001, .wnd = 60000);
-}
-
-/* A window that shrinks to nothing brings no more bytes: the reader gets what there is. */
-TEST_F(window, knob_shrink_window_wakes_a_reader)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-	struct peer *p = &self->peer;
-	int ep = epoll_create1(0);
-	struct conn c;
-
-	ASSERT_EQ(0, knob_set("shrink_window", 1));
-	conn_open(p, &c, .opt = SCALED);
-	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 4096));
-	conn_send(&c, .flags = ACK | PSH, .len = 1448);
-	peer_drain(p, 300);
-	EXPECT_EQ(1448, read_all(&c));
-	peer_drain(p, 300);
-	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 2500));
-	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, c.fd, &ev));
-	ASSERT_EQ(0, epoll_wait(ep, &ev, 1, 0));
-	for (int i = 0; i < 60 && p->last.wnd; i++) {
-		conn_send(&c, .flags = ACK | PSH, .len = 60);
-		peer_drain(p, 300);
-	}
-	EXPECT_EQ(0, p->last.wnd);
-	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
-	close(ep);
 }
 
 TEST_F(window, ctr_TCPZeroWindowDrop)
