@@ -395,34 +395,48 @@ TEST_F(waiting, proc_waiting_the_first_timer)
 	quiet(p, 1);
 }
 
-/* xtcp_mem has nothing left, the peer's window is closed. */
-TEST_F(waiting, proc_waiting_memory)
+/* A write that sleeps because xtcp_mem has nothing left, while the peer's window is closed. */
+struct starved {
+	pid_t pid;
+	char limit[64];	/* xtcp_mem before */
+};
+
+static void starve(struct __test_metadata *_metadata, struct peer *p, struct starved *st)
 {
-	NOT_ON_STOCK();
-	struct peer *p = &self->peer;
 	/* Each CPU may hold 1 MiB that no limit counts. */
 	static char text[4 << 20];
-	char limit[64];
 	struct conn c;
-	pid_t pid;
 
 	conn_open(p, &c, .kport = PORT, .active = true, .wnd = 0);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, 16 << 20);
 	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
 	p->leave_unread = true;
 	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
-	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
+	knob_mem_set(WHERE(_metadata), "1 1 1", st->limit);
+	st->pid = fork();
+	ASSERT_LE(0, st->pid);
+	if (!st->pid) {
 		send(c.fd, text, sizeof(text), 0);
 		_exit(0);
 	}
 	sleep_ms(20);
+}
+
+static void starved_kill(struct __test_metadata *_metadata, const struct starved *st)
+{
+	kill(st->pid, SIGKILL);
+	ASSERT_EQ(st->pid, waitpid(st->pid, NULL, 0));
+}
+
+TEST_F(waiting, proc_waiting_memory)
+{
+	NOT_ON_STOCK();
+	struct starved st;
+
+	starve(_metadata, &self->peer, &st);
 	expect_words(_metadata, PORT, "memory,peer-window");
-	knob_mem_set(WHERE(_metadata), limit, NULL);
-	kill(pid, SIGKILL);
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	knob_mem_set(WHERE(_metadata), st.limit, NULL);
+	starved_kill(_metadata, &st);
 	expect_words(_metadata, PORT, "peer-window");
 }
 
@@ -441,30 +455,13 @@ static void memory_counts(struct peer *p)
 TEST_F(waiting, proc_waiting_memory_after_the_pressure)
 {
 	NOT_ON_STOCK();
-	struct peer *p = &self->peer;
-	static char text[4 << 20];
-	char limit[64];
-	struct conn c;
-	pid_t pid;
+	struct starved st;
 
-	conn_open(p, &c, .kport = PORT, .active = true, .wnd = 0);
-	socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, 16 << 20);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
-	p->leave_unread = true;
-	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
-	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		send(c.fd, text, sizeof(text), 0);
-		_exit(0);
-	}
-	sleep_ms(20);
-	knob_mem_set(WHERE(_metadata), limit, NULL);
-	memory_counts(p);
+	starve(_metadata, &self->peer, &st);
+	knob_mem_set(WHERE(_metadata), st.limit, NULL);
+	memory_counts(&self->peer);
 	expect_words(_metadata, PORT, "memory,peer-window");
-	kill(pid, SIGKILL);
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	starved_kill(_metadata, &st);
 }
 
 /* Its buffer is full, because all sockets together have too much. */
