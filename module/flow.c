@@ -16,9 +16,10 @@
  *    checks that the socket still matches, or that the table still has the
  *    record. Also, the entry that a reader is at may be unhashed and added to
  *    another chain. Each chain ends in its own nulls marker, by which the reader
- *    notices that and starts again. In the same chain it may return behind flows
- *    that the reader has not seen, as the one that replaces the last of them: a
- *    reader that finds nothing checks that nothing was replaced meanwhile
+ *    notices that and starts again. If the entry
+ *    comes back into the same chain, in the place of a flow that it replaces, the
+ *    reader goes on from there, and misses the flows between. So a reader that
+ *    finds nothing checks that nothing was replaced meanwhile
  *    (flow_find_surely()). An unhashed socket's next pointer is NULL,
  *    like that of a new one. rhashtable's own readers would dereference it; so
  *    reading without a bucket lock is done here: xtcp_flow_find_rcu() and
@@ -278,11 +279,11 @@ flow_tables_find(struct net *net, const struct xtcp_key *key, bool *passed)
 }
 
 /*
- * A walk has found nothing. It may have missed the flow: where it stood on another one, which
- * ended, and whose memory came back as the successor of a flow behind the one that we look for.
- * rhashtable puts a successor at the place of the other, not at the head of the chain. So walk
- * again until no replacement has begun meanwhile. One that began before is no danger: the
- * successor's memory had left the chain by then.
+ * A walk that finds nothing may have missed the flow: the entry at which it stood ended, and its
+ * memory was used again for a flow that replaces one further down the same chain. rhashtable puts
+ * a replacement at the place of the old flow, not at the head of the chain, and the walk goes on
+ * from there. So walk again until no replacement began meanwhile. One that began before the walk
+ * does no harm: its memory had left the chain by then.
  */
 static noinline struct xtcp_flow *flow_find_surely(struct net *net, const struct xtcp_key *key)
 {
@@ -502,7 +503,7 @@ static noinline bool flow_has_enough_alike(struct net *net, const struct xtcp_ke
 	return n >= ALIKE_MAX;
 }
 
-/* Must they be counted for a new connection with @key? */
+/* May there be flows that differ from @key by their device only? */
 static bool flow_may_have_alike(const struct net *net, const struct xtcp_key *key)
 {
 	return key->dif || READ_ONCE(xtcp_net_rcu(net)->rebound);
@@ -561,7 +562,7 @@ void xtcp_flow_rebind(struct net *net, struct xtcp_flow *flow, int ifindex)
 {
 	if (flow->ifindex == ifindex)
 		return;
-	/* A CPU that opens a connection just now may not see it: one more than ALIKE_MAX. */
+	/* A CPU that opens a connection just now may miss this: then ALIKE_MAX + 1 are alike. */
 	WRITE_ONCE(xtcp_net(net)->rebound, true);
 	WRITE_ONCE(flow->ifindex, ifindex);
 }

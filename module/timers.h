@@ -48,10 +48,10 @@ static inline bool xtcp_timer_is_set(const struct xtcp_sock *xs,
 static inline bool xtcp_timers_entry_is_set(const struct xtcp_sock *xs)
 {
 	/*
-	 * If it looks unlinked, the CPU that has unlinked it writes to it no more: the caller
-	 * may link it. If a stale result says that it is linked, the expiry follows. While a wheel
-	 * moves the entry to a lower level, its pointers name others all the time, so these plain
-	 * stores do no harm.
+	 * If the entry looks unlinked, the CPU that unlinked it has finished with it: the caller
+	 * may link it. If it looks linked but has just been unlinked, its expiry is still to come.
+	 * While a wheel moves the entry to a lower level, the entry never points to itself, so it
+	 * does not look unlinked meanwhile.
 	 */
 	return !data_race(list_empty_careful(&xs->wheel_entry.link));
 }

@@ -209,10 +209,10 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
  * @net: namespace
  * @tw: record, with the table's reference
  *
- * If its timer was faster, it has not found the record there, and nobody else will end it: this
- * does. A record in no line alone does not tell that: another CPU may just have taken it out to
- * restart 2MSL (timewait_restart()), and would lose it. The timer takes out only records whose
- * time is over.
+ * The record's timer may have expired before the record was in the table. It found nothing there
+ * and will not come back, so this function ends the record. That the record is in no delay line
+ * does not prove this: another CPU may just have taken it out to restart 2MSL
+ * (timewait_restart()). So its time must be over, too: the timer takes out no other records.
  */
 void xtcp_timewait_placed(struct net *net, struct xtcp_timewait *tw)
 {

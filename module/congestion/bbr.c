@@ -579,7 +579,10 @@ static bool is_time_to_cruise(const struct bbr *b, const struct ack *ack)
 
 static bool is_time_to_go_down(struct bbr *b, const struct ack *ack)
 {
-	/* Before this ACK, as in Google's code: now the window keeps the flight below the bound. */
+	/*
+	 * The flight before this ACK counts, as in Google's code: cwnd is at most the bound, so
+	 * less than that is in flight after an ACK.
+	 */
 	if (b->probe_too_high && ack->s->prior_pipe >= b->inflight_longterm) {
 		b->precautionary = true;
 		return true;

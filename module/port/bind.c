@@ -120,7 +120,10 @@ static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 	if (!xtcp_claim_conflicts(claim, chain, num))
 		err = bind_take(sk, claim, chain, num, listens, spare);
 	if (!err) {
-		/* A listener's options count as they are: as in the kernel's TCP. */
+		/*
+		 * The class has SO_REUSEPORT also after the socket has cleared it. For a listener
+		 * the option counts as it is now, as in the kernel's TCP.
+		 */
 		if (listens && xtcp_sk(sk)->port->class & XTCP_PORT_REUSEPORT &&
 		    !sk->sk_reuseport)
 			xtcp_port_set_stray(xtcp_sk(sk)->port);

@@ -284,12 +284,12 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
- * Does a segment below the window acknowledge what we have sent beyond the right edge that we
- * know? The peer took its window back, and its later ACKs were lost. Our ACKs have the number of
- * that edge, and it ignores them, because it has received more. If we have taken our window back,
- * too, its ACKs may be below our RCV.NXT for the same reason. If both ends ignored the other's
- * ACKs, they would do so until one of them gave up. No window was ever larger than its
- * 16 bits can say, so a segment further below is from nobody.
+ * Does a segment below our window acknowledge data in flight beyond the peer's right edge? The
+ * peer took its window back after it had received that data, and its ACKs were lost. Our ACKs
+ * have the number of the edge, so the peer ignores them. If we took our window back as well, the
+ * peer's ACKs are below our RCV.NXT for the same reason. Without this check both ends would ignore
+ * each other's ACKs until one of them gave up. A window has 16 bits before it is scaled: a segment
+ * further below is forged or broken.
  */
 static bool is_ack_from_old_edge(const struct sock *sk, const struct xtcp_seg *seg)
 {

@@ -690,8 +690,9 @@ static u32 marks_likely(const struct xtcp_sock *xs, const struct xtcp_accecn *ac
 			    ~XTCP_ACE_MASK));
 	}
 	/*
-	 * A.2.2 also asks whether @ce_bytes fill half of @most segments. Then they fill more than
-	 * @least: it is at most 7, and @most is the same or larger by 8 at least.
+	 * By A.2.2 it is @most also if @ce_bytes fill half of @most segments. The line below
+	 * includes that case: @least is at most 7, and another @most is at least @least + 8, so
+	 * half of @most is more than @least.
 	 */
 	return ce_bytes > (u64)least * xs->mss ? most : least;
 }

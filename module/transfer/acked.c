@@ -229,8 +229,9 @@ bool xtcp_acked_syn_ack(struct sock *sk, const struct xtcp_seg *seg, u32 rtt_us)
 }
 
 /*
- * We have taken our window back, and the peer has sent beyond it. Its ACKs without payload have the
- * number of the right edge, which is below what was in the air then, and has set SND.WL1.
+ * We took our window back while segments of the peer were on their way. These segments set
+ * SND.WL1. The peer's later ACKs without payload have the number of our right edge. It is below
+ * SND.WL1, although these ACKs are newer.
  */
 static bool comes_from_the_edge(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {

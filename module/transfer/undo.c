@@ -161,7 +161,10 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 		a->sack_late = 1;
 		a->sack_late_seq = cb->seq;
 	}
-	/* One that counts as lost is SACKed by the second block, or this ACK contradicts itself. */
+	/*
+	 * A segment that is marked lost keeps XTCP_MARK_RETRANS: the second SACK block reports its
+	 * arrival, or the ACK contradicts itself.
+	 */
 	if ((cb->marks & (XTCP_MARK_RETRANS | XTCP_MARK_LOST)) == XTCP_MARK_RETRANS) {
 		cb->marks &= ~XTCP_MARK_RETRANS;
 		xs->retrans_out -= segs;
@@ -193,7 +196,10 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
  */
 static bool block_is_in_flight(const struct xtcp_sock *xs, const struct xtcp_sack_block *b)
 {
-	/* One that is 2^31 away seems to be above the first and below the second. */
+	/*
+	 * A start that is 2^31 away from SND.UNA passes seq_after(), and the block may end below
+	 * SND.NXT: so the start must be below SND.NXT, too.
+	 */
 	return seq_after(b->start, xs->snd_una) && seq_before(b->start, xs->snd_nxt) &&
 	       seq_before_eq(b->end, xs->snd_nxt);
 }

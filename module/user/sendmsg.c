@@ -418,8 +418,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	err = sk_stream_error(sk, flags, err);
 	/*
-	 * A program that waits for an edge must see one, although no ACK will
-	 * come that makes room.
+	 * Nothing is queued or in flight, so no ACK will come and wake the writer. A program
+	 * that waits for an edge (EPOLLET) gets it here.
 	 */
 	if (err == -EAGAIN && xtcp_sendq_is_idle(sk))
 		sk->sk_write_space(sk);

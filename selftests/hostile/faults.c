@@ -873,9 +873,9 @@ TEST_F_TIMEOUT(faults, namespace, 600)
 }
 
 /*
- * A namespace gets its tables with its first socket; the next one tries again. Each failure in
- * ten namespaces: kmemleak overlooks what a forgotten word of some stack points to, most of the
- * time.
+ * A namespace gets its tables with its first socket; the next one tries again. Each failure is
+ * caused in ten namespaces, because kmemleak often misses a leak: an old word on some stack still
+ * points to the memory.
  */
 TEST_F_TIMEOUT(faults, first_socket_of_a_namespace, 600)
 {

@@ -97,8 +97,8 @@ TEST_F(synqueue, lc_30_last_quarter_is_for_proven_peers)
 }
 
 /*
- * A connection in TIME-WAIT proves a known peer. No metrics of it are saved, for they would
- * prove the peer, too.
+ * A connection in TIME-WAIT proves a known peer. No metrics of it are saved, because
+ * they would prove the peer, too.
  */
 TEST_F(synqueue, lc_30_time_wait_proves_a_peer)
 {

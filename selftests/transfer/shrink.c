@@ -297,7 +297,8 @@ TEST_F(shrink, rfc9293_must_34_survives_shrinking)
 /*
  * The peer took its window back while two segments were in the air, received them all the same,
  * and its ACKs of them were lost. The same happened in the other direction: its ACKs have the
- * number of an old right edge. Without the ACK they acknowledge nobody would send another number.
+ * number of an old right edge. If each end ignored such an ACK of the other, both would repeat
+ * their numbers for ever.
  */
 TEST_F(shrink, rfc9293_must_34_ack_from_an_old_edge)
 {
