@@ -36,7 +36,7 @@ struct xtcp_sock;
  * @rcv_wscale: shift of the windows that we send
  * @ts_ok: timestamps were negotiated
  * @reuse: the socket had SO_REUSEADDR; set by xtcp_port_to_timewait()
- * @reuseport: the socket had SO_REUSEPORT; set there, too
+ * @reuseport: its bucket has SO_REUSEPORT; set there, too
  * @port_held: the record is a holder of its port bucket
  */
 struct xtcp_timewait {

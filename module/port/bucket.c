@@ -604,7 +604,8 @@ void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
 	xtcp_port_set_shared(chain, port, port->shared && old->shared);
 	if (port->class & XTCP_PORT_REUSEPORT && !moved)
 		port->cleared |= old->cleared;
-	if (old->stray && (xtcp_port_class(sk) ^ port->class) & XTCP_PORT_REUSE)
+	if (old->stray &&
+	    (xtcp_port_class(sk) ^ port->class) & (XTCP_PORT_REUSE | XTCP_PORT_REUSEPORT))
 		xtcp_port_set_stray(port);
 	/* The shadow has a listener all the time. */
 	old->listeners -= listens;

@@ -51,7 +51,8 @@ struct xtcp_bind_addr {
  * @tw: number of TIME-WAIT records
  * @listeners: owners that listen (xs->port_listens)
  * @cleared: an owner that is bound to @laddr may have cleared SO_REUSEPORT, which @class has
- * @stray: an owner may have other options than @class; no other bucket could take it
+ * @stray: an owner may have other options than @class: no other bucket could take it, or it
+ *	has cleared SO_REUSEPORT and listens. Each owner is checked by itself
  * @shared: no socket bound the port explicitly; connect() may take it, too
  * @mixed: the owners belong to several users
  * @num: port

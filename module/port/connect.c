@@ -120,7 +120,7 @@ static bool connect_may_move(const struct xtcp_sock *xs)
  * SO_BINDTODEVICE has taken away or changed the device of bind(): the shadow holds the
  * port on that device alone, and the bucket's device has to say so (bind_bucket()).
  */
-static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
+static int connect_bound(struct sock *sk, u8 class, struct xtcp_timewait **tw,
 			 struct xtcp_port **spare)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -135,8 +135,7 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	if (!err && xs->port && connect_may_move(xs) &&
 	    !xtcp_bind_addrs_equal(xtcp_port_bind_addr(xs->port),
 				   xtcp_bind_addr_of_flow(&xs->flow))) {
-		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow,
-					  xtcp_port_class_of_next(sk, xs->port), spare);
+		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow, class, spare);
 		if (port && (!xtcp_port_shadow(port) ||
 			     xtcp_port_shadow(port) == xtcp_port_shadow(xs->port)))
 			xtcp_port_owner_move(chain, sk, port);
@@ -363,15 +362,21 @@ int xtcp_port_connect(struct sock *sk, struct xtcp_timewait **tw)
 {
 	int err = xtcp_port_prepare(sk);
 	struct xtcp_port *spare;
+	u8 class;
 
 	*tw = NULL;
 	if (err)
 		return err;
-	spare = xtcp_port_alloc(xtcp_port_class_of_next(sk, xtcp_sk(sk)->port), GFP_KERNEL);
+	/*
+	 * Without the chain lock: a listen() of another owner may change the result until we have
+	 * it. Then it is as if it came later. The spare bucket must have the class that it gets.
+	 */
+	class = data_race(xtcp_port_class_of_next(sk, xtcp_sk(sk)->port));
+	spare = xtcp_port_alloc(class, GFP_KERNEL);
 	if (!spare)
 		return -ENOMEM;
 	if (inet_sk(sk)->inet_num)
-		err = connect_bound(sk, tw, &spare);
+		err = connect_bound(sk, class, tw, &spare);
 	else
 		err = connect_any(sk, tw, &spare);
 	xtcp_port_free(spare);

@@ -110,9 +110,9 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 	struct xtcp_port *port;
 
 	tw->reuse = !!sk->sk_reuse;
-	tw->reuseport = !!sk->sk_reuseport;
 	tw->port_held = 0;
 	chain = xtcp_port_chain_lock(sock_net(sk), num);
+	tw->reuseport = !!(xtcp_port_class_of_next(sk, xtcp_sk(sk)->port) & XTCP_PORT_REUSEPORT);
 	port = timewait_port(chain, tw);
 	if (!port) {
 		spare = xtcp_port_alloc(timewait_class(tw), GFP_ATOMIC);

@@ -10,6 +10,7 @@
 #include "lib/xtcp_test.h"
 
 #include <net/if.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -564,6 +565,61 @@ TEST_F_TIMEOUT(stampede, freed_sockets_are_reused, 1000000)
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
 	netns_enter(WHERE(_metadata), self->ns);
 	close(there);
+}
+
+/* One of two owners of a port listens while the other one connects. */
+struct owners {
+	struct crowd *c;
+	int listener;
+	_Atomic int round, listened;
+};
+
+static void *owner_listens(void *arg)
+{
+	struct owners *o = arg;
+
+	for (int round = 1; !crowd_is_over(o->c); round++) {
+		while (o->round < round && !crowd_is_over(o->c))
+			;
+		for (int i = draw(100000); i; i--)
+			__asm__ volatile("");
+		listen(o->listener, 1);
+		o->listened = round;
+	}
+	return NULL;
+}
+
+/*
+ * Both have cleared SO_REUSEPORT, and the first one that listens ends the sharing. The other
+ * one's next bucket is chosen before or after that, not half of it: buckets have two sizes.
+ */
+TEST_F_TIMEOUT(stampede, sharing_of_a_port_ends_under_a_connect, 1000000)
+{
+	struct owners o = { .c = self->c };
+	pthread_t thread;
+	int fd[2];
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, owner_listens, &o));
+	for (int n = 0; !crowd_is_over(o.c); n++) {
+		for (int i = 0; i < 2; i++) {
+			fd[i] = stream_socket(AF_INET);
+			socket_set(fd[i], SOL_SOCKET, SO_REUSEADDR, 1);
+			socket_set(fd[i], SOL_SOCKET, SO_REUSEPORT, 1);
+			ASSERT_EQ(0, socket_bind(fd[i], "", 9000));
+		}
+		for (int i = 0; i < 2; i++)
+			socket_set(fd[i], SOL_SOCKET, SO_REUSEPORT, 0);
+		fd_nonblock(fd[0]);
+		o.listener = fd[1];
+		o.round++;
+		socket_connect(fd[0], "127.0.0.1", 9001);
+		while (o.listened < o.round && !crowd_is_over(o.c))
+			;
+		close(fd[0]);
+		close(fd[1]);
+	}
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	crowd_expect_settled(WHERE(_metadata), AF_INET);
 }
 
 /* A namespace of busy connections, whose last process is killed. */

@@ -571,6 +571,67 @@ TEST_F(port, lc_88_option_cleared_and_connected)
 			}
 }
 
+/* What stays of the first socket of a group when it has cleared SO_REUSEPORT and is closed. */
+enum remains { OF_A_CONNECTION, OF_A_CHILD, OF_A_CHILD_BESIDE_ITS_LISTENER };
+
+/* The error of bind() of a second socket of the group. */
+static int beside_remains_errno(struct __test_metadata *_metadata, enum remains remains, int port)
+{
+	int first = socket_like(-1, REUSEPORT), second = socket_like(-1, REUSEPORT), err;
+	int client = socket_new(-1), child;
+
+	ASSERT_EQ(0, socket_bind(first, "", port));
+	if (remains == OF_A_CONNECTION) {
+		ASSERT_EQ(0, socket_set(first, SOL_SOCKET, SO_REUSEPORT, 0));
+		ASSERT_EQ(0, socket_connect_end(first, "127.0.0.1", 8000));
+	} else {
+		ASSERT_EQ(0, socket_listen(first, 4));
+		ASSERT_EQ(0, socket_set(first, SOL_SOCKET, SO_REUSEPORT, 0));
+		ASSERT_EQ(0, socket_connect_end(client, "127.0.0.1", port));
+		child = accept(first, NULL, NULL);
+		ASSERT_LE(0, child);
+		close(child);
+	}
+	if (remains != OF_A_CHILD_BESIDE_ITS_LISTENER)
+		close(first);
+	/* The other end delays its ACK of the FIN. */
+	sleep_ms(300);
+	err = socket_bind(second, "", port);
+	close(second);
+	close(client);
+	if (remains == OF_A_CHILD_BESIDE_ITS_LISTENER)
+		close(first);
+	return err;
+}
+
+/* In Linux the record keeps the bucket of its socket, which still shares by SO_REUSEPORT. */
+TEST_F(port, lc_88_option_cleared_before_time_wait)
+{
+	int lfd = socket_new(-1), port = 7000;
+
+	ASSERT_EQ(0, socket_bind(lfd, "127.0.0.1", 8000));
+	ASSERT_EQ(0, socket_listen(lfd, 64));
+	for (int r = OF_A_CONNECTION; r <= OF_A_CHILD_BESIDE_ITS_LISTENER; r++) {
+		int err = beside_remains_errno(_metadata, r, port++);
+
+		EXPECT_EQ(0, err) TH_LOG("%d", r);
+	}
+}
+
+/* A listener that has cleared SO_REUSEPORT shares nothing, whatever it sets afterwards. */
+TEST_F(port, lc_88_option_cleared_and_another_set)
+{
+	int first = socket_like(-1, REUSEPORT), second = socket_like(-1, REUSEPORT);
+
+	ASSERT_EQ(0, socket_bind(first, "", 7000));
+	ASSERT_EQ(0, socket_set(first, SOL_SOCKET, SO_REUSEPORT, 0));
+	ASSERT_EQ(0, socket_listen(first, 4));
+	ASSERT_EQ(0, socket_set(first, SOL_SOCKET, SO_REUSEADDR, 1));
+	EXPECT_EQ(EADDRINUSE, socket_bind(second, "", 7000));
+	close(second);
+	close(first);
+}
+
 /* --- errors of bind(), listen() and connect() that ports are about */
 
 TEST_F(port, bind_errors)
