@@ -234,18 +234,45 @@ static void input_child(struct sock *lsk, struct sock *child,
 	xtcp_acceptqueue_announce(lsk, child);
 }
 
+/* input_stolen(): there is no socket. @ho: the record that is there now, or NULL. */
+static void input_again(struct net *net, struct xtcp_halfopen *ho, struct sk_buff *skb,
+			const struct xtcp_key *key, struct xtcp_seg *seg)
+{
+	struct sock *lsk = ho ? ho->ls->sk : xtcp_lookup_rcu(net, key, skb);
+	struct sock *child;
+
+	if (!lsk) {
+		input_closed(net, skb, key, seg);
+		return;
+	}
+	if (!sk_may_receive(lsk, skb, xtcp_family_get(key->family), seg))
+		return;
+	child = ho ? xtcp_synqueue_rcv(ho, skb, key, seg) : xtcp_listen_rcv(lsk, skb, key, seg);
+	/* As if it were lost: another CPU may do this as often as it likes. */
+	if (child == XTCP_CHILD_STOLEN)
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+	else if (child)
+		input_child(lsk, child, skb, seg);
+}
+
 /*
- * Another CPU has made a socket of the connection, or has ended it, since the segment was
- * looked up. A socket gets the segment; else it is dropped, as if it had come later or
- * earlier. Consumes @skb.
+ * Another CPU has made a socket of the connection, has given its record to another listener, or
+ * has ended it, since the segment was looked up. So handle the segment as one that comes now: it
+ * may be the client's last one, and a client whose connection is gone must hear so. TIME-WAIT
+ * gets nothing: the connection that ended is the one of the segment. Consumes @skb, whose options
+ * have been read.
  */
 static noinline void input_stolen(struct net *net, struct sk_buff *skb,
 				  const struct xtcp_key *key, struct xtcp_seg *seg)
 {
 	struct xtcp_flow *flow = xtcp_flow_lookup_rcu(net, key);
 
-	if (flow && flow->kind == XTCP_KIND_SOCKET)
+	if (!flow)
+		input_again(net, NULL, skb, key, seg);
+	else if (flow->kind == XTCP_KIND_SOCKET)
 		input_socket(xtcp_flow_sk(flow), skb, seg);
+	else if (flow->kind == XTCP_KIND_HALFOPEN)
+		input_again(net, container_of(flow, struct xtcp_halfopen, flow), skb, key, seg);
 	else
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 	if (flow)
