@@ -85,19 +85,27 @@ static void come_and_go(struct __test_metadata *_metadata, int home)
 	sleep_ms(1000);
 }
 
-/* The histograms have kilobytes for each CPU. */
+/*
+ * The histograms have kilobytes for each CPU. How many namespaces wait for their end at once is up
+ * to the kernel, and the pages of the most remain with it for a while: a leak takes more in each
+ * round.
+ */
 TEST_F(namespace, histograms_end_with_it)
 {
 	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	long most;
+	bool grows = true;
+	long before;
 
 	NOT_ON_STOCK();
 	come_and_go(_metadata, home);
-	most = percpu_kb(_metadata) + 300;
-	come_and_go(_metadata, home);
-	for (int i = 0; i < 100 && percpu_kb(_metadata) > most; i++)
-		sleep_ms(100);
-	EXPECT_GE(most, percpu_kb(_metadata));
+	for (int round = 0; round < 5 && grows; round++) {
+		before = percpu_kb(_metadata);
+		come_and_go(_metadata, home);
+		for (int i = 0; i < 100 && percpu_kb(_metadata) > before + 300; i++)
+			sleep_ms(100);
+		grows = percpu_kb(_metadata) > before + 300;
+	}
+	EXPECT_FALSE(grows);
 	close(home);
 }
 
