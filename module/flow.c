@@ -16,11 +16,10 @@
  *    checks that the socket still matches, or that the table still has the
  *    record. Also, the entry that a reader is at may be unhashed and added to
  *    another chain. Each chain ends in its own nulls marker, by which the reader
- *    notices that and starts again. If the entry
- *    comes back into the same chain, in the place of a flow that it replaces, the
- *    reader goes on from there, and misses the flows between. So a reader that
- *    finds nothing checks that nothing was replaced meanwhile
- *    (flow_find_surely()). An unhashed socket's next pointer is NULL,
+ *    notices that and starts again. If the entry comes back into the same chain, in
+ *    the place of a flow that it replaces, the reader goes on from there, and misses
+ *    the flows between. So a reader that finds nothing checks that nothing was
+ *    replaced meanwhile (flow_find_surely()). An unhashed socket's next pointer is NULL,
  *    like that of a new one. rhashtable's own readers would dereference it; so
  *    reading without a bucket lock is done here: xtcp_flow_find_rcu() and
  *    xtcp_flow_visit_rcu().
