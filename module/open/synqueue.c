@@ -802,6 +802,21 @@ static void halfopen_reset(const struct xtcp_halfopen *ho, const struct sk_buff 
 }
 
 /*
+ * End the connection and reset the peer. Returns false if another CPU has promoted, moved or
+ * dropped the record: then nothing is sent, for the connection may go on.
+ */
+static bool halfopen_abort(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			   const struct xtcp_seg *seg, enum xtcp_event event,
+			   enum xtcp_mib_item reason)
+{
+	if (!xtcp_synqueue_drop(ho, event))
+		return false;
+	XTCP_INC(sock_net(ho->ls->sk), EMBRYONIC_RSTS);
+	halfopen_reset(ho, skb, seg, reason);
+	return true;
+}
+
+/*
  * A SYN that came while the queue was full was answered by a cookie, and its repetition by this
  * record. The client goes by the SYN-ACK that arrives first: if its ACK returns the cookie, the
  * record gives way, and the listener takes the ACK. If it can't, the ACK is dropped, for its
@@ -873,9 +888,7 @@ void xtcp_synqueue_no_child(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 		xtcp_lifecycle_event(net, &ho->flow, event);
 		return;
 	}
-	halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_OVERFLOW);
-	XTCP_INC(net, EMBRYONIC_RSTS);
-	xtcp_synqueue_drop(ho, XTCP_EV_ABORT);
+	halfopen_abort(ho, skb, seg, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_OVERFLOW);
 }
 
 /**
@@ -918,9 +931,9 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	}
 	/* A SYN whose SEG.SEQ is IRS belongs to the same handshake (3.5). */
 	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
-		XTCP_INC(net, EMBRYONIC_RSTS);
-		halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_SYN_IN_WINDOW);
-		xtcp_synqueue_drop(ho, XTCP_EV_RCV_SYN_OTHER);
+		if (!halfopen_abort(ho, skb, seg, XTCP_EV_RCV_SYN_OTHER,
+				    XTCP_MIB_RESET_SENT_SYN_IN_WINDOW))
+			return XTCP_CHILD_STOLEN;
 		why = SKB_DROP_REASON_TCP_INVALID_SYN;
 		goto done;
 	}
