@@ -92,16 +92,9 @@ static bool has_state(const struct xtcp_sock *xs)
 /* Forget the state. The TCB's part is zero whenever there is none. */
 static void rule_end(struct xtcp_sock *xs)
 {
-	struct sock *sk = xtcp_to_sk(xs);
-
 	if (memory_size(xs->congestion))
 		kfree(xs->congestion_memory);
 	memset(xs->congestion_state, 0, sizeof(xs->congestion_state));
-	/* Unless the program has asked for a rate. */
-	if ((xs->congestion->flags & XTCP_CONGESTION_PACES) &&
-	    READ_ONCE(sk->sk_max_pacing_rate) == ~0UL &&
-	    cmpxchg(&sk->sk_pacing_status, SK_PACING_NEEDED, SK_PACING_NONE) == SK_PACING_NEEDED)
-		xs->paced = 0;	/* pace_us, of 32 bits, is not kept up any more */
 }
 
 /* Change to @ops, to whose module the caller has a reference. */

@@ -147,33 +147,6 @@ TEST_F(bbr, the_model_of_a_path)
 	flow_close(&f);
 }
 
-/*
- * Half an hour and more without pacing: the due time of before, of 32 bits, looks like the
- * future. It is none.
- */
-TEST_F_TIMEOUT(bbr, a_due_time_of_before_is_forgotten, 3 * 3600)
-{
-	struct flow f;
-	char buf[8];
-
-	flow_open(_metadata, &self->pair, (struct netem){ 0 }, &f);
-	flow_run(&f, 1000);
-	ASSERT_EQ(0, setsockopt(f.pump.from, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
-	/* Something is sent now and then, so that the connection is not idle. */
-	for (int i = 0; i < 50 * 60 / 300; i++) {
-		sleep_ms(300 * 1000);
-		ASSERT_EQ(1, send(f.pump.from, "x", 1, 0));
-	}
-	sleep_ms(1000);
-	while (recv(f.pump.to, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		;
-	ASSERT_EQ(0, setsockopt(f.pump.from, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3));
-	ASSERT_EQ(1, send(f.pump.from, "y", 1, 0));
-	sleep_ms(1000);
-	EXPECT_EQ(1, recv(f.pump.to, buf, sizeof(buf), MSG_DONTWAIT));
-	flow_close(&f);
-}
-
 TEST_F(bbr, a_program_that_pauses_is_no_slow_path)
 {
 	struct tcp_bbr_info info;
@@ -273,6 +246,30 @@ static void open_conn(struct peer *p, struct conn *c, int segs)
 	conn_send(c, .flags = ACK);
 	conn_accept(c);
 	flight_prepare_at(WHERE(p->test), c, "bbr");
+}
+
+/*
+ * The next algorithm's window is paced, too, as in Linux: two windows of twenty in a round trip
+ * are what pacing_ss_ratio allows.
+ */
+TEST_F(losses, cubic_after_bbr_is_paced)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_conn(p, &c, 60);
+	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
+	flight_write(&c, 10);
+	peer_mark(p);
+	expect_paced(&c, 0, 9);
+	peer_sleep_until(p, RTT_MS);
+	flight_ack(&c, 10);
+	peer_mark(p);
+	flight_write(&c, 20);
+	expect_paced(&c, 10, 29);
+	EXPECT_LE(RTT_MS / 2 - 10, peer_elapsed_ms(p));
+	EXPECT_GE(RTT_MS / 2 + 10, peer_elapsed_ms(p));
+	abort_conn(&c);
 }
 
 /*
