@@ -10,9 +10,9 @@
  * FIN-WAIT-2 waits for the peer's FIN in the same way.
  *
  * Life cycle of a record
- *  1. xtcp_timewait_enter() creates it with two references, of the flow table
- *     and of the delay line. It adds the record to the line, then replaces the
- *     socket in the table.
+ *  1. xtcp_timewait_enter() creates it with three references: of the flow table, of
+ *     the delay line, and of the caller, who drops it at the end. It adds the record
+ *     to the line, then replaces the socket in the table.
  *  2. The record is unhashed by xtcp_timewait_kill(), or replaced by connect()
  *     or a SYN. The CPU that does so drops the table's reference, and the
  *     line's if it could unlink the record (timewait_detach()). A half-open

@@ -4,7 +4,7 @@
  *
  * RFC 9293 3.1 and 3.2, RFC 7323 (window scale, timestamps), RFC 2018 (SACK),
  * RFC 6994 (the ExIDs of the lossless cookie and of the token), RFC 7413 (the cookie of
- * fast open), RFC 9768 (Accurate ECN). All input comes from an unknown peer.
+ * fast open), RFC 9768 (Accurate ECN). Anybody may have sent the input.
  *
  * Context: any, no locks.
  */

@@ -14,7 +14,8 @@
  * early drops on and off.
  *
  * A SYN never ends another half-open connection: if the queue is full, the new
- * SYN is dropped (LC-41 only shortens the retransmissions of old records).
+ * SYN is dropped (only the retransmissions of old records get fewer: LC-41 in
+ * Documentation/requirements.rst).
  *
  * Context: softirq, RCU read-side section; the listener is not locked. The work
  * item and xtcp_gate_net_*(): process.

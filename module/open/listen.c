@@ -400,8 +400,8 @@ static void listen_overflow_note(struct xtcp_listener *ls)
 
 /*
  * Without cookies the last quarter of xtcp_max_syn_backlog is reserved for known
- * peers. Linux knows them by a cache of route metrics; here these are peers with
- * a TIME-WAIT record.
+ * peers. Linux knows them by its cache of metrics; here these are peers with a
+ * TIME-WAIT record or with an RTT in the host cache.
  */
 static int listen_unreserved_backlog(struct net *net)
 {

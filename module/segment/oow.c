@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * oow.c - challenge ACKs (RFC 5961), within the limits of a connection and of its namespace
+ * oow.c - answers to segments out of the window ("oow"): challenge ACKs (RFC 5961), within
+ * the limits of a connection and of its namespace
  *
  * Context: softirq or process. The namespace's share has no lock: two CPUs may take the same
  * part of it.

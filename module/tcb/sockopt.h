@@ -29,7 +29,7 @@ struct xtcp_savedsyn;
  *
  * All are 0 in a new socket; that means the knob's value where there is one. They
  * belong to the socket, not to a connection: a child has a copy of its listener's,
- * except for @syncookies, @saved_syn and @accecn.
+ * except for @syncookies, @defer_accept, @saved_syn and @accecn.
  */
 struct xtcp_sockopt_rare {
 	u32	tx_delay_us;

@@ -26,9 +26,9 @@
  * ACE wraps when eight marks are reported at once. An ACK for many segments may hide such a
  * wrap: A.2 of the RFC, in xtcp_accecn_acked().
  *
- * All segments but SYNs are ECT, as in Linux 7.2: retransmissions and pure ACKs, too. If the
- * handshake shows that the path changes the ECN fields (3.2.2.3, 3.2.2.4), we send Not-ECT
- * and go on reporting.
+ * All segments but SYNs and SYN-ACKs are ECT, as in Linux 7.2: retransmissions and pure
+ * ACKs, too. If the handshake shows that the path changes the ECN fields (3.2.2.3, 3.2.2.4),
+ * we send Not-ECT and go on reporting.
  *
  * Context: socket lock; without a socket for the listener's part.
  */

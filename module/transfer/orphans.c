@@ -26,9 +26,9 @@ atomic_t xtcp_orphans_peak = ATOMIC_INIT(0);
 int xtcp_orphans_max;
 
 /*
- * Orphans that have sent nothing for two maximal RTOs, and those whose peer ICMP
- * reported as unreachable, count twice; if both are true, four times. These orphans
- * therefore end first.
+ * For an orphan that has sent nothing for two maximal RTOs, or whose peer ICMP
+ * reported as unreachable, the limit is half as high; if both are true, a quarter.
+ * These orphans therefore end first.
  */
 static unsigned int orphan_shift(const struct sock *sk)
 {

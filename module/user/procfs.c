@@ -14,6 +14,7 @@
  *	xtcp_dead	connections that have ended; user/dead.c
  *	xtcp_hostcache	metrics of former connections; user/hosts.c
  *	xtcp_diag	the connections as messages of sock_diag; user/diagfile.c
+ *	xtcp_kill	ends connections; user/killfile.c
  *
  * A reader of xtcp, xtcp6, xtcp_age, xtcp_listen or xtcp_diag walks through the
  * tables bucket by bucket (user/walk.c). During a read() it holds references to at most
@@ -21,7 +22,8 @@
  * no reference, no lock, no memory that grows with the rows. A row shows the moment
  * when it is read. A flow that exists the whole time is shown exactly once, however
  * small the reads are, unless the table is resized more than XTCP_WALK_TABLES times
- * meanwhile; a flow that is added or removed, at most once.
+ * meanwhile, or another flow of its chain is replaced just then
+ * (Documentation/locking.rst); a flow that is added or removed, at most once.
  *
  * Context: process; objects are read without their locks, so that fields of a
  * row may be one segment apart.

@@ -7,9 +7,9 @@
  * IPPROTO_XTCP has xtcp's own (uapi/linux/xtcp.h). Level IPPROTO_IP is the
  * kernel's.
  *
- * An accepted socket inherits its listener's values, except for
- * XTCP_SYNCOOKIES. Options that few programs set are in an allocation of their own
- * (rare.c).
+ * An accepted socket inherits its listener's values, except for XTCP_SYNCOOKIES
+ * and TCP_DEFER_ACCEPT. Options that few programs set are in an allocation of
+ * their own (rare.c).
  *
  * There is no repair mode: TCP_REPAIR fails with EPERM, as in Linux without
  * CAP_NET_ADMIN, and its other options as in Linux on a socket that is not in repair.

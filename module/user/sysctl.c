@@ -2,14 +2,14 @@
 /*
  * sysctl.c - the knobs net.ipv4.xtcp_*: names, ranges, defaults
  *
- * A knob has the name, unit, default and range of the kernel TCP's tcp_* knob,
- * and the kernel's own handler for it: it refuses and accepts the same values.
- * Where that accepts values outside of the documented range, the code that
- * reads the knob uses the nearest meaningful value. Documentation/knobs.rst
- * explains each.
+ * A knob that the kernel's TCP has, too, has the name, unit and range of that
+ * tcp_* knob, the kernel's own handler, so that it refuses and accepts the same
+ * values, and the same default unless Documentation/knobs.rst says otherwise.
+ * Where the handler accepts values outside of the documented range, the code
+ * that reads the knob uses the nearest meaningful value.
  *
- * xtcp_max_orphans and xtcp_mem limit the whole host: one value, which only the
- * first netns may write.
+ * xtcp_max_orphans, xtcp_mem and xtcp_allowed_congestion_control have one value
+ * for the whole host, which only the first netns may write.
  *
  * A new netns starts with the defaults, not with its parent's values; only the
  * two buffer knobs and xtcp_congestion_control are copied from the first netns,
