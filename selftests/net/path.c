@@ -65,6 +65,33 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 }
 
 /*
+ * The route keeps min_pmtu, 552, so routers will drop segments again: a temporary error. It
+ * is the program's if the connection ends by it, and SO_ERROR's.
+ */
+TEST_F(path, rfc1191_a_route_that_keeps_its_mtu)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+
+	conn_open(p, &c);
+	if (p->family == AF_INET)
+		ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO));
+	conn_write(&c, 1460);
+	first = *conn_expect(&c, .len = 1460);
+	too_big(p, &first, 300);
+	if (p->family == AF_INET6) {
+		/* A router that says less than 1280 is not believed. */
+		EXPECT_EQ(0, socket_error(c.fd));
+		conn_send(&c, .flags = ACK, .ack = 1461);
+		return;
+	}
+	conn_expect(&c, .seq = 1, .len = 512);
+	EXPECT_EQ(EMSGSIZE, socket_error(c.fd));
+	p->leave_unread = true;
+}
+
+/*
  * Every segment that was too big is lost, also one that cannot be sent again yet because
  * its last copy is still in a queue of this host.
  */

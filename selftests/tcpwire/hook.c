@@ -26,6 +26,7 @@ TEST_F(hook, lc_27_forged_native_packets_match_no_connection)
 {
 	static const int flags[] = { RST, RST | ACK, SYN, FIN | ACK, ACK | PSH };
 	struct peer *p = &self->peer;
+	const struct segment *s;
 	struct counters before;
 	struct conn c;
 
@@ -36,11 +37,16 @@ TEST_F(hook, lc_27_forged_native_packets_match_no_connection)
 		p->wire = IPPROTO_XTCP;
 		peer_send(p, .flags = flags[i], .seq = c.peer_nxt, .ack = c.kern_nxt,
 			  .sport = c.pport, .len = 3);
-		if (!(flags[i] & RST))
-			peer_expect(p, .dport = c.pport);
+		if (!(flags[i] & RST)) {
+			s = peer_expect(p, .dport = c.pport);
+			EXPECT_EQ(flags[i] & ACK ? RST : RST | ACK, s->flags);
+			EXPECT_EQ(flags[i] & ACK ? (uint32_t)c.kern_nxt : 0, s->seq);
+		}
 		p->wire = IPPROTO_TCP;
 		conn_expect_state(&c, ST_ESTABLISHED);
 	}
+	EXPECT_EQ(3, counter_moved(&before, "OutRsts"));
+	EXPECT_EQ(3, counter_moved(&before, "XtcpResetSentNoConnection"));
 	expect_alive(_metadata, &c);
 }
 

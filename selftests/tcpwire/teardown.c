@@ -396,7 +396,7 @@ TEST_F_TIMEOUT(teardown, the_hook_goes_while_segments_come, 1000000)
 	struct pair *pr = &self->pair;
 	struct shared *s = self->shared;
 	pid_t clients_pid, stock[2];
-	int fd, lfd, to, tries = 0;
+	int fd, lfd, to, tries = 0, accepted = 0;
 
 	NOT_ON_STOCK();
 	s->until_ns = now_ns() + stress_s() * NSEC_PER_SEC;
@@ -409,8 +409,8 @@ TEST_F_TIMEOUT(teardown, the_hook_goes_while_segments_come, 1000000)
 
 		pair_enter(pr, SERVER);
 		lfd = wire_socket();
-		if (lfd < 0 || !listen_at(lfd, XTCP_PORT_FIRST))
-			break;
+		ASSERT_LE(0, lfd);
+		ASSERT_TRUE(listen_at(lfd, XTCP_PORT_FIRST));
 		pair_enter(pr, CLIENT);
 		to = socket(AF_INET, SOCK_STREAM, 0);
 		timeout_set(to, 2000);
@@ -418,6 +418,7 @@ TEST_F_TIMEOUT(teardown, the_hook_goes_while_segments_come, 1000000)
 		     accept(lfd, NULL, NULL);
 		if (fd >= 0) {
 			/* We close first: TIME-WAIT is ours. */
+			accepted++;
 			close(fd);
 			recv(to, &fd, 1, 0);
 		}
@@ -436,7 +437,8 @@ TEST_F_TIMEOUT(teardown, the_hook_goes_while_segments_come, 1000000)
 	waitpid(clients_pid, NULL, 0);
 	waitpid(stock[0], NULL, 0);
 	waitpid(stock[1], NULL, 0);
-	TH_LOG("%d rounds, unloaded %d times", tries, s->unloaded);
+	TH_LOG("%d rounds, %d connections, unloaded %d times", tries, accepted, s->unloaded);
+	EXPECT_LT(0, accepted);
 	EXPECT_LT(0, s->unloaded);
 	EXPECT_EQ(0, s->stock_failed);
 	EXPECT_EQ(0, s->stock_bytes);

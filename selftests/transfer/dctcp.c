@@ -299,6 +299,28 @@ TEST_F(dctcp, rfc8257_3_3_alpha_reaches_zero)
 	abort_conn(&c);
 }
 
+/* Of the window that has begun with the last ACK: bytes acknowledged, and with ECE. */
+TEST_F(dctcp, tcp_cc_info_counts_marked_bytes)
+{
+	struct tcp_dctcp_info info;
+	struct conn c;
+	int next = 0;
+
+	open_asked(_metadata, &self->peer, &c, "dctcp");
+	window(&c, &next, 2, 0);
+	flight_write(&c, 10);
+	flight_expect_all(&c, next, next + 9);
+	flight_ack(&c, next + 2);
+	info = info_of(_metadata, c.fd);
+	EXPECT_EQ(0, (int)info.dctcp_ab_tot);
+	flight_ack(&c, next + 5);
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, next + 7));
+	info = info_of(_metadata, c.fd);
+	EXPECT_EQ(5 * MSS, (int)info.dctcp_ab_tot);
+	EXPECT_EQ(2 * MSS, (int)info.dctcp_ab_ecn);
+	abort_conn(&c);
+}
+
 TEST_F(dctcp, rfc8257_3_5_a_loss_halves_it)
 {
 	struct conn c;

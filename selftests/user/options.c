@@ -280,6 +280,23 @@ TEST_F(options, opt_timestamp)
 	self->peer.leave_unread = true;
 }
 
+/* It counts milliseconds. Its lowest bit says whether the clock counts microseconds. */
+TEST_F(options, opt_timestamp_is_of_milliseconds)
+{
+	unsigned int first, last;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	first = last = get(c.fd, SOL_TCP, TCP_TIMESTAMP);
+	for (int i = 0; i < 11; i++) {
+		EXPECT_EQ(0, last & 1);
+		sleep_ms(3);
+		last = get(c.fd, SOL_TCP, TCP_TIMESTAMP);
+	}
+	EXPECT_LE(31, (int)(last - first));
+	EXPECT_GE(40, (int)(last - first));
+}
+
 /* A library that offers TLS in the kernel goes on without. */
 TEST_F(options, opt_ulp_is_refused)
 {

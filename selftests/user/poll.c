@@ -607,25 +607,44 @@ TEST_F(poll, poll_o_async)
 	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &ts));
 }
 
-/* The FIN that ends the connection is one, too. */
-TEST_F(poll, poll_o_async_in_fin_wait_2)
+/*
+ * The peer's FIN arrives in @state, with the number @ack. Returns what the signal says of it:
+ * POLL_IN, or POLL_HUP if both ends are closed.
+ */
+static int signal_of_fin(struct __test_metadata *_metadata, struct peer *p, int state,
+			 int64_t ack)
 {
 	struct timespec ts = { .tv_nsec = 5 * NSEC_PER_MSEC };
 	siginfo_t info;
 	struct conn c;
 	sigset_t set;
 
-	conn_to_state(&self->peer, &c, ST_FIN_WAIT_2);
+	conn_to_state(p, &c, state);
 	sigemptyset(&set);
 	sigaddset(&set, SIGIO);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	ASSERT_EQ(0, fcntl(c.fd, F_SETOWN, getpid()));
 	ASSERT_EQ(0, fcntl(c.fd, F_SETSIG, SIGIO));
 	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_ASYNC | O_NONBLOCK));
-	conn_send(&c, .flags = FIN | ACK);
-	conn_expect(&c, .flags = ACK, .ack = 2);
+	conn_send(&c, .flags = FIN | ACK, .ack = ack);
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
 	ASSERT_EQ(SIGIO, sigtimedwait(&set, &info, &ts));
-	EXPECT_EQ(POLL_HUP, info.si_code);
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_NONBLOCK));
+	conn_send(&c, .flags = RST);
+	close(c.fd);
+	close(c.lfd);
+	return info.si_code;
+}
+
+TEST_F(poll, poll_o_async_tells_in_or_hup)
+{
+	struct peer *p = &self->peer;
+
+	EXPECT_EQ(POLL_IN, signal_of_fin(_metadata, p, ST_ESTABLISHED, 1));
+	EXPECT_EQ(POLL_HUP, signal_of_fin(_metadata, p, ST_FIN_WAIT_1, 1));
+	/* The FIN that ends the connection is one, too. */
+	EXPECT_EQ(POLL_HUP, signal_of_fin(_metadata, p, ST_FIN_WAIT_2, 2));
+	p->leave_unread = true;
 }
 
 /*
