@@ -203,13 +203,17 @@ static bool is_filter(int level, int name)
 }
 
 /* The program relies on it for its security: without it segments would leave by another
- * device, or unsigned.
+ * device or route, unencrypted or unsigned.
  */
 static bool is_vital(int level, int name)
 {
 	switch (level) {
 	case SOL_SOCKET:
-		return name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX;
+		return name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX || name == SO_MARK;
+	case IPPROTO_IP:
+		return name == IP_XFRM_POLICY || name == IP_IPSEC_POLICY;
+	case IPPROTO_IPV6:
+		return name == IPV6_XFRM_POLICY || name == IPV6_IPSEC_POLICY;
 	case IPPROTO_TCP:
 		return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ||
 		       (name >= TCP_AO_FIRST && name <= TCP_AO_LAST);

@@ -34,6 +34,9 @@ def port(text):
 
 def network(text):
     try:
+        # ip_network() takes any text behind % as a scope, also "%eth0]:443".
+        if "%" in text or text.startswith("[") != text.endswith("]"):
+            raise ValueError
         value = ipaddress.ip_network(text.strip("[]"), strict=False)
         # Connections have the IPv4 address of an IPv4-mapped one.
         mapped = getattr(value.network_address, "ipv4_mapped", None)

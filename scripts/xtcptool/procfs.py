@@ -79,7 +79,9 @@ class End(collections.namedtuple("End", "address port device")):
 
 
 def address(text):
-    """An IP address without the IPv4-mapped form. Raises ValueError."""
+    """An IP address without scope and IPv4-mapped form. Raises ValueError."""
+    if "%" in str(text):
+        raise ValueError(f"'{text}': an address has no scope here")
     value = ipaddress.ip_address(text)
     return getattr(value, "ipv4_mapped", None) or value
 
@@ -356,7 +358,9 @@ DEAD_COLUMNS = ("ended", "local", "remote", "wire", "uid", "program", "seconds",
 
 def unescaped(word):
     """A program's name, in which blanks are written \\040."""
-    return re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), word)
+    octets = re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m.group(1), 8) & 0xff]),
+                    word.encode("utf-8", "surrogateescape"))
+    return octets.decode("utf-8", "replace")
 
 
 class Obituary:

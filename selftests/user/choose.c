@@ -285,13 +285,18 @@ TEST(launcher_choose_says_once_what_is_lost)
 	EXPECT_EQ(1, lines);
 }
 
-/* Rather none than a connection by another device, or one that is not signed. */
+/* Rather none than a connection by another device or route, or one without encryption. */
 TEST(launcher_choose_fails_without_a_vital_option)
 {
 	static const struct { int level, name; socklen_t len; int refused, answer; } vital[] = {
 		{ SOL_SOCKET, SO_BINDTODEVICE, 2, EPERM, EPERM },
 		{ SOL_SOCKET, SO_BINDTODEVICE, 100, 0, ENOPROTOOPT },
 		{ SOL_SOCKET, SO_BINDTOIFINDEX, 4, ENODEV, ENODEV },
+		{ SOL_SOCKET, SO_MARK, 4, EPERM, EPERM },
+		{ IPPROTO_IP, IP_XFRM_POLICY, 168, 0, ENOPROTOOPT },
+		{ IPPROTO_IP, IP_IPSEC_POLICY, 168, 0, ENOPROTOOPT },
+		{ IPPROTO_IPV6, IPV6_XFRM_POLICY, 168, 0, ENOPROTOOPT },
+		{ IPPROTO_IPV6, IPV6_IPSEC_POLICY, 168, 0, ENOPROTOOPT },
 		{ IPPROTO_TCP, TCP_MD5SIG, 216, 0, ENOPROTOOPT },
 		{ IPPROTO_TCP, TCP_MD5SIG_EXT, 216, 0, ENOPROTOOPT },
 		{ IPPROTO_TCP, 38, 288, 0, ENOPROTOOPT },

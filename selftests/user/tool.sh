@@ -215,6 +215,34 @@ kill_by_filters() {
 		no_row $server xtcp 5001 && no_row $server xtcp 5003
 }
 
+program_test kill_of_listeners_that_share_a_port
+kill_of_listeners_that_share_a_port() {
+	local one
+	start $server "$run" socat tcp4-listen:5004,reuseport,fork exec:cat
+	one=${pids[-1]}
+	await_row $server xtcp 5004 0A || return
+	start $server "$run" socat tcp4-listen:5004,reuseport,fork exec:cat
+	expect_soon 2 listeners listeners_of 5004 || return
+	tool 1 kill -s listen -P $one && expect_error "socat/${pids[-1]}" &&
+		expect_equal 2 "$(listeners_of 5004)" 'listeners that stay' || return
+	tool 0 kill -s listen -p 5004 && expect_equal 'ended 2 connections' "$(<"$dir/out")" output &&
+		no_row $server xtcp 5004
+}
+
+listeners_of() { # PORT
+	on $server xtcp ls --json -s listen -p $1 >"$dir/out"
+	json 'len(j)'
+}
+
+# A device behind the address would be taken for no condition at all.
+program_test an_address_has_no_scope
+an_address_has_no_scope() {
+	local text
+	for text in '[fe80::1%eth0]:443' 'fe80::1%eth0' '[fe80::1'; do
+		tool 2 kill -n --addr "$text" && expect_error "'$text'" || return
+	done
+}
+
 program_test top_counts_samples
 top_counts_samples() {
 	scene && tool 0 top -n 2 -d 0.5 || return

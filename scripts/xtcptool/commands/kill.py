@@ -81,23 +81,37 @@ def kill_one(args):
         text.print_json(c.as_dict() for c in found)
 
 
+def refuse_to_end_others(found, everything):
+    """The module ends all listeners with the same ends at once: all of them have to fit."""
+    ends = {c.ends() for c in found if c.is_listener()}
+    for c in everything:
+        if c.is_listener() and c.ends() in ends and c not in found:
+            raise Failure(f"{c.ends()}: this listener shares its port with another one, "
+                          f"which does not fit: {c.owner() or 'of an unknown process'}")
+
+
 def end_all(connections, ended):
     """Appends to @ended those that were still there."""
+    listeners = set()
     told_at = time.monotonic() + PATIENCE_S
     for done, c in enumerate(connections):
         if sys.stderr.isatty() and time.monotonic() > told_at:
             told_at = time.monotonic() + PATIENCE_S
             print(f"\r{done} of {len(connections)} ", end="", file=sys.stderr, flush=True)
-        if end(c.ends()):
+        if c.ends() in listeners or end(c.ends()):
             ended.append(c)
+            if c.is_listener():
+                listeners.add(c.ends())
 
 
 def kill_chosen(args):
     listeners = args.state and "LISTEN" in args.state
-    found = [c for c in procfs.connections()
+    everything = procfs.connections()
+    found = [c for c in everything
              if choose.fits(args, c) and (listeners or not c.is_listener())]
     if not found:
         raise Failure("no connection fits")
+    refuse_to_end_others(found, everything)
     if args.dry_run and not args.json:
         ls.table(found).print()
         return
