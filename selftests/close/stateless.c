@@ -583,15 +583,15 @@ TEST_F_TIMEOUT(stateless_pair, lossy, 4000)
 		fd = pair_connect(pr, 80);
 		ASSERT_EQ(sizeof(i), send(fd, &i, sizeof(i), 0));
 		pfd.fd = lfd;
-		ASSERT_EQ(1, poll(&pfd, 1, 100000));
+		ASSERT_EQ(1, poll(&pfd, 1, 1000000));
 		child = accept(lfd, NULL, NULL);
 		ASSERT_LE(0, child);
 		pfd.fd = child;
-		ASSERT_EQ(1, poll(&pfd, 1, 100000));
+		ASSERT_EQ(1, poll(&pfd, 1, 1000000));
 		ASSERT_EQ(sizeof(said), recv(child, &said, sizeof(said), 0));
 		ASSERT_EQ(i, said);
 		close(fd);
-		ASSERT_EQ(1, poll(&pfd, 1, 100000));
+		ASSERT_EQ(1, poll(&pfd, 1, 1000000));
 		ASSERT_EQ(0, recv(child, &said, sizeof(said), 0));
 		program_lingers(child, 100);
 		ASSERT_EQ(0, close(child));

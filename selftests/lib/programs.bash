@@ -189,7 +189,7 @@ expect_status() { # STATUS COMMAND...
 	return 1
 }
 
-expect_error() { # TEXT; on exactly one line of stderr
+expect_error() { # PATTERN; on exactly one line of stderr
 	[ "$(grep -c "$1" "$dir/err")" = 1 ] && return
 	echo "wanted one line with: $1; got:"
 	cat "$dir/err"

@@ -239,7 +239,7 @@ program_test an_address_has_no_scope
 an_address_has_no_scope() {
 	local text
 	for text in '[fe80::1%eth0]:443' 'fe80::1%eth0' '[fe80::1'; do
-		tool 2 kill -n --addr "$text" && expect_error "'$text'" || return
+		tool 2 kill -n --addr "$text" && expect_error "'${text//[/\\[}' is not ADDRESS" || return
 	done
 }
 
