@@ -812,6 +812,28 @@ static u64 row_count(struct net *net, unsigned int shown)
 	return sum;
 }
 
+/*
+ * Does the count tell whether a segment's numbers are in the window, above or below it? A
+ * sender of forged segments that reads the counts on this host would find the window of a
+ * connection in some 30 guesses.
+ */
+static bool row_is_telling(const struct xtcp_lifecycle_rule *rule)
+{
+	if (XTCP_STATEF(rule->from) & XTCP_UNCONNECTED)
+		return false;
+	switch (rule->event) {
+	case XTCP_EV_RCV_OUTSIDE:
+	case XTCP_EV_RCV_RST_OUTSIDE:
+	case XTCP_EV_RCV_RST_NEAR:
+	case XTCP_EV_RCV_BAD_FLAGS:
+	case XTCP_EV_RCV_ACK_ABOVE:
+	case XTCP_EV_RCV_ACK_BELOW:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /**
  * xtcp_lifecycle_row_get - read one row of the table for /proc
  * @net: namespace of the counts
@@ -835,5 +857,6 @@ bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
 	row->to = xtcp_state_name(lifecycle_rules[i].to);
 	row->count = row_count(net, i);
 	row->dwelt = dwelt_of[i];
+	row->telling = row_is_telling(&lifecycle_rules[i]);
 	return true;
 }

@@ -140,6 +140,8 @@ void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from);
  * @to: state after
  * @count: how often it was taken
  * @dwelt: number of its histogram; 0: none
+ * @telling: the count tells a sender of forged segments whether their numbers are too
+ *	high or too low
  */
 struct xtcp_lifecycle_row {
 	const char	*from;
@@ -147,6 +149,7 @@ struct xtcp_lifecycle_row {
 	const char	*to;
 	u64		count;
 	unsigned int	dwelt;
+	bool		telling;
 };
 
 unsigned int xtcp_lifecycle_rows(void);

@@ -419,6 +419,8 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 		return -ENOBUFS;
 	/* The device shares memory with a link of the retransmission tree. */
 	clone->dev = NULL;
+	/* A receiver on this host would drop each clone of memory of the emergency reserve. */
+	clone->pfmemalloc = 0;
 
 	cb->sent_ns = xtcp_pacing_departure(sk, now_ns);
 	/* As in Linux, OutSegs doesn't count retransmissions. */

@@ -31,15 +31,13 @@
 /**
  * struct dead_reader - an open file
  * @net: the namespace
- * @asked: @net_admin is known
- * @net_admin: the opener has CAP_NET_ADMIN
+ * @opener: what the opener may see
  * @obituary: of the current line
  * @rows: its rows as text
  */
 struct dead_reader {
 	struct net		*net;
-	bool			asked;
-	bool			net_admin;
+	struct xtcp_opener	opener;
 	struct xtcp_obituary	obituary;
 	char			rows[XTCP_RECORDER_TEXT];
 };
@@ -67,19 +65,10 @@ static void dead_stop(struct seq_file *m, void *v)
 {
 }
 
-/*
- * File's opener: a setuid program that inherits it must not see more. The capability is asked
- * for once, because each refusal may be audited, and not before it matters.
- */
 static bool may_see_program(const struct seq_file *m, struct dead_reader *reader)
 {
-	if (uid_eq(m->file->f_cred->euid, reader->obituary.uid))
-		return true;
-	if (!reader->asked)
-		reader->net_admin = file_ns_capable(m->file, reader->net->user_ns,
-						    CAP_NET_ADMIN);
-	reader->asked = true;
-	return reader->net_admin;
+	return uid_eq(m->file->f_cred->euid, reader->obituary.uid) ||
+	       xtcp_procfs_is_admin(m, reader->net, &reader->opener);
 }
 
 /*

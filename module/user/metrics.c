@@ -44,6 +44,7 @@
  * @row: 0 for the section's head, then its rows from 1
  * @walk: the listener of @row, if the section has listeners; holds nothing between two
  *	reads
+ * @opener: what the opener may see
  * @sum: the counters of all CPUs, while their section is written
  */
 struct metrics_reader {
@@ -52,6 +53,7 @@ struct metrics_reader {
 	unsigned int		section;
 	unsigned int		row;
 	struct xtcp_walk	walk;
+	struct xtcp_opener	opener;
 	struct xtcp_mib		sum;
 };
 
@@ -524,6 +526,8 @@ static int row_show(struct seq_file *m, struct metrics_reader *reader)
 	struct xtcp_lifecycle_row row;
 
 	if (!xtcp_lifecycle_row_get(reader->net, reader->row - 1, &row) || !row.from)
+		return SEQ_SKIP;
+	if (row.telling && !xtcp_procfs_is_admin(m, reader->net, &reader->opener))
 		return SEQ_SKIP;
 	return sections[reader->section].row(m, reader->net, &row);
 }

@@ -30,12 +30,15 @@
  */
 #include "user/procfs.h"
 
+#include <linux/capability.h>
+#include <linux/fs.h>
 #include <linux/inet.h>
 #include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/netdevice.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
+#include <linux/seq_file_net.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/inet_sock.h>
@@ -699,6 +702,38 @@ static int netstat_show(struct seq_file *m, void *v)
 	return 0;
 }
 
+/**
+ * xtcp_procfs_is_admin - has the opener of a file CAP_NET_ADMIN?
+ * @m: the file
+ * @net: its namespace
+ * @opener: zeroed when the file is opened; keeps the answer
+ *
+ * The opener, not the reader: a setuid program that inherits the file must not see more. The
+ * capability is asked for once, because each refusal may be audited, and not before it
+ * matters.
+ *
+ * Context: process, under the file's own lock.
+ * Return: true or false
+ */
+bool xtcp_procfs_is_admin(const struct seq_file *m, const struct net *net,
+			  struct xtcp_opener *opener)
+{
+	if (!opener->asked)
+		opener->net_admin = file_ns_capable(m->file, net->user_ns, CAP_NET_ADMIN);
+	opener->asked = true;
+	return opener->net_admin;
+}
+
+/**
+ * struct lifecycle_reader - an open xtcp_lifecycle
+ * @p: the namespace; first, for seq_file_net()
+ * @opener: what the opener may see
+ */
+struct lifecycle_reader {
+	struct seq_net_private	p;
+	struct xtcp_opener	opener;
+};
+
 /*
  * A record of the seq_file for each row: a file of one record is printed again for each
  * larger buffer.
@@ -722,13 +757,17 @@ static void lifecycle_stop(struct seq_file *m, void *v)
 
 static int lifecycle_show(struct seq_file *m, void *v)
 {
+	struct lifecycle_reader *reader = m->private;
+	struct net *net = seq_file_net(m);
 	struct xtcp_lifecycle_row row;
 
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(m, "from event to count\n");
 		return 0;
 	}
-	if (!xtcp_lifecycle_row_get(seq_file_net(m), *(loff_t *)v - 1, &row) || !row.from)
+	if (!xtcp_lifecycle_row_get(net, *(loff_t *)v - 1, &row) || !row.from)
+		return SEQ_SKIP;
+	if (row.telling && !xtcp_procfs_is_admin(m, net, &reader->opener))
 		return SEQ_SKIP;
 	seq_printf(m, "%s %s %s %llu\n", row.from, row.event, row.to, row.count);
 	return 0;
@@ -763,7 +802,7 @@ int xtcp_procfs_net_init(struct net *net)
 				    NULL))
 		goto undo_snmp;
 	if (!proc_create_net("xtcp_lifecycle", 0444, dir, &lifecycle_seq_ops,
-			     sizeof(struct seq_net_private)))
+			     sizeof(struct lifecycle_reader)))
 		goto undo_netstat;
 	if (xtcp_listeners_net_init(net))
 		goto undo_lifecycle;

@@ -39,6 +39,18 @@ struct xtcp_reader {
 	bool			net_admin;
 };
 
+/**
+ * struct xtcp_opener - what the opener of a file may see
+ * @asked: @net_admin is known
+ * @net_admin: it has CAP_NET_ADMIN
+ */
+struct xtcp_opener {
+	bool			asked;
+	bool			net_admin;
+};
+
+bool xtcp_procfs_is_admin(const struct seq_file *m, const struct net *net,
+			  struct xtcp_opener *opener);
 int xtcp_procfs_open(struct inode *inode, struct file *file,
 		     const struct seq_operations *ops, u8 family,
 		     bool listeners_only);

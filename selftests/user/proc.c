@@ -116,6 +116,56 @@ TEST_F(proc, proc_files_are_readable_by_all)
 	}
 }
 
+/* Lines of a file, opened by @uid, that name an event of an ESTABLISHED connection. */
+static int event_lines(const char *path, const char *event, unsigned int uid)
+{
+	char line[512];
+	int n = 0;
+	FILE *f;
+
+	if (seteuid(uid))
+		return -1;
+	f = fopen(path, "r");
+	if (seteuid(0) || !f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, event) && strstr(line, "ESTABLISHED");
+	fclose(f);
+	return n;
+}
+
+/*
+ * Counts that tell on which side of the window a segment lies are for CAP_NET_ADMIN: a
+ * program that forges segments would find the window by them. The opener's right decides.
+ */
+TEST_F(proc, proc_rows_that_tell_numbers)
+{
+	static const char *const telling[] = {
+		"rcv-outside-window", "rcv-RST-outside-window", "rcv-RST-in-window",
+		"rcv-bad-flags", "rcv-ACK-above-SND.NXT", "rcv-ACK-below-window",
+	};
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_ESTABLISHED);
+	conn_send(&c, .flags = RST, .seq = -1000);
+	conn_send(&c, .flags = RST, .seq = 9);
+	conn_send(&c, .flags = ACK | PSH, .seq = -1000, .ack = 1, .len = 1);
+	conn_send(&c, .flags = PSH, .seq = 1, .len = 1);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 5000);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = -1000000);
+	peer_drain(p, 100);
+	for (size_t i = 0; i < ARRAY_SIZE(telling); i++) {
+		TH_LOG("%s", telling[i]);
+		EXPECT_LE(1, event_lines("/proc/net/xtcp_lifecycle", telling[i], 0));
+		EXPECT_LE(1, event_lines("/proc/net/xtcp_metrics", telling[i], 0));
+		EXPECT_EQ(0, event_lines("/proc/net/xtcp_lifecycle", telling[i], 65534));
+		EXPECT_EQ(0, event_lines("/proc/net/xtcp_metrics", telling[i], 65534));
+	}
+	EXPECT_EQ(1, event_lines("/proc/net/xtcp_lifecycle", "ESTABLISHED rcv-SYN,ACK ESTABLISHED", 65534));
+}
+
 TEST_F(proc, proc_listen)
 {
 	struct proc_row row;
