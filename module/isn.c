@@ -12,7 +12,6 @@
  */
 #include "isn.h"
 
-#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
@@ -151,13 +150,16 @@ u32 xtcp_isn_ts_offset(u64 identity)
 
 /**
  * xtcp_isn_path_hash - flow hash of the connection with this ISN
+ * @net: its namespace
  * @iss: our initial sequence number
+ *
+ * The SYN-ACK and the child that it leads to have the same one.
  *
  * Return: the hash; never 0, which means no hash.
  */
-u32 xtcp_isn_path_hash(seq_t iss)
+u32 xtcp_isn_path_hash(const struct net *net, seq_t iss)
 {
-	return hash_32(seq_raw(iss), 32) ?: 1;
+	return (u32)siphash_1u32(seq_raw(iss), isn_secret(net, XTCP_SECRET_PATH)) ?: 1;
 }
 
 /**
@@ -166,15 +168,16 @@ u32 xtcp_isn_path_hash(seq_t iss)
  *
  * The flow hash chooses among transmit queues and paths. Both numbers must be
  * evenly spread and unknown to anybody who has not seen the connection's
- * segments. The ISN has both properties, and an observer who knows it learns
- * nothing more from them. sk_rethink_txhash() may replace the flow hash later.
+ * segments. The ISN has both properties, and the key hides it: where IPsec encrypts
+ * the TCP header, the flow label can still be read. sk_rethink_txhash() may replace
+ * the flow hash later.
  *
  * By sk_hash the qdisc fq tells a connection from an older one whose memory it has.
  */
 void xtcp_isn_flow_hash(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	sk->sk_txhash = xtcp_isn_path_hash(xtcp_sk(sk)->iss);
+	sk->sk_txhash = xtcp_isn_path_hash(sock_net(sk), xtcp_sk(sk)->iss);
 	sk->sk_hash = sk->sk_txhash;
 	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
 }

@@ -25,7 +25,7 @@ seq_t xtcp_isn(u64 identity);
 seq_t xtcp_isn_above(seq_t snd_nxt);
 bool xtcp_isn_is_behind(u64 identity, seq_t seq);
 u32 xtcp_isn_ts_offset(u64 identity);
-u32 xtcp_isn_path_hash(seq_t iss);
+u32 xtcp_isn_path_hash(const struct net *net, seq_t iss);
 void xtcp_isn_flow_hash(struct sock *sk);
 u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
 		    const struct xtcp_key *key, unsigned int bits);

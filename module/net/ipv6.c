@@ -161,11 +161,12 @@ static u32 label_hash(const struct xtcp_key *key)
 }
 
 /* A SYN-ACK has the hash of the socket that it leads to. */
-static u32 reply_hash(const struct xtcp_reply *reply, const struct sk_buff *skb)
+static u32 reply_hash(const struct net *net, const struct xtcp_reply *reply,
+		      const struct sk_buff *skb)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
 
-	return th->syn ? xtcp_isn_path_hash(seq_get(&th->seq)) :
+	return th->syn ? xtcp_isn_path_hash(net, seq_get(&th->seq)) :
 			 label_hash(&reply->key);
 }
 
@@ -321,7 +322,7 @@ static int ipv6_reply_extended(struct net *net, const struct xtcp_reply *reply,
 
 	xtcp_ipv6_flow_init(&fl6, net, reply->sk, &reply->key, reply->oif,
 			    reply->mark);
-	__skb_set_sw_hash(skb, reply_hash(reply, skb), true);
+	__skb_set_sw_hash(skb, reply_hash(net, reply, skb), true);
 	return ipv6_xmit_result(ip6_xmit(reply->sk, skb, &fl6, reply->mark,
 					 (struct ipv6_txoptions *)opt, reply->tos,
 					 READ_ONCE(reply->sk->sk_priority)));
@@ -341,7 +342,8 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		skb_dst_set_noref(skb, dst);
 	if (unlikely(opt))
 		return ipv6_reply_extended(net, reply, skb, opt);
-	label = flow_label(net, skb, xtcp_reply_former(reply), 0, reply_hash(reply, skb));
+	label = flow_label(net, skb, xtcp_reply_former(reply), 0,
+			   reply_hash(net, reply, skb));
 	ipv6_header_push(skb, &reply->key.v6, reply->key.wire, reply->tos, label,
 			 hop_limit(xtcp_reply_former(reply), dst));
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;

@@ -337,6 +337,26 @@ bool xtcp_gate_may_ack(struct net *net)
 }
 
 /**
+ * xtcp_gate_may_reset - the rate limit of RSTs that end no connection
+ * @net: namespace
+ *
+ * xtcp_rst_ratelimit. A sender with a forged source address gets such a RST sent to that
+ * address: for a segment of no connection, or for an ACK that does not acknowledge our SYN-ACK.
+ *
+ * Context: softirq.
+ * Return: true if a RST may be sent; it has been counted. false: the drop has been counted.
+ */
+bool xtcp_gate_may_reset(struct net *net)
+{
+	int limit = XTCP_KNOB(net, rst_ratelimit);
+
+	if (!limit || gate_quota_allows(&gate_of(net)->resets, limit))
+		return true;
+	XTCP_INC(net, RST_RATE_DROP);
+	return false;
+}
+
+/**
  * xtcp_gate_reset - answer a segment that belongs to no connection with a RST
  * @net: namespace
  * @skb: segment; consumed
@@ -352,11 +372,7 @@ void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     const struct sock *lsk)
 {
-	int limit = XTCP_KNOB(net, rst_ratelimit);
-
-	if (limit && !(seg->flags & XTCP_RST) &&
-	    !gate_quota_allows(&gate_of(net)->resets, limit)) {
-		XTCP_INC(net, RST_RATE_DROP);
+	if (!(seg->flags & XTCP_RST) && !xtcp_gate_may_reset(net)) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}

@@ -78,6 +78,7 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 bool xtcp_gate_drops_early(struct net *net);
 bool xtcp_gate_may_syn_ack(struct net *net);
 bool xtcp_gate_may_ack(struct net *net);
+bool xtcp_gate_may_reset(struct net *net);
 void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     const struct sock *lsk);

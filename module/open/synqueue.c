@@ -845,7 +845,8 @@ static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff 
 		return true;
 	xtcp_lifecycle_event(net, &ho->flow, seq_after(seg->ack, expected) ?
 			     XTCP_EV_RCV_ACK_ABOVE : XTCP_EV_RCV_ACK_BELOW);
-	halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
+	if (xtcp_gate_may_reset(net))
+		halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 	return false;
 }
 

@@ -31,6 +31,7 @@
 #include "open/connect.h"
 #include "open/echo.h"
 #include "open/fastconnect.h"
+#include "open/gate.h"
 #include "paws.h"
 #include "segment/fastpath.h"
 #include "segment/oow.h"
@@ -440,7 +441,8 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
 				  XTCP_EV_RCV_ACK_ABOVE :
 				  XTCP_EV_RCV_ACK_BELOW);
-		answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
+		if (xtcp_gate_may_reset(sock_net(sk)))
+			answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 		return false;
 	}
 	if (unlikely(xtcp_accecn_is_on(xs))) {

@@ -320,6 +320,35 @@ TEST_F(gate, knob_rst_ratelimit_ctr_XtcpRstRateDrop)
 }
 
 /*
+ * The RST for an ACK that does not acknowledge our SYN-ACK goes to an address that may be
+ * forged: it counts like those for segments of no connection. The record stays.
+ */
+TEST_F(gate, knob_rst_ratelimit_of_a_half_open_connection)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	second_begin();
+	counters_take(&before);
+	for (int i = 0; i < 2; i++) {
+		conn_send(&c, .flags = ACK, .seq = 1, .ack = 78 + i);
+		conn_expect(&c, .flags = RST, .seq = 78 + i);
+	}
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 80);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 3, "OutSegs", 2, "OutRsts", 2,
+			"XtcpResetSentBadAck", 2, "XtcpRstRateDrop", 1, NULL);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	close(c.lfd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+}
+
+/*
  * An attacker who counts what is left of the limit learns nothing exact (CVE-2016-5696): in
  * each second some of it is missing, another number each time.
  */
