@@ -293,6 +293,43 @@ TEST_F(persist, lc_57_user_timeout)
 	peer_drain(p, 0);
 }
 
+/*
+ * A user timeout shorter than the first interval: the peer is asked once, and has that long to
+ * answer. Then it counts from the probe.
+ */
+TEST_F(persist, rfc5482_user_timeout_below_the_first_interval)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which is late by up to a clock tick */
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 50));
+	close_window(_metadata, &c);
+	expect_probe(&c, rto_us(&c));
+	peer_expect_poll(p, c.fd, POLLERR, 50);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+	peer_drain(p, 0);
+}
+
+/* Nobody waits for an answer while TCP_CORK holds back what was written. */
+TEST_F(persist, rfc5482_user_timeout_of_corked_bytes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 50));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	peer_mark(p);
+	ASSERT_EQ(5, send(c.fd, "after", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .len = 5, .within_ms = 300);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 1000);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 TEST_F(persist, lc_57_no_timer_without_text)
 {
 	struct peer *p = &self->peer;
