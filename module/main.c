@@ -44,6 +44,7 @@
 #include "timers.h"
 #include "transfer/algorithms.h"
 #include "transfer/smallqueue.h"
+#include "user/diag.h"
 #include "user/kill.h"
 #include "user/procfs.h"
 #include "user/socket.h"
@@ -123,6 +124,7 @@ static int __net_init xtcp_net_start(struct net *net)
 	if (err)
 		goto stats;
 	xtcp_demux_net_init(net);
+	xtcp_diag_net_init(net);
 	err = xtcp_shadow_net_init(net);
 	if (err)
 		goto lifecycle;
@@ -184,6 +186,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);
 	xtcp_demux_net_exit(net);
+	xtcp_diag_net_exit(net);
 	xtcp_inroute6_net_exit(net);
 	xtcp_inroute_net_exit(net);
 }

@@ -11,6 +11,7 @@
 #include <linux/rhashtable-types.h>
 #include <linux/seqlock.h>
 #include <linux/siphash.h>
+#include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
@@ -188,6 +189,8 @@ struct xtcp_knobs {
  * @ready_lock: serialises writers of @ready
  * @demux_lock: serialises writers of @demux, @demux6, @demux_closed and @inroute
  * @demux_work: work item that starts it for them
+ * @ends: last messages of sockets, by sock_diag; user/diag.c
+ * @ends_work: work item that sends them
  * @dwelt: histograms of the lifecycle table's rows, per CPU; NULL until the knob
  *	histograms is first set; observe/histogram.c
  * @obituaries: of connections, NULL: the knob recorder was never set;
@@ -238,6 +241,8 @@ struct xtcp_net {
 	struct mutex			ready_lock;	/* makers */
 	struct mutex			demux_lock;	/* makers */
 	struct work_struct		demux_work;
+	struct sk_buff_head		ends;
+	struct work_struct		ends_work;
 	struct xtcp_histogram __percpu	*dwelt;
 	struct xtcp_obituaries		*obituaries;
 	struct xtcp_fastkeys __rcu	*fast_keys;

@@ -748,10 +748,11 @@ static void set_pacing(struct bbr *b, struct xtcp_sock *xs, u32 gain, u32 mss)
 	u64 bw = min(bound_bw(b), (u64)U32_MAX << 10);
 	u64 rate = pacing_of(bw, gain, mss);
 
-	if (!bw || (!b->full_bw_reached && rate <= b->pacing))
+	if (!bw)
 		return;
-	b->pacing = rate;
-	xtcp_congestion_set_pacing(xs, rate);
+	/* Set again even so: SO_MAX_PACING_RATE may have been raised. */
+	b->pacing = b->full_bw_reached ? rate : max(rate, b->pacing);
+	xtcp_congestion_set_pacing(xs, b->pacing);
 }
 
 static u32 bound_cwnd(const struct bbr *b, u32 cwnd)

@@ -111,6 +111,8 @@ static void record_program(struct xtcp_recorder *record, const struct xtcp_sock 
 		memcpy(record->comm, xs->opener, sizeof(record->comm));
 	else
 		memset(record->comm, 0, sizeof(record->comm));
+	/* A listener that has ended meanwhile may have other bytes there. */
+	record->comm[sizeof(record->comm) - 1] = 0;
 }
 
 /*

@@ -600,14 +600,16 @@ static int acceptqueue_wait(struct sock *lsk, long *timeo)
 static int errors_truesize(struct sock *sk)
 {
 	struct sk_buff *skb;
+	unsigned long flags;
 	int sum = 0;
 
 	if (likely(skb_queue_empty_lockless(&sk->sk_error_queue)))
 		return 0;
-	spin_lock_bh(&sk->sk_error_queue.lock);
+	/* A driver may report the time of a sent segment in a hardware interrupt. */
+	spin_lock_irqsave(&sk->sk_error_queue.lock, flags);
 	skb_queue_walk(&sk->sk_error_queue, skb)
 		sum += skb->truesize;
-	spin_unlock_bh(&sk->sk_error_queue.lock);
+	spin_unlock_irqrestore(&sk->sk_error_queue.lock, flags);
 	return sum;
 }
 

@@ -41,6 +41,7 @@
 #include "transfer/algorithms.h"
 #include "transfer/autotune.h"
 #include "transfer/history.h"
+#include "transfer/prr.h"
 #include "transfer/rack.h"
 #include "transfer/rate.h"
 #include "transfer/recovery.h"
@@ -295,7 +296,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 		/* The old algorithm has let this reduction reduce nothing. */
 		if (controlled && !xtcp_congestion_controls(xs) &&
 		    xtcp_recovery_reduces(xs))
-			xtcp_congestion_reduce(xs, xs->in_flight);
+			xtcp_prr_restart(xs, xs->in_flight);
 	}
 	xs->sockopt.congestion_chosen = 1;
 	return 0;

@@ -33,6 +33,23 @@
 #include "transfer/recovery.h"
 
 /**
+ * xtcp_prr_restart - reduce, and count what is delivered and sent from now on
+ * @xs: the connection, locked
+ * @flight: segments that were in flight before
+ *
+ * At the beginning of a reduction, or in the middle of one if the congestion control algorithm
+ * that has controlled the window until now is replaced by one that does not.
+ */
+void xtcp_prr_restart(struct xtcp_sock *xs, u32 flight)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	xs->prr.delivered = 0;
+	xs->prr.out = 0;
+	xtcp_congestion_reduce(xs, flight);
+	xs->prr.of_flight = xs->ssthresh == max(flight / 2, 2U);
+}
+
+/**
  * xtcp_prr_begin - begin a reduction: a loss was found, or a CE mark echoed
  * @xs: the connection, locked
  * @flight: segments that were in flight before
@@ -44,10 +61,7 @@ void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->recover = xs->snd_nxt;
 	xtcp_lossprobe_forget(xs);
-	xs->prr.delivered = 0;
-	xs->prr.out = 0;
-	xtcp_congestion_reduce(xs, flight);
-	xs->prr.of_flight = xs->ssthresh == max(flight / 2, 2U);
+	xtcp_prr_restart(xs, flight);
 	xtcp_ecn_reduced(xs);
 }
 

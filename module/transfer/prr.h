@@ -10,6 +10,7 @@
 struct xtcp_acked;
 struct xtcp_sock;
 
+void xtcp_prr_restart(struct xtcp_sock *xs, u32 flight);
 void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight);
 void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a);
 void xtcp_prr_end(struct xtcp_sock *xs);

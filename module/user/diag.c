@@ -13,8 +13,8 @@
  * group get its last message (`ss -E`).
  *
  * Context: process, may sleep; a socket is locked for TCP_INFO only, so that
- * other fields of a message may be one segment apart. The last message: socket lock,
- * process or softirq.
+ * other fields of a message may be one segment apart. The last message is made under
+ * the socket lock, in process context or softirq, and sent by a work item.
  */
 #include "user/diag.h"
 
@@ -24,7 +24,9 @@
 #include <linux/once.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
+#include <linux/skbuff.h>
 #include <linux/sock_diag.h>
+#include <linux/workqueue.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/netlink.h>
@@ -35,6 +37,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/family.h"
+#include "netns.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "transfer/congestion.h"
@@ -327,11 +330,12 @@ static int put_congestion_info(struct sk_buff *skb, struct sock *sk)
 {
 	union tcp_cc_info info;
 	size_t size;
+	bool slow;
 	int attr;
 
-	lock_sock(sk);
+	slow = lock_sock_fast(sk);
 	size = xtcp_congestion_info(sk, &info, &attr);
-	release_sock(sk);
+	unlock_sock_fast(sk, slow);
 	return size ? nla_put(skb, attr, size, &info) : 0;
 }
 
@@ -457,6 +461,62 @@ void xtcp_diag_ends_stop(void)
 }
 EXPORT_SYMBOL_GPL(xtcp_diag_ends_stop);
 
+/* Messages that wait to be sent: some megabytes. */
+#define ENDS_MAX	4096
+
+/*
+ * Each program that listens may have a filter, which runs for each message: not in a softirq
+ * that holds a socket lock.
+ */
+static void ends_send(struct work_struct *work)
+{
+	struct xtcp_net *xn = container_of(work, struct xtcp_net, ends_work);
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&xn->ends))) {
+		nlmsg_multicast(xn->net->diag_nlsk, skb, 0, NETLINK_CB(skb).dst_group,
+				GFP_KERNEL);
+		cond_resched();
+	}
+}
+
+/* As with a full receive buffer: a program that listens learns by ENOBUFS that it has missed some. */
+static void ends_queue(struct net *net, struct sk_buff *skb, unsigned int group)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	if (skb_queue_len_lockless(&xn->ends) >= ENDS_MAX) {
+		nlmsg_free(skb);
+		netlink_set_err(net->diag_nlsk, 0, group, -ENOBUFS);
+		return;
+	}
+	NETLINK_CB(skb).dst_group = group;
+	skb_queue_tail(&xn->ends, skb);
+	schedule_work(&xn->ends_work);
+}
+
+/**
+ * xtcp_diag_net_init - prepare a namespace for the last messages of its sockets
+ * @net: the namespace
+ */
+void xtcp_diag_net_init(struct net *net)
+{
+	skb_queue_head_init(&xtcp_net(net)->ends);
+	INIT_WORK(&xtcp_net(net)->ends_work, ends_send);
+}
+
+/**
+ * xtcp_diag_net_exit - drop the messages that were not sent yet
+ * @net: the namespace, without sockets
+ *
+ * Context: process, sleeps.
+ */
+void xtcp_diag_net_exit(struct net *net)
+{
+	cancel_work_sync(&xtcp_net(net)->ends_work);
+	skb_queue_purge(&xtcp_net(net)->ends);
+}
+
 /* Bytes of such a message; a listener's buffer is charged for them. */
 #define END_SIZE (NLMSG_ALIGN(sizeof(struct inet_diag_msg)) +	\
 		  nla_total_size(sizeof(u8)) +			\
@@ -517,7 +577,7 @@ void __xtcp_diag_end_announce(struct sock *sk)
 	if (put_end(skb, sk))
 		nlmsg_free(skb);
 	else
-		nlmsg_multicast(net->diag_nlsk, skb, 0, group, GFP_ATOMIC);
+		ends_queue(net, skb, group);
 }
 
 /* An IPv4 connection of an IPv6 socket has mapped addresses. */

@@ -60,6 +60,8 @@ struct xtcp_flow *xtcp_diag_find(struct net *net, u8 family,
 				 const struct inet_diag_sockid *id);
 void xtcp_diag_get_info(struct sock *sk, struct inet_diag_msg *msg,
 			void *info);
+void xtcp_diag_net_init(struct net *net);
+void xtcp_diag_net_exit(struct net *net);
 void xtcp_diag_ends_start(void);
 void xtcp_diag_ends_stop(void);
 

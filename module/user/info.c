@@ -227,7 +227,8 @@ void xtcp_info_fill_locked(struct sock *sk, union xtcp_info *all)
  */
 void xtcp_info_fill(struct sock *sk, union xtcp_info *info)
 {
-	lock_sock(sk);
+	bool slow = lock_sock_fast(sk);
+
 	xtcp_info_fill_locked(sk, info);
-	release_sock(sk);
+	unlock_sock_fast(sk, slow);
 }

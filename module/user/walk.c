@@ -225,7 +225,9 @@ static int batch_fill(struct xtcp_walk *walk)
 	settled = batch_add_buckets(walk);
 	rcu_read_unlock();
 	cond_resched();
-	return settled ? 0 : await_table(walk);
+	if (!settled)
+		return await_table(walk);
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 /**
