@@ -33,16 +33,26 @@ FIXTURE_TEARDOWN(vanish)
 	peer_close_at(WHERE(_metadata), &self->peer);
 }
 
-/* A listener of xtcp on the port that is queued, and a SYN held in the queue. */
-static int syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *self)
+/* A socket of xtcp that is bound to the port that is queued. */
+static int port_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *self)
 {
 	struct peer *p = &self->peer;
 	struct sockaddr_storage ss;
 	socklen_t len = ipaddr_sockaddr(&p->kernel, 5001, &ss);
-	int lfd = stream_socket(p->family);
+	int fd = stream_socket(p->family);
 
-	socket_set_wire_tcp(lfd);
-	ASSERT_EQ(0, bind(lfd, (struct sockaddr *)&ss, len));
+	socket_set_wire_tcp(fd);
+	EXPECT_EQ(0, socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1));
+	EXPECT_EQ(0, bind(fd, (struct sockaddr *)&ss, len));
+	return fd;
+}
+
+/* A listener there, and a SYN held in the queue. */
+static int syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *self)
+{
+	struct peer *p = &self->peer;
+	int lfd = port_held(_metadata, self);
+
 	ASSERT_EQ(0, listen(lfd, 4));
 	peer_send(p, .flags = SYN, .seq = 1000, .dport = 5001, .opt = OPT(OPT_MSS(1460)));
 	nfqueue_take(WHERE(_metadata), &self->queue);
@@ -100,25 +110,47 @@ TEST_F(vanish, lc_116_a_syn_whose_port_has_a_new_owner)
 	close(stock);
 }
 
-/* Still ours, but not that connection's: xtcp answers as to any unknown peer. */
-TEST_F(vanish, lc_116_data_whose_connection_has_gone)
+/*
+ * The record of a half-open connection has gone while its third segment was held. If xtcp still
+ * has the port (@keeps) it answers as to any unknown peer, else the kernel's TCP does.
+ */
+static void data_whose_connection_has_gone(struct __test_metadata *_metadata,
+					   FIXTURE_DATA(vanish) *self, bool keeps)
 {
 	struct peer *p = &self->peer;
-	int lfd;
+	struct counters before;
+	int lfd, keeper = -1;
 
-	NOT_ON_STOCK();
+	if (keeps)
+		keeper = port_held(_metadata, self);
 	lfd = syn_held(_metadata, self);
 	nfqueue_accept(WHERE(_metadata), &self->queue);
 	peer_expect(p, .flags = SYN | ACK, .ack = 1001, .sport = 5001);
-	/*
-	 * The third ACK is held, and the record ended by a RST that is released first.
-	 */
 	peer_send(p, .flags = ACK, .seq = 1001, .ack = p->last.seq + 1, .dport = 5001);
 	nfqueue_take(WHERE(_metadata), &self->queue);
 	close(lfd);
-	p->stock_may_speak = true;
+	p->stock_may_speak = !keeps;
+	counters_take(&before);
 	nfqueue_accept(WHERE(_metadata), &self->queue);
 	peer_expect(p, .flags = RST, .seq = p->last.seq + 1, .sport = 5001);
+	if (keeps)
+		counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1,
+				"XtcpResetSentNoConnection", 1, NULL);
+	else
+		counters_expect(_metadata, &before, NULL);
+	close(keeper);
+}
+
+TEST_F(vanish, lc_116_data_whose_connection_has_gone)
+{
+	NOT_ON_STOCK();
+	data_whose_connection_has_gone(_metadata, self, false);
+}
+
+TEST_F(vanish, lc_116_data_whose_connection_has_gone_from_our_port)
+{
+	NOT_ON_STOCK();
+	data_whose_connection_has_gone(_metadata, self, true);
 }
 
 /* A SYN for a listener of the kernel's TCP is held. */
