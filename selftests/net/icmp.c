@@ -8,6 +8,7 @@
 /* vm: still=lc_107_source_quench_is_nothing */
 #include "lib/xtcp_test.h"
 
+#include <arpa/inet.h>
 #include <linux/errqueue.h>
 #include <net/if.h>
 #include <netinet/ip_icmp.h>
@@ -102,6 +103,9 @@ static void with_errors_in_detail(int fd)
 /* The error that the path's answer to a SYN queues for the program. */
 struct detail {
 	struct sock_extended_err ee;
+	struct sockaddr_storage name;	/* of the peer */
+	struct sockaddr_storage offender; /* who sent the error */
+	int pport;
 	int ifindex;			/* the device by which it came */
 	int len;			/* bytes of the quoted packet, from the TCP header on */
 	uint8_t data[256];
@@ -114,11 +118,14 @@ struct detail {
 static struct detail error_in_detail_of(struct __test_metadata *_metadata, struct peer *p, int type,
 					const uint8_t *extension, int len)
 {
+	const struct ipaddr router = ipaddr("10.7.7.7");
 	bool v6 = p->family == AF_INET6;
 	struct detail d = { };
 	char control[512];
 	struct iovec iov = { d.data, sizeof(d.data) };
+	struct sock_extended_err *ee;
 	struct msghdr msg = {
+		.msg_name = &d.name, .msg_namelen = sizeof(d.name),
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control, .msg_controllen = sizeof(control),
 	};
@@ -126,12 +133,18 @@ static struct detail error_in_detail_of(struct __test_metadata *_metadata, struc
 	struct conn c;
 
 	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors_in_detail);
-	peer_send_icmp(p, .type = type, .code = 0, .extension = extension, .extension_len = len);
+	d.pport = c.pport;
+	peer_send_icmp(p, .type = type, .code = 0, .from = router, .extension = extension,
+		       .extension_len = len);
 	d.len = recvmsg(c.fd, &msg, MSG_ERRQUEUE);
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&msg); cm; cm = CMSG_NXTHDR(&msg, cm)) {
 		/* An IPv6 socket has IPv6's, also of a mapped peer. */
 		if (cm->cmsg_type == (cm->cmsg_level == SOL_IPV6 ? IPV6_RECVERR : IP_RECVERR)) {
-			memcpy(&d.ee, CMSG_DATA(cm), sizeof(d.ee));
+			ee = (struct sock_extended_err *)CMSG_DATA(cm);
+			d.ee = *ee;
+			memcpy(&d.offender, SO_EE_OFFENDER(ee),
+			       cm->cmsg_level == SOL_IPV6 ? sizeof(struct sockaddr_in6) :
+							    sizeof(struct sockaddr_in));
 			found = true;
 		} else if (cm->cmsg_type == (v6 ? IPV6_PKTINFO : IP_PKTINFO)) {
 			d.ifindex = v6 ? (int)((struct in6_pktinfo *)CMSG_DATA(cm))->ipi6_ifindex :
@@ -141,6 +154,41 @@ static struct detail error_in_detail_of(struct __test_metadata *_metadata, struc
 	EXPECT_TRUE(found);
 	close(c.fd);
 	return d;
+}
+
+/* Bytes of an address in @ss, as text; its port in *@port. */
+static const char *sockaddr_text(const struct sockaddr_storage *ss, int *port, char *buf,
+				 size_t size)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
+	bool v6 = ss->ss_family == AF_INET6;
+
+	*port = ntohs(v6 ? in6->sin6_port : in->sin_port);
+	return inet_ntop(ss->ss_family, v6 ? (const void *)&in6->sin6_addr : &in->sin_addr,
+			 buf, size);
+}
+
+/*
+ * Whom the program has tried to reach, by address and port, and who says that it can't: as a
+ * program that traces a route shows them.
+ */
+TEST_F(icmp, ip_recverr_has_both_addresses)
+{
+	const struct ipaddr router = ipaddr("10.7.7.7");
+	struct detail d = error_in_detail(0x20, 0, 0, 0);
+	char got[INET6_ADDRSTRLEN], want[INET6_ADDRSTRLEN];
+	struct sockaddr_storage ss;
+	int port, none;
+
+	ipaddr_sockaddr(&self->peer.addr, d.pport, &ss);
+	EXPECT_STREQ(sockaddr_text(&ss, &none, want, sizeof(want)),
+		     sockaddr_text(&d.name, &port, got, sizeof(got)));
+	EXPECT_EQ(d.pport, port);
+	ipaddr_sockaddr(&router, 0, &ss);
+	EXPECT_STREQ(sockaddr_text(&ss, &none, want, sizeof(want)),
+		     sockaddr_text(&d.offender, &port, got, sizeof(got)));
+	EXPECT_EQ(0, port);
 }
 
 /*
