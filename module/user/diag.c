@@ -480,7 +480,7 @@ static void ends_send(struct work_struct *work)
 	}
 }
 
-/* As with a full receive buffer: a program that listens learns by ENOBUFS that it has missed some. */
+/* As with a full receive buffer: ENOBUFS tells a program that listens that it has missed some. */
 static void ends_queue(struct net *net, struct sk_buff *skb, unsigned int group)
 {
 	struct xtcp_net *xn = xtcp_net(net);
