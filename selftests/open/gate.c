@@ -331,8 +331,8 @@ TEST_F(gate, knob_rst_ratelimit_of_a_half_open_connection)
 
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
-	conn_to_state(p, &c, ST_HALF_OPEN);
 	second_begin();
+	conn_to_state(p, &c, ST_HALF_OPEN);
 	counters_take(&before);
 	for (int i = 0; i < 2; i++) {
 		conn_send(&c, .flags = ACK, .seq = 1, .ack = 78 + i);
