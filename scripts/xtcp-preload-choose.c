@@ -68,12 +68,14 @@ struct place {
 };
 
 /* A socket that is not chosen yet. Freed when it is, or when its descriptor is used for
- * another one.
+ * another one. @has_moved: it is xtcp's already, but still lacks its address, @own.
  */
 struct undecided {
 	ino_t inode;
 	int family, type;
-	bool is_bound, has_dropped;
+	bool is_bound, has_dropped, has_moved;
+	struct sockaddr_storage own;
+	socklen_t own_len;
 	unsigned int options, places;
 	struct option option[OPTIONS];
 	int dropped_level, dropped_name;	/* an option that is not among them */
@@ -272,7 +274,10 @@ int bind(int fd, const struct sockaddr *to, socklen_t len)
 	struct undecided *u = is_used() ? take_same(fd) : NULL;
 	int rc = NEXT(bind)(fd, to, len);
 
-	if (u) {
+	if (u && !rc && u->has_moved) {
+		/* The program has bound it itself. */
+		forget(fd, u);
+	} else if (u) {
 		u->is_bound |= !rc;
 		put(fd, u);
 	}
@@ -340,23 +345,42 @@ static bool hand_over_options(const struct undecided *u, int to)
 	return true;
 }
 
-/* An xtcp socket takes the place of @fd, which is closed. False, with errno; @fd may be
- * either socket then.
- */
-static bool replace(int fd, const struct undecided *u)
+/* Flags, and who gets which signal if O_ASYNC is one of them. */
+static void hand_over_flags(int from, int to)
 {
-	int flags = fcntl(fd, F_GETFL), on_exec = fcntl(fd, F_GETFD), saved;
-	struct sockaddr_storage own;
-	socklen_t len = sizeof(own);
+	struct f_owner_ex owner;
+	int number = fcntl(from, F_GETSIG);
+
+	if (!fcntl(from, F_GETOWN_EX, &owner) && owner.pid)
+		fcntl(to, F_SETOWN_EX, &owner);
+	if (number > 0)
+		fcntl(to, F_SETSIG, number);
+	fcntl(to, F_SETFL, fcntl(from, F_GETFL));
+}
+
+static bool take_address(int fd, const struct undecided *u)
+{
+	return !u->is_bound || !NEXT(bind)(fd, (const struct sockaddr *)&u->own, u->own_len);
+}
+
+/* An xtcp socket takes the place of @fd, which is closed. False, with errno; @fd is xtcp's then
+ * if has_moved says so.
+ */
+static bool replace(int fd, struct undecided *u)
+{
+	int on_exec = fcntl(fd, F_GETFD), saved;
 	unsigned int i;
 	int new;
 
-	if (u->is_bound && getsockname(fd, (struct sockaddr *)&own, &len))
+	if (u->has_moved)
+		return take_address(fd, u);
+	u->own_len = sizeof(u->own);
+	if (u->is_bound && getsockname(fd, (struct sockaddr *)&u->own, &u->own_len))
 		return false;
 	new = xtcp_preload_open(u->family, u->type | SOCK_CLOEXEC);
 	if (new < 0)
 		return false;
-	fcntl(new, F_SETFL, flags);
+	hand_over_flags(fd, new);
 	/* After dup3() the kernel's port is free, which a socket of the TCP wire needs. */
 	if (!hand_over_options(u, new) ||
 	    dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0) {
@@ -366,12 +390,14 @@ static bool replace(int fd, const struct undecided *u)
 		return false;
 	}
 	close(new);
+	u->has_moved = true;
+	u->inode = inode_of(fd);
 	for (i = 0; i < u->places; i++) {
 		struct epoll_event event = u->place[i].event;
 
 		NEXT(epoll_ctl)(u->place[i].epoll, EPOLL_CTL_ADD, fd, &event);
 	}
-	return !u->is_bound || !NEXT(bind)(fd, (struct sockaddr *)&own, len);
+	return take_address(fd, u);
 }
 
 static bool has_port(const struct sockaddr *address)
@@ -391,17 +417,18 @@ static bool own_port_is_chosen(int fd)
 	return !getsockname(fd, (struct sockaddr *)&own, &len) && has_port((struct sockaddr *)&own);
 }
 
-/* False, with errno: it was to be replaced, and could not. */
+/* False, with errno: it was to be replaced, and could not. The program's next try must not use
+ * it as the kernel's, nor as xtcp's with another address: the record stays.
+ */
 static bool decide(int fd, struct undecided *u, bool chosen)
 {
 	bool good = !chosen || replace(fd, u);
 	int saved = errno;
 
-	/* While it is the kernel's, the program's next try must not use it as such. */
-	if (!good && inode_of(fd) == u->inode)
-		put(fd, u);
-	else
+	if (good)
 		forget(fd, u);
+	else
+		put(fd, u);
 	errno = saved;
 	return good;
 }
@@ -411,7 +438,7 @@ int listen(int fd, int backlog)
 {
 	struct undecided *u = is_used() ? take_same(fd) : NULL;
 
-	if (u && !decide(fd, u, listeners && own_port_is_chosen(fd)))
+	if (u && !decide(fd, u, u->has_moved || (listeners && own_port_is_chosen(fd))))
 		return -1;
 	return NEXT(listen)(fd, backlog);
 }
@@ -422,10 +449,20 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 	bool is_internet = to && len >= sizeof(struct sockaddr_in) &&
 			   (to->sa_family == AF_INET || to->sa_family == AF_INET6);
 	struct undecided *u = is_internet && is_used() ? take_same(fd) : NULL;
+	int rc, saved;
 
-	if (u && !decide(fd, u, connections && has_port(to)))
-		return -1;
-	return NEXT(connect)(fd, to, len);
+	if (u && (u->has_moved || (connections && has_port(to))))
+		return decide(fd, u, true) ? NEXT(connect)(fd, to, len) : -1;
+	if (!u)
+		return NEXT(connect)(fd, to, len);
+	/* The kernel's. After a failure the program may connect it again, to another port. */
+	put(fd, u);
+	rc = NEXT(connect)(fd, to, len);
+	saved = errno;
+	if (!rc || saved == EINPROGRESS || saved == EINTR)
+		forget(fd, take_same(fd));
+	errno = saved;
+	return rc;
 }
 
 /* --- the launcher's options ----------------------------------------------- */

@@ -424,6 +424,7 @@ static int try_socket(void)
 
 int xtcp_run_in_cgroup(void)
 {
+	struct sigaction usual = { .sa_handler = SIG_DFL }, before;
 	int events = -1, link, status;
 	struct cgroup cg;
 	pid_t child;
@@ -446,12 +447,15 @@ int xtcp_run_in_cgroup(void)
 	 * program's sockets would be the kernel's, and nobody would know.
 	 */
 	events = open_events(&cg);
+	/* If SIGCHLD is ignored, as a supervisor may have set, no status of it is kept. */
+	sigaction(SIGCHLD, &usual, &before);
 	child = events < 0 ? -1 : fork();
 	if (!child)
 		_exit(start_keeper(&cg, events, link));
 	status = -1;
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	sigaction(SIGCHLD, &before, NULL);
 	if (status) {
 		if (child > 0 && WIFEXITED(status))
 			errno = WEXITSTATUS(status);

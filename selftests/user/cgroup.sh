@@ -19,6 +19,7 @@ else
 	program_test cgroup_needs_a_keeper
 	program_test cgroup_survives_signals
 	program_test cgroup_without_descriptors
+	program_test cgroup_while_sigchld_is_ignored
 fi
 
 cgroup_needs_another_kernel() {
@@ -67,6 +68,13 @@ cgroup_without_descriptors() {
 	start $server bash -c "exec $run --cgroup bash -c 'sleep .5; exec socat -u tcp4-listen:5033 open:/dev/null' <&- >&- 2>&-"
 	await_row $server xtcp 5033 0A && no_row $server tcp 5033 || return
 	kill "$(pgrep -f '^socat -u tcp4-listen:5033')" && expect_soon 0 'cgroups at the end' cgroups
+}
+
+# As under a supervisor that wants no zombies. The program inherits it as ever.
+cgroup_while_sigchld_is_ignored() {
+	expect_status 0 on $server bash -c "trap '' CHLD; exec $run --cgroup sed -n 's/^SigIgn:\\s*//p' /proc/self/status" &&
+		expect_equal 0x10000 "$(printf '0x%x' $((0x$(<"$dir/out") & 0x10000)))" 'SIGCHLD in SigIgn' &&
+		expect_soon 0 cgroups cgroups
 }
 
 cgroup_ends() {

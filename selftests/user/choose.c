@@ -49,7 +49,7 @@ int (*xtcp_preload_later)(int family, int type, int protocol);
 /* The sockets that stand for xtcp's, and what goes wrong: 0 or the errno. */
 static ino_t ours[32];
 static size_t our_count;
-static int open_errno, dup_errno, bind_errno, option_errno;
+static int open_errno, dup_errno, bind_errno, option_errno, connect_errno;
 
 /* What the program's sockets were used for. */
 static struct {
@@ -128,7 +128,7 @@ static int fake_listen(int fd, int backlog)
 static int fake_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
 	(is_ours(fd) ? &by_xtcp : &by_kernel)->connect++;
-	return 0;
+	return result(connect_errno);
 }
 
 /* If slow, it returns some time after it has done its work: others get the CPU meanwhile. */
@@ -169,6 +169,11 @@ static int program_socket(const char *role, const char *list)
 	setenv("XTCP_RUN_PORTS", list, 1);
 	xtcp_preload_read_choice();
 	return xtcp_preload_later ? xtcp_preload_later(AF_INET, SOCK_STREAM, 0) : -1;
+}
+
+static int own_address(int fd, struct sockaddr_in *own)
+{
+	return getsockname(fd, (struct sockaddr *)own, &(socklen_t){ sizeof(*own) });
 }
 
 static int connect_to(int fd, int port)
@@ -243,18 +248,84 @@ TEST(launcher_choose_fails_at_each_try)
 	EXPECT_EQ(0, by_kernel.listen + by_kernel.connect);
 }
 
-/* Then it is xtcp's, and nothing is remembered of the other one. */
+/* Then it is xtcp's, and each try fails until it has that address: it listens on no other port. */
 TEST(launcher_choose_address_in_use)
 {
 	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(80) };
-	int fd = program_socket("listen", "");
+	int fd = program_socket("listen", "80");
+
+	ASSERT_EQ(0, choose_bind(fd, (struct sockaddr *)&own, sizeof(own)));
+	bind_errno = EADDRINUSE;
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(-1, choose_listen(fd, 1));
+		EXPECT_EQ(EADDRINUSE, errno);
+		EXPECT_TRUE(is_ours(fd));
+	}
+	EXPECT_EQ(1, our_count);
+	EXPECT_EQ(0, by_xtcp.listen);
+	bind_errno = 0;
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_EQ(1, by_xtcp.listen);
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_EQ(80, ntohs(own.sin_port));
+	EXPECT_EQ(NULL, take(fd));
+}
+
+/* Or the program binds it itself. */
+TEST(launcher_choose_address_in_use_then_another_one)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(80) };
+	int fd = program_socket("listen", "80");
 
 	ASSERT_EQ(0, choose_bind(fd, (struct sockaddr *)&own, sizeof(own)));
 	bind_errno = EADDRINUSE;
 	EXPECT_EQ(-1, choose_listen(fd, 1));
-	EXPECT_EQ(EADDRINUSE, errno);
+	bind_errno = 0;
+	own.sin_port = htons(81);
+	ASSERT_EQ(0, choose_bind(fd, (struct sockaddr *)&own, sizeof(own)));
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_EQ(81, ntohs(own.sin_port));
+}
+
+/* A refused connection leaves the choice to the next one. An open one does not. */
+TEST(launcher_choose_connects_again)
+{
+	int fd = program_socket("connect", "443");
+
+	connect_errno = ECONNREFUSED;
+	EXPECT_EQ(-1, connect_to(fd, 80));
+	EXPECT_EQ(ECONNREFUSED, errno);
+	connect_errno = 0;
+	EXPECT_EQ(0, connect_to(fd, 443));
+	EXPECT_EQ(1, by_kernel.connect);
+	EXPECT_EQ(1, by_xtcp.connect);
+
+	fd = program_socket("connect", "443");
+	EXPECT_EQ(0, connect_to(fd, 80));
+	EXPECT_EQ(0, connect_to(fd, 443));
+	EXPECT_EQ(3, by_kernel.connect);
+	EXPECT_EQ(1, by_xtcp.connect);
+}
+
+/* Whoever gets SIGIO gets it from the new socket, too. */
+TEST(launcher_choose_hands_flags_over)
+{
+	int fd = program_socket("listen", "");
+	struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = getpid() };
+
+	ASSERT_EQ(0, fcntl(fd, F_SETOWN_EX, &owner));
+	ASSERT_EQ(0, fcntl(fd, F_SETSIG, SIGUSR1));
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK));
+	EXPECT_EQ(0, choose_listen(fd, 1));
 	EXPECT_TRUE(is_ours(fd));
-	EXPECT_EQ(NULL, take(fd));
+	EXPECT_EQ(O_RDWR | O_ASYNC | O_NONBLOCK, fcntl(fd, F_GETFL));
+	EXPECT_EQ(SIGUSR1, fcntl(fd, F_GETSIG));
+	memset(&owner, 0, sizeof(owner));
+	EXPECT_EQ(0, fcntl(fd, F_GETOWN_EX, &owner));
+	EXPECT_EQ(F_OWNER_TID, owner.type);
+	EXPECT_EQ(getpid(), owner.pid);
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, 0));
 }
 
 /* An option that xtcp refuses, one that is too long, one too many, and a filter. */
