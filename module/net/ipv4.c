@@ -16,6 +16,7 @@
 #include <linux/ip.h>
 #include <linux/math64.h>
 #include <linux/netdevice.h>
+#include <linux/random.h>
 #include <linux/security.h>
 #include <linux/siphash.h>
 #include <linux/socket.h>
@@ -634,7 +635,8 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 	if (reply_is_atomic(reply, skb, dst))
 		iph->frag_off = htons(IP_DF);
 	else
-		__ip_select_ident(net, iph, 1);
+		/* Not of the counters that connections share: they would tell who is connected. */
+		iph->id = htons(get_random_u16());
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;
 	err = ip_local_out(net, skb->sk, skb);

@@ -16,7 +16,6 @@
  */
 #include <linux/errno.h>
 #include <linux/ipv6.h>
-#include <linux/jhash.h>
 #include <linux/netdevice.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
@@ -53,7 +52,6 @@
 static struct {
 	u32	word[4];
 	u64	factor;
-	u32	label;
 } secret __ro_after_init;
 
 static inline u32 addr_digest(const struct in6_addr *addr)
@@ -153,11 +151,13 @@ static __sum16 ipv6_csum(const struct xtcp_key *key, unsigned int len,
 			       sum);
 }
 
-static u32 label_hash(const struct xtcp_key *key)
+/*
+ * Of the addresses, not of their digests: a peer that sees which of its addresses have equal
+ * labels would learn which have equal digests, and some dozen such pairs give the digest's key.
+ */
+static u32 label_hash(const struct net *net, const struct xtcp_key *key)
 {
-	return jhash_3words((__force u32)key->laddr, (__force u32)key->raddr,
-			    (__force u32)key->lport << 16 |
-			    (__force u32)key->rport, secret.label) ?: 1;
+	return (u32)xtcp_isn_hash(net, &xtcp_ipv6, key, XTCP_SECRET_PATH) ?: 1;
 }
 
 /* A SYN-ACK has the hash of the socket that it leads to. */
@@ -167,7 +167,7 @@ static u32 reply_hash(const struct net *net, const struct xtcp_reply *reply,
 	const struct tcphdr *th = tcp_hdr(skb);
 
 	return th->syn ? xtcp_isn_path_hash(net, seq_get(&th->seq)) :
-			 label_hash(&reply->key);
+			 label_hash(net, &reply->key);
 }
 
 /*

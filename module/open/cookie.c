@@ -172,10 +172,13 @@ static const siphash_key_t *cookie_secret_of_then(u32 minute)
 	return &secret->key;
 }
 
-/* What the MACs identify a connection by, incl. its namespace and IRS. */
-static u64 cookie_identity(const struct net *net, u64 identity, seq_t irs)
+/*
+ * What the MACs identify a connection by, with its namespace. IRS, which the client chooses, is
+ * hashed behind it: mixed into it, it would let a client choose half of the MAC's input.
+ */
+static u64 cookie_name(const struct net *net, u64 identity)
 {
-	return identity ^ net->net_cookie ^ (u64)seq_raw(irs) << 32;
+	return identity ^ net->net_cookie;
 }
 
 /*
@@ -205,9 +208,10 @@ static __always_inline struct sip sip_word(struct sip s, u64 word)
 	return s;
 }
 
-static __always_inline u64 sip_end(struct sip s, unsigned int len)
+/* @rest: the last bytes of an input of @len bytes that fill no word */
+static __always_inline u64 sip_end(struct sip s, unsigned int len, u32 rest)
 {
-	s = sip_word(s, (u64)len << 56);
+	s = sip_word(s, (u64)len << 56 | rest);
 	s.v2 ^= 0xff;
 	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
 	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
@@ -221,18 +225,18 @@ static __always_inline u64 sip_end(struct sip s, unsigned int len)
  * is half of the work. cookie_classic_mac() and cookie_option_mac() give the same
  * results.
  */
-static void cookie_macs(u64 name, u64 state, const siphash_key_t *key,
+static void cookie_macs(u64 name, seq_t irs, u64 state, const siphash_key_t *key,
 			u64 *classic, u64 *option)
 {
 	struct sip named = sip_word(sip_begin(key), name);
 
-	*classic = sip_end(named, sizeof(name));
-	*option = sip_end(sip_word(named, state), sizeof(name) + sizeof(state));
+	*classic = sip_end(named, sizeof(name) + sizeof(irs), seq_raw(irs));
+	*option = sip_end(sip_word(named, state), sizeof(name) + sizeof(state), 0);
 }
 
-static u64 cookie_classic_mac(u64 name, const siphash_key_t *key)
+static u64 cookie_classic_mac(u64 name, seq_t irs, const siphash_key_t *key)
 {
-	return siphash_1u64(name, key);
+	return siphash_3u32(lower_32_bits(name), upper_32_bits(name), seq_raw(irs), key);
 }
 
 /* The input's length is hashed, so this never equals a cookie_classic_mac(). */
@@ -328,7 +332,7 @@ static u64 cookie_make_option(u64 name, const struct xtcp_halfopen *ho, u32 minu
 	u64 state = cookie_state_encode(ho, minute);
 	u64 classic, mac;
 
-	cookie_macs(name, state, key, &classic, &mac);
+	cookie_macs(name, ho->irs, state, key, &classic, &mac);
 	put_unaligned_be64(state, option);
 	put_unaligned_be64(mac, option + 8);
 	return classic;
@@ -350,7 +354,7 @@ void xtcp_cookie_make(const struct net *net, u64 identity,
 		      const u16 *mss_table, u32 now_ms,
 		      struct xtcp_halfopen *ho, struct xtcp_cookie *cookie)
 {
-	u64 name = cookie_identity(net, identity, ho->irs);
+	u64 name = cookie_name(net, identity);
 	u32 minute = cookie_minute();
 	const siphash_key_t *key = cookie_secret_of_now(minute);
 	u64 classic;
@@ -358,7 +362,7 @@ void xtcp_cookie_make(const struct net *net, u64 identity,
 	if (ho->flow.wire == XTCP_WIRE_NATIVE)
 		classic = cookie_make_option(name, ho, minute, key, cookie->option);
 	else
-		classic = cookie_classic_mac(name, key);
+		classic = cookie_classic_mac(name, ho->irs, key);
 	ho->iss = cookie_classic_encode(identity, ho->irs, minute, classic,
 					cookie_mss_index(mss_table, ho->mss));
 	cookie->tsval = cookie_ts_encode(now_ms, ho) + ho->ts_offset;
@@ -388,7 +392,7 @@ int xtcp_cookie_check(const struct net *net, u64 identity,
 	key = cookie_secret_of_then(minute - age);
 	if (!key)
 		return 0;
-	mac = cookie_classic_mac(cookie_identity(net, identity, irs), key);
+	mac = cookie_classic_mac(cookie_name(net, identity), irs, key);
 	for (u32 index = 0; index < XTCP_COOKIE_MSS; index++)
 		if (cookie_lower(mac, index) == (fields & COOKIE_MAC_MASK))
 			return mss_table[index];
@@ -412,7 +416,7 @@ bool xtcp_cookie_check_option(const struct net *net, u64 identity,
 			      seq_t iss, struct xtcp_halfopen *ho)
 {
 	u64 state = get_unaligned_be64(option);
-	u64 name = cookie_identity(net, identity, SEQ((u32)state));
+	u64 name = cookie_name(net, identity);
 	u32 minute = cookie_minute();
 	u32 age = (minute - (u32)(state >> STATE_MINUTE_SHIFT)) &
 		  STATE_MINUTE_MASK;
@@ -426,7 +430,7 @@ bool xtcp_cookie_check_option(const struct net *net, u64 identity,
 		return false;
 	cookie_state_decode(state, ho);
 	ho->iss = cookie_classic_encode(identity, ho->irs, minute - age,
-					cookie_classic_mac(name, key),
+					cookie_classic_mac(name, ho->irs, key),
 					cookie_mss_index(mss_table, ho->mss));
 	return ho->iss == iss;
 }

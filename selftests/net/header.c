@@ -6,6 +6,8 @@
 /* vm: wires short */
 #include "lib/xtcp_test.h"
 
+#include <netinet/tcp.h>
+
 PEER_FIXTURE(header);
 
 /* The library verifies each checksum; here one segment of each shape has to come. */
@@ -350,6 +352,36 @@ TEST_F(header, answers_are_atomic)
 	conn_expect(&c, .flags = ACK);
 	EXPECT_TRUE(p->last.df);
 	EXPECT_EQ(0, p->last.ip_id);
+}
+
+/*
+ * A SYN-ACK that may be fragmented: its id is of no counter, because others would see in the
+ * counter's steps whose packets have gone out (CVE-2020-36516).
+ */
+TEST_F(header, id_of_an_answer_is_of_no_counter)
+{
+	enum { ANSWERS = 16 };
+	struct peer *p = &self->peer;
+	int near = 0, before = 0, lfd;
+
+	if (p->family == AF_INET6)
+		return;		/* no id */
+	lfd = peer_listen(p, 5000, ANSWERS);
+	ASSERT_EQ(0, setsockopt(lfd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_DONT },
+				sizeof(int)));
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_FASTOPEN, ANSWERS));
+	ASSERT_EQ(0, knob_set("fastopen", 3));
+	for (int i = 0; i < ANSWERS; i++) {
+		peer_send(p, .flags = SYN, .seq = 1, .sport = 40000 + i, .dport = 5000,
+			  .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), 1, OPT_WSCALE(7),
+				     34, 2));
+		peer_expect(p, .flags = SYN | ACK, .ack = 2, .sport = 5000, .dport = 40000 + i);
+		EXPECT_FALSE(p->last.df);
+		near += i && (uint16_t)(p->last.ip_id - before) < 100;
+		before = p->last.ip_id;
+	}
+	EXPECT_GE(2, near);
+	close(lfd);
 }
 
 TEST_F(header, rfc9293_must_49_ttl)
