@@ -211,6 +211,20 @@ static int stream_give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 }
 
 /*
+ * SO_PEEK_OFF: a peek moves the offset, and a read moves the bytes before it. At once, because the
+ * call may sleep afterwards while others peek or read. As in Linux splice() doesn't.
+ */
+static void peek_offset_move(struct sock *sk, const struct reader *rd, int used)
+{
+	if (rd->pipe)
+		return;
+	if (rd->flags & MSG_PEEK)
+		sk_peek_offset_fwd(sk, used);
+	else
+		sk_peek_offset_bwd(sk, used);
+}
+
+/*
  * Read from @skb, up to an urgent mark. Returns 0, or an error if nothing was
  * read.
  */
@@ -238,6 +252,7 @@ static int copy_data(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		xtcp_urgent_passed(xtcp_sk(sk));
 	rd->copied += used;
 	rd->left -= used;
+	peek_offset_move(sk, rd, used);
 	if (unlikely(rd->stamped) && used)
 		keep_stamp(rd, skb);
 	if (offset + used < skb->len)
@@ -415,6 +430,19 @@ static int stream_unread(struct sock *sk)
 	return bytes || !sock_flag(sk, SOCK_DONE) ? bytes : 1;
 }
 
+/* After release_sock(), which has processed the backlog. @counts: the option TCP_INQ is set. */
+static void put_unread(struct sock *sk, struct msghdr *msg, bool counts)
+{
+	bool slow = lock_sock_fast(sk);
+	int unread = stream_unread(sk);
+
+	unlock_sock_fast(sk, slow);
+	if (msg->msg_get_inq)
+		msg->msg_inq = unread;
+	if (counts)
+		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(unread), &unread);
+}
+
 /*
  * Fast path of recv() for a small segment, under a lock that does not allow
  * sleeping.
@@ -463,7 +491,8 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		.left = len,
 		.stamped = wants_stamps(sk),
 	};
-	int ret, inq = -1;
+	bool counts;
+	int ret;
 
 	if (may_read_few(sk, flags)) {
 		ret = read_few(sk, msg, len);
@@ -487,25 +516,16 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		rd.timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
 		rd.target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
 		ret = recvmsg_locked(sk, &rd);
-		if (flags & MSG_PEEK) {
-			sk_peek_offset_fwd(sk, rd.copied);
-			/* The rest of what the program looks for may need our ACK. */
-			xtcp_window_consumed(sk, 0);
-		} else {
-			sk_peek_offset_bwd(sk, rd.copied);
-			xtcp_window_consumed(sk, rd.copied);
-		}
+		/* After a peek the rest of what the program looks for may need our ACK. */
+		xtcp_window_consumed(sk, flags & MSG_PEEK ? 0 : rd.copied);
 	}
 	/* With MSG_OOB, too. */
-	if (unlikely(xtcp_sk(sk)->sockopt.recv_inq) && ret >= 0)
-		inq = stream_unread(sk);
-	if (unlikely(msg->msg_get_inq) && ret >= 0)
-		msg->msg_inq = stream_unread(sk);
+	counts = xtcp_sk(sk)->sockopt.recv_inq;
 	release_sock(sk);
 	if (unlikely(rd.stamped) && ret > 0)
 		put_stamps(sk, msg, &rd);
-	if (unlikely(inq >= 0))
-		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
+	if (unlikely(counts || msg->msg_get_inq) && ret >= 0)
+		put_unread(sk, msg, counts);
 	return ret;
 }
 

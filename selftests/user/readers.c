@@ -155,6 +155,40 @@ TEST_F(readers, msg_waitall_fills_up_beside_another)
 	p->leave_unread = true;
 }
 
+/*
+ * SO_PEEK_OFF moves with each part that a peek has copied: one that sleeps has moved it, and what
+ * another reader consumes moves it back.
+ */
+TEST_F(readers, so_peek_off_while_a_peek_sleeps)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s;
+	char data[10];
+	struct conn c;
+	int off = -1;
+
+#define peek_off() (getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &(socklen_t){ sizeof(off) }), off)
+	conn_open(p, &c);
+	/* Linux's TCP has it since 6.9. */
+	if (socket_set(c.fd, SOL_SOCKET, SO_PEEK_OFF, 0))
+		SKIP(return, "no SO_PEEK_OFF");
+	send_part(&c, 0, 10);
+	s = sleeper_start(_metadata, c.fd, peek_all_20);
+	sleeper_expect_asleep(&s, 20);
+	EXPECT_EQ(10, peek_off());
+	EXPECT_EQ(-1, recv(c.fd, data, 10, MSG_PEEK | MSG_DONTWAIT));
+	EXPECT_EQ(10, recv(c.fd, data, 10, 0));
+	EXPECT_EQ(0, peek_off());
+	send_part(&c, 10, 10);
+	r = sleeper_expect_done(&s, 1000);
+	ASSERT_EQ(20, r.ret);
+	EXPECT_EQ(0, memcmp(r.data, STREAM, 20));
+	EXPECT_EQ(10, peek_off());
+#undef peek_off
+	p->leave_unread = true;
+}
+
 /* --- before the first sequence number ------------------------------------ */
 
 static void before_the_handshake(struct __test_metadata *_metadata, struct peer *p,
