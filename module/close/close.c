@@ -24,6 +24,7 @@
 
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <net/inet_common.h>
 #include <net/inet_sock.h>
@@ -300,6 +301,12 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);
+	/* As a listener's its page would be a child's, too, and be released twice. */
+	if (sk->sk_frag.page) {
+		put_page(sk->sk_frag.page);
+		sk->sk_frag.page = NULL;
+		sk->sk_frag.offset = 0;
+	}
 	/* The route's, or the program's: as in Linux the next connection has neither. */
 	WRITE_ONCE(xs->window_clamp, 0);
 	/* As in Linux, TCP_MAXSEG is for one connection or listener. */

@@ -294,6 +294,50 @@ static bool acceptqueue_add(struct xtcp_listener *ls, struct sock *sk)
 	return added;
 }
 
+/* Count a fast-open child in the queue of its new listener, which may have none. */
+static void child_recount(struct sock *sk, struct xtcp_listener *to)
+{
+	/* Pairs with xtcp_fastopen_limit_set(). */
+	struct xtcp_fastq *q = smp_load_acquire(&to->fastq);
+
+	if (!q)
+		return;
+	xtcp_fastq_leave(sk);
+	xtcp_fastq_enter(sk, q);
+}
+
+/*
+ * xtcp_migrate_req: move the child to another listener of the group, even if its
+ * queue is full. Returns true if it was moved.
+ */
+static bool child_migrate(struct xtcp_listener *ls, struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+	struct xtcp_listener *to;
+	bool moved = false;
+	struct xtcp_key key __uninitialized;
+	struct sock *successor;
+
+	if (!XTCP_KNOB(net, migrate_req) || !ls->left_group)
+		return false;
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	rcu_read_lock();
+	successor = xtcp_lookup_successor_rcu(ls->sk, &key);
+	to = successor ? xtcp_listener_of(successor) : NULL;
+	if (to && acceptqueue_add(to, sk)) {
+		moved = true;
+		if (unlikely(xtcp_sk(sk)->fast_held))
+			child_recount(sk, to);
+		successor->sk_data_ready(successor);
+	}
+	rcu_read_unlock();
+	if (moved)
+		XTCP_INC(net, MIGRATE_REQ_SUCCESS);
+	else
+		XTCP_INC(net, MIGRATE_REQ_FAILURE);
+	return moved;
+}
+
 /* LC-46: reset a child whose listener has closed. */
 static void child_refuse(struct sock *sk)
 {
@@ -305,7 +349,7 @@ static void child_refuse(struct sock *sk)
 
 /*
  * Make a child in the flow table ESTABLISHED and queue it. Returns false if the
- * listener has closed: the child is reset and @skb consumed.
+ * listener has closed and no other takes it: the child is reset and @skb consumed.
  */
 static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 			struct sk_buff *skb)
@@ -314,7 +358,8 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 	/* The peer's label for SO_PEERSEC: the copied one is the listener's. */
 	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);
-	if (acceptqueue_add(ls, sk))
+	/* The listener may have closed meanwhile, and have missed a child that it did not have. */
+	if (acceptqueue_add(ls, sk) || child_migrate(ls, sk))
 		return true;
 	child_refuse(sk);
 	xtcp_acceptqueue_release(sk);
@@ -512,7 +557,8 @@ bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		xtcp_acceptqueue_announce(ho->ls->sk, sk);
 		return true;
 	}
-	child_refuse(sk);
+	if (!child_migrate(ho->ls, sk))
+		child_refuse(sk);
 	xtcp_acceptqueue_release(sk);
 	return true;
 }
@@ -670,50 +716,6 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err, int 
 	if (sk)
 		accept_charge(sk);
 	return sk;
-}
-
-/* Count a fast-open child in the queue of its new listener, which may have none. */
-static void child_recount(struct sock *sk, struct xtcp_listener *to)
-{
-	/* Pairs with xtcp_fastopen_limit_set(). */
-	struct xtcp_fastq *q = smp_load_acquire(&to->fastq);
-
-	if (!q)
-		return;
-	xtcp_fastq_leave(sk);
-	xtcp_fastq_enter(sk, q);
-}
-
-/*
- * xtcp_migrate_req: move the child to another listener of the group, even if its
- * queue is full. Returns true if it was moved.
- */
-static bool child_migrate(struct xtcp_listener *ls, struct sock *sk)
-{
-	struct net *net = sock_net(sk);
-	struct xtcp_listener *to;
-	bool moved = false;
-	struct xtcp_key key __uninitialized;
-	struct sock *successor;
-
-	if (!XTCP_KNOB(net, migrate_req) || !ls->left_group)
-		return false;
-	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	rcu_read_lock();
-	successor = xtcp_lookup_successor_rcu(ls->sk, &key);
-	to = successor ? xtcp_listener_of(successor) : NULL;
-	if (to && acceptqueue_add(to, sk)) {
-		moved = true;
-		if (unlikely(xtcp_sk(sk)->fast_held))
-			child_recount(sk, to);
-		successor->sk_data_ready(successor);
-	}
-	rcu_read_unlock();
-	if (moved)
-		XTCP_INC(net, MIGRATE_REQ_SUCCESS);
-	else
-		XTCP_INC(net, MIGRATE_REQ_FAILURE);
-	return moved;
 }
 
 /* End a child that will not be accepted. */

@@ -40,6 +40,7 @@
 #include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
+#include "transfer/acked.h"
 #include "transfer/burst.h"
 #include "transfer/recovery.h"
 #include "transfer/send.h"
@@ -196,6 +197,9 @@ void xtcp_smallqueue_resume(struct sock *sk)
 	 */
 	if (!test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
 		xtcp_send_push(sk, 0);
+	/* Less than before is unsent. */
+	if (xtcp_notsent_lowat(xtcp_sk(sk)) != U32_MAX)
+		xtcp_acked_wake_writer(sk);
 }
 
 static void smallqueue_resume_sk(struct sock *sk)
