@@ -84,6 +84,13 @@
 #define local_unlock_nested_bh(lock)	((void)(lock))
 #endif
 
+/* linux/socket.h: before 6.5 sendfile() marks all pages of a batch but the last one */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define XTCP_MSG_MORE	(MSG_MORE | MSG_SENDPAGE_NOTLAST)
+#else
+#define XTCP_MSG_MORE	MSG_MORE
+#endif
+
 /* linux/net.h: sendfile() tells the end of its data since 6.5 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define XTCP_PROTO_OPS_SPLICE_EOF(fn)

@@ -344,7 +344,8 @@ static int await_open(struct sock *sk, struct msghdr *msg, bool pages, long *tim
 static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 {
 	int flags = msg->msg_flags;
-	u8 nagle = flags & MSG_MORE ? XTCP_NAGLE_CORK : 0;
+	bool more = flags & XTCP_MSG_MORE;
+	u8 nagle = more ? XTCP_NAGLE_CORK : 0;
 	u32 tsflags = READ_ONCE(sk->sk_tsflags);
 	struct xtcp_zerocopy zc;
 	int err, copied = 0;
@@ -401,10 +402,9 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 		 */
 		if ((flags & MSG_OOB) && xtcp_sendq_has_unsent(sk))
 			xtcp_urgent_mark(xtcp_sk(sk));
-		if (!(flags & MSG_MORE))
+		if (!more)
 			xtcp_sendq_mark_push(sk);
-		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss &&
-		    !(flags & MSG_MORE))
+		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss && !more)
 			xtcp_sk(sk)->nagle |= XTCP_NAGLE_LARGE;
 		/* The end of a large write is held back for a moment only. */
 		if (((xtcp_sk(sk)->nagle & XTCP_NAGLE_LARGE) ||

@@ -158,6 +158,28 @@ TEST_F(sendfile, call_sendfile_leaves_no_rest)
 			    .pattern = FILE_BYTES - 100, .within_ms = 260);
 }
 
+/* The end of a page is none of the data: segments are full, although nothing is held back. */
+TEST_F(sendfile, call_sendfile_fills_segments)
+{
+	int file = memfd_create("text", MFD_CLOEXEC);
+	static char text[8192];
+	struct peer *p = &self->peer;
+	struct conn c;
+	off_t at = 0;
+
+	ASSERT_LE(0, file);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(sizeof(text), write(file, text, sizeof(text)));
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	ASSERT_EQ(sizeof(text), sendfile(c.fd, file, &at, sizeof(text)));
+	for (int i = 0; i < 8; i++)
+		conn_expect(&c, .seq = 1 + 1000 * i, .len = 1000, .pattern = 1000 * i);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 8001, .len = 192, .pattern = 8000);
+	conn_send(&c, .flags = ACK);
+	close(file);
+}
+
 /*
  * sendfile() sends the page itself, not a copy: a write to the file before the segment
  * has left changes its data and its checksum. Where pages can't be handed over (before
