@@ -410,6 +410,7 @@ struct rhash_head {
 struct rhashtable { void *tbl; char opaque[120]; int nelems; };
 struct rhltable { int opaque; };
 struct work_struct { int opaque; };
+struct sk_buff_head { int opaque; };
 struct mutex { int opaque; };
 struct llist_head { void *first; };
 struct llist_node { void *next; };
