@@ -37,8 +37,9 @@ void get_random_bytes(void *p, size_t len)
 		*byte++ = mix(++chance);
 }
 
-/* SipHash-2-4 of whole words, as its authors write it down. */
-static u64 siphash(const u64 *word, unsigned int words, const siphash_key_t *key)
+/* SipHash-2-4 of words and perhaps half a one (@rest), as its authors write it down. */
+static u64 siphash(const u64 *word, unsigned int words, unsigned int len, u32 rest,
+		   const siphash_key_t *key)
 {
 	u64 v[4] = {
 		key->key[0] ^ SIPHASH_CONST_0, key->key[1] ^ SIPHASH_CONST_1,
@@ -46,7 +47,7 @@ static u64 siphash(const u64 *word, unsigned int words, const siphash_key_t *key
 	};
 
 	for (unsigned int i = 0; i <= words; i++) {
-		u64 m = i < words ? word[i] : (u64)words * 8 << 56;
+		u64 m = i < words ? word[i] : (u64)len << 56 | rest;
 
 		v[3] ^= m;
 		for (int round = 0; round < 2; round++)
@@ -59,14 +60,16 @@ static u64 siphash(const u64 *word, unsigned int words, const siphash_key_t *key
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-u64 siphash_1u64(u64 a, const siphash_key_t *key)
+u64 siphash_3u32(u32 a, u32 b, u32 c, const siphash_key_t *key)
 {
-	return siphash(&a, 1, key);
+	u64 word = (u64)b << 32 | a;
+
+	return siphash(&word, 1, 12, c, key);
 }
 
 u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *key)
 {
-	return siphash((u64[]){ a, b }, 2, key);
+	return siphash((u64[]){ a, b }, 2, 16, 0, key);
 }
 
 static struct xtcp_net xn;

@@ -536,7 +536,7 @@ typedef struct { u64 key[2]; } siphash_key_t;
 s64 ktime_get_seconds(void);
 u64 ktime_get_ns(void);
 void get_random_bytes(void *p, size_t len);
-u64 siphash_1u64(u64 a, const siphash_key_t *key);
+u64 siphash_3u32(u32 a, u32 b, u32 c, const siphash_key_t *key);
 u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *key);
 u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_key_t *key);
 
