@@ -688,7 +688,7 @@ static bool take_payload(struct sock *sk, struct sk_buff *skb,
 	    !skb_try_coalesce(skb, next, &stolen, &delta))
 		return false;
 	xtcp_sendq_charge(sk, delta);
-	/* Not all kernels do: IPsec would encrypt pages in place that others read. */
+	/* skb_try_coalesce() may lose it, and IPsec would encrypt in place what others read. */
 	skb_shinfo(skb)->flags |= skb_shinfo(next)->flags & SKBFL_SHARED_FRAG;
 	xtcp_cb(skb)->end = xtcp_cb(next)->end;
 	xtcp_cb(skb)->flags |= xtcp_cb(next)->flags;
