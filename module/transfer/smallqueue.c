@@ -40,7 +40,6 @@
 #include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
-#include "transfer/acked.h"
 #include "transfer/burst.h"
 #include "transfer/recovery.h"
 #include "transfer/send.h"
@@ -184,6 +183,9 @@ bool xtcp_smallqueue_corks(struct sock *sk)
 /**
  * xtcp_smallqueue_resume - continue sending
  * @sk: the socket, locked and not owned by the user, or from release_cb
+ *
+ * Less is unsent then (TCP_NOTSENT_LOWAT). The writer is woken by sock_wfree() when the next skb
+ * leaves; to call sk_write_space() here would schedule the tasklet again, without end.
  */
 void xtcp_smallqueue_resume(struct sock *sk)
 {
@@ -197,9 +199,6 @@ void xtcp_smallqueue_resume(struct sock *sk)
 	 */
 	if (!test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
 		xtcp_send_push(sk, 0);
-	/* Less than before is unsent. */
-	if (xtcp_notsent_lowat(xtcp_sk(sk)) != U32_MAX)
-		xtcp_acked_wake_writer(sk);
 }
 
 static void smallqueue_resume_sk(struct sock *sk)

@@ -8,6 +8,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 
@@ -387,6 +388,40 @@ TEST_F(smallqueue, refused_fragments)
 			TH_LOG("after %d bytes", got);
 		got += recv(server, buf, sizeof(buf), 0);
 	}
+	close(client);
+	close(server);
+}
+
+/*
+ * The writer waits until little is unsent. The device sends a segment in a millisecond, and no ACK
+ * comes for a second: xtcp wakes the writer as segments leave the host, and not before.
+ */
+TEST_F(smallqueue, wakes_a_writer_with_little_unsent)
+{
+	struct pair *pr = &self->pair;
+	static uint8_t text[100000];
+	struct pollfd out;
+	int64_t begin_ms;
+	int client, server, sent;
+
+	NOT_ON_STOCK();		/* waits for an ACK */
+	fast_then_shaped(_metadata, pr, RATE, &client, &server);
+	pair_netem(pr, SERVER, &(struct netem){ .delay_ms = 1000 });
+	pair_enter(pr, CLIENT);
+	ASSERT_EQ(0, knob_set("limit_output_bytes", 0));
+	ASSERT_EQ(0, socket_set(client, SOL_SOCKET, SO_SNDBUF, 1 << 20));
+	sent = send(client, text, 30000, MSG_DONTWAIT);
+	ASSERT_EQ(30000, sent);
+	ASSERT_EQ(0, socket_set(client, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 10000));
+	out = (struct pollfd){ client, POLLOUT, 0 };
+	ASSERT_EQ(0, poll(&out, 1, 0));
+	begin_ms = now_ms();
+	ASSERT_EQ(1, poll(&out, 1, 5000));
+	EXPECT_LE(15, now_ms() - begin_ms);
+	EXPECT_GE(30, now_ms() - begin_ms);
+	EXPECT_GT(5000, socket_count(client, SIOCOUTQNSD));
+	read_all(_metadata, server, sent);
+	pr->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
 	close(client);
 	close(server);
 }
