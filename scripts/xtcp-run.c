@@ -44,7 +44,7 @@ enum status {
 
 static const char usage_text[] =
 "usage: xtcp-run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-"       xtcp-run --library | --help\n"
+"       xtcp-run --library | --version | --help\n"
 "\n"
 "Runs PROGRAM and its children with xtcp sockets in place of TCP sockets.\n"
 "\n"
@@ -58,7 +58,8 @@ static const char usage_text[] =
 "  -f, --force            run it even if the library cannot be preloaded into it\n"
 "  -t, --as-tcp           let getsockopt(SO_PROTOCOL) return IPPROTO_TCP, not 253\n"
 "  -v, --verbose          print a line to stderr for each xtcp socket\n"
-"      --library          print the path of the library\n";
+"      --library          print the path of the library\n"
+"  -V, --version          print the launcher's version\n";
 
 /* What it prints may come from a file of another user: no byte of it controls the terminal. */
 __attribute__((format(printf, 1, 2)))
@@ -407,12 +408,13 @@ static void read_options(int argc, char **argv, struct options *opt)
 		{ "as-tcp", no_argument, NULL, 't' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "library", no_argument, NULL, LIBRARY },
+		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+w:lcp:ftvh", all, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+w:lcp:ftvVh", all, NULL)) != -1) {
 		opt->chosen |= c < CGROUP && strchr("wlcptv", c);
 		switch (c) {
 		case 'w':	set_wire(optarg); break;
@@ -424,6 +426,7 @@ static void read_options(int argc, char **argv, struct options *opt)
 		case 't':	setenv(XTCP_RUN_AS_TCP, "1", 1); break;
 		case 'v':	setenv(XTCP_RUN_VERBOSE, "1", 1); break;
 		case LIBRARY:	puts(find_library()); exit(0);
+		case 'V':	puts("xtcp-run " XTCP_RUN_VERSION); exit(0);
 		case 'h':	fputs(usage_text, stdout); exit(0);
 		default:	usage();
 		}

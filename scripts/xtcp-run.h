@@ -5,6 +5,8 @@
 #ifndef XTCP_RUN_H
 #define XTCP_RUN_H
 
+#define XTCP_RUN_VERSION	"0.2.0"			/* see dkms.conf */
+
 #define XTCP_RUN_WIRE		"XTCP_RUN_WIRE"		/* tcp or native */
 #define XTCP_RUN_ROLE		"XTCP_RUN_ROLE"		/* listen or connect: only these */
 #define XTCP_RUN_PORTS		"XTCP_RUN_PORTS"	/* only these, with commas between */

@@ -14,6 +14,8 @@ argument: exit status 2. The reports that several subcommands need are in procfs
 (readers of /proc), choose (filters) and text (tables, colours, JSON).
 """
 
+VERSION = "0.2.0"	# of these commands, see dkms.conf
+
 
 class Failure(Exception):
     """What went wrong, in one line; exit status 1."""

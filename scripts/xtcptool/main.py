@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from xtcptool import Failure, Usage, complete
+from xtcptool import VERSION, Failure, Usage, complete
 from xtcptool.text import printable
 
 COMMANDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "commands")
@@ -45,6 +45,16 @@ def overview():
             "The manual is xtcp(1).\n")
 
 
+def versions():
+    """Those of the commands and of the loaded module, which may be older."""
+    try:
+        with open("/sys/module/xtcp/version", encoding="ascii") as f:
+            loaded = f.read().strip()
+    except FileNotFoundError:
+        loaded = "not loaded"
+    return f"xtcp {VERSION}\nmodule: {loaded}\n"
+
+
 def parser_of(name, module):
     parser = Parser(prog=f"xtcp {name}", description=module.__doc__.partition(": ")[2],
                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
@@ -55,7 +65,7 @@ def parser_of(name, module):
 
 def completions(typed):
     """Prints what may follow the words that were typed behind "xtcp"."""
-    found = names() + ["--help"]
+    found = names() + ["--help", "--version"]
     if typed:
         found = complete.words(parser_of(typed[0], load(typed[0])), typed[1:]) if typed[0] in names() else []
     print("\n".join(found))
@@ -127,6 +137,9 @@ def main(argv):
 def dispatch(argv):
     if argv and argv[0] in ("-h", "--help", "help"):
         print(overview(), end="")
+        return 0
+    if argv and argv[0] in ("-V", "--version"):
+        print(versions(), end="")
         return 0
     if argv and argv[0] == "--complete":
         completions(argv[1:])

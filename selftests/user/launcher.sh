@@ -325,4 +325,9 @@ launcher_exit_status() {
 		expect_status 125 "$run" --no-such-option true
 }
 
+program_test launcher_version
+launcher_version() {
+	expect_status 0 "$run" --version && expect_equal "xtcp-run $(cat /sys/module/xtcp/version)" "$(<"$dir/out")" version
+}
+
 program_tests_run
