@@ -252,6 +252,20 @@ static inline void xtcp_deadlines_reneging_suspected(struct sock *sk,
 }
 
 /**
+ * xtcp_deadlines_flight_left_ns - time until the deadline of what is in flight
+ * @xs: the connection, locked
+ * @now_ns: CLOCK_MONOTONIC
+ *
+ * Return: nanoseconds, negative if it has passed; 0 if there is none
+ */
+static inline s64 xtcp_deadlines_flight_left_ns(const struct xtcp_sock *xs, u64 now_ns)
+{
+	u64 deadline_ns = xs->deadline_ns[XTCP_TIMER_RETRANSMIT];
+
+	return deadline_ns ? (s64)(deadline_ns - now_ns) : 0;
+}
+
+/**
  * xtcp_deadlines_backoff_undone - an ICMP error has shortened the RTO (RFC 6069)
  * @sk: locked, with something in flight
  * @delay_ns: rest of the shorter RTO, from now

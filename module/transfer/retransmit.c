@@ -494,15 +494,25 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
  *
  * RFC 6069: the path is broken, not congested, so the backoff is needless. Each
  * such error about the oldest segment undoes one doubling, and the timer is set
- * to what remains of the shorter timeout.
+ * to what remains of the shorter timeout. That counts from the last attempt, which this host may
+ * have refused: were it from the last copy sent, a rule of OUTPUT that answers with such an error
+ * would make the next attempt at once, and so on without a pause.
  */
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 backed_off_ns = xtcp_rtt_rto_ns(xs);
+	s64 left_ns;
 
 	xtcp_assert_owned(sk);
 	if (seq != xs->snd_una || !xs->retransmit.in_row || !xs->in_flight ||
 	    !xtcp_rtt_backoff_undo(xs))
 		return;
-	xtcp_deadlines_backoff_undone(sk, xtcp_retransmit_left_ns(sk, xtcp_now_ns()));
+	if (xs->retransmit.waiting == XTCP_WAIT_TIMEOUT) {
+		left_ns = xtcp_deadlines_flight_left_ns(xs, xtcp_now_ns());
+		left_ns -= backed_off_ns - xtcp_rtt_rto_ns(xs);
+	} else {
+		left_ns = max_t(u64, xtcp_retransmit_left_ns(sk, xtcp_now_ns()), TICK_NSEC);
+	}
+	xtcp_deadlines_backoff_undone(sk, max(left_ns, 1LL));
 }

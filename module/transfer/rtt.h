@@ -18,6 +18,7 @@
 #define XTCP_RTO_INIT_US	1000000U	/* RFC 6298 2.1 */
 #define XTCP_RTO_MIN_US		200000U		/* xtcp_rto_min_us; RFC: 1 s */
 #define XTCP_RTO_MAX_US		120000000U	/* Linux; the RFC: >= 60 s */
+#define XTCP_RTO_SHORTEST_US	1000U		/* of any RTO; Linux: a jiffy */
 #define XTCP_RTO_MAX_MIN_US	1000000U	/* least of xtcp_rto_max_ms */
 
 /**
@@ -91,11 +92,11 @@ static inline u32 xtcp_rtt_rto_max_us(const struct xtcp_sock *xs)
 	       USEC_PER_MSEC;
 }
 
-/* A timeout, or the largest one; microseconds. */
+/* A timeout, but at least the shortest and at most the largest one; microseconds. */
 static inline u32 xtcp_rtt_rto_bound(const struct xtcp_sock *xs, u64 rto_us)
 {
 	if (likely(rto_us <= XTCP_RTO_MAX_MIN_US))
-		return rto_us;
+		return max_t(u32, rto_us, XTCP_RTO_SHORTEST_US);
 	return min_t(u64, rto_us, xtcp_rtt_rto_max_us(xs));
 }
 

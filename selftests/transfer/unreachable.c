@@ -96,4 +96,39 @@ TEST_F(unreachable, rfc6069_other_errors_undo_nothing)
 		    .at_ms = 4 * rto_ms);
 }
 
+/*
+ * A rule of this host's OUTPUT refuses each retransmission and answers it with such an error. The
+ * timeout counts from the attempt, not from the last copy that was sent: it does not expire again
+ * and again at once.
+ */
+TEST_F(unreachable, rfc6069_a_refused_attempt_restarts_the_timeout)
+{
+	static char text[1000];
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	memset(text, 'x', sizeof(text) - 1);
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK, .wnd = 20000);
+	ASSERT_EQ(sizeof(text) - 1, send(c.fd, text, sizeof(text) - 1, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = text);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/icmp_ratemask", "0"));
+	shell_run(WHERE(_metadata), "nft 'add table inet t; add chain inet t out "
+		  "{ type filter hook output priority 0; }; "
+		  "add rule inet t out meta oifname tun0 reject with icmpx type no-route'");
+	counters_take(&before);
+	sleep_ms(2100);
+	shell_run(WHERE(_metadata), "nft delete table inet t");
+	/*
+	 * An error after each attempt keeps the timeout at 200 ms. For a segment of the native wire
+	 * over IPv4 the rule makes none, because it can't check the sum.
+	 */
+	if (p->family == AF_INET6 || stream_wire() == XTCP_WIRE_TCP)
+		EXPECT_LE(9, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_GE(10, counter_moved(&before, "TCPTimeouts"));
+	p->leave_unread = true;
+	socket_abort(c.fd);
+}
+
 TEST_HARNESS_MAIN
