@@ -26,6 +26,7 @@ enum xtcp_wait {
  * @rto_timed: a recovery by timeout is in progress
  * @refused: a queue of this host has dropped a segment since the timer of a probe expired
  * @probed: the window was closed when that timer expired last
+ * @attempted: that timer has expired since the wait for a window began
  */
 struct xtcp_retransmit {
 	u32	rto_ms;
@@ -36,7 +37,8 @@ struct xtcp_retransmit {
 	u8	waiting:2,
 		rto_timed:1,
 		refused:1,
-		probed:1;
+		probed:1,
+		attempted:1;
 };
 
 #endif /* XTCP_TCB_RETRANSMIT_H */

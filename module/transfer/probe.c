@@ -95,6 +95,7 @@ void xtcp_probe_window_check(struct sock *sk)
 	xs->retrans_stamp_ns = xtcp_now_ns();
 	xs->probe.backoff = 0;
 	xs->retransmit.probed = 0;
+	xs->retransmit.attempted = 0;
 	/* As in Linux the user timeout makes later intervals shorter, not the first. */
 	xtcp_deadlines_send_blocked(sk, persist_us(xs, 0) * NSEC_PER_USEC);
 }
@@ -116,16 +117,6 @@ static bool persist_is_exhausted(const struct sock *sk)
 	retries = xtcp_retransmit_orphan_retries(sk, alive);
 	return xs->probe.out >= retries ||
 	       (!alive && xs->probe.backoff >= retries);
-}
-
-/*
- * Has nothing been sent since the wait began? Then a user timeout that is shorter than the first
- * interval has not passed without an answer: the peer has not been asked, or what waits are bytes
- * that TCP_CORK or MUST-38 hold back for as long.
- */
-static bool is_first_attempt(const struct xtcp_sock *xs)
-{
-	return !xs->probe.out && !xs->probe.backoff;
 }
 
 /* @times: probes sent since the peer's last segment, this one included */
@@ -190,10 +181,16 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
 		return XTCP_ENDING_NO_MEMORY;
 	if (xtcp_retransmit_user_timeout(sk)) {
-		if (!is_first_attempt(xs))
+		/*
+		 * A user timeout that is shorter than the first interval has not passed without an
+		 * answer then: the peer has not been asked, or what waits are bytes that TCP_CORK
+		 * or MUST-38 hold back for as long.
+		 */
+		if (xs->retransmit.attempted)
 			return XTCP_ENDING_USER_TIMEOUT;
 		xs->retrans_stamp_ns = xtcp_now_ns();
 	}
+	xs->retransmit.attempted = 1;
 	if (persist_is_exhausted(sk))
 		return XTCP_ENDING_GIVE_UP;
 

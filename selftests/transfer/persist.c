@@ -740,6 +740,28 @@ TEST_F(persist, rfc5482_queue_of_this_host_is_full)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+/* The peer's segments do not begin the wait anew. */
+TEST_F(persist, rfc5482_queue_is_full_and_the_peer_sends)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 3100));
+	queue_limit(_metadata, 1);
+	peer_mark(p);
+	ASSERT_EQ(5, send(c.fd, "after", 5, 0));
+	for (int i = 1; i <= 30; i++) {
+		peer_sleep_until(p, 100 * i);
+		conn_send(&c, .flags = ACK | PSH, .data = "text");
+	}
+	EXPECT_EQ(0, socket_poll(c.fd) & POLLERR);
+	peer_expect_poll(p, c.fd, POLLERR, 3100);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
 TEST_F_TIMEOUT(persist, sm_f1_orphan_without_route, 2000)
 {
 	struct peer *p = &self->peer;
