@@ -231,11 +231,12 @@ bool xtcp_acked_syn_ack(struct sock *sk, const struct xtcp_seg *seg, u32 rtt_us)
 /*
  * We took our window back while segments of the peer were on their way. These segments set
  * SND.WL1. The peer's later ACKs without payload have the number of our right edge. It is below
- * SND.WL1, although these ACKs are newer.
+ * SND.WL1, although these ACKs are newer. A segment with payload beyond the edge is one of those
+ * on their way.
  */
 static bool comes_from_the_edge(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	return unlikely(xs->rcv_taken_back) &&
+	return unlikely(xs->rcv_taken_back) && seg->seq == seg->end &&
 	       !seq_before(seg->seq, seq_add(xs->rcv_nxt, xtcp_window_left(xs)));
 }
 
@@ -263,7 +264,9 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 
 	if (!window_is_new(xs, seg, wnd))
 		return false;
-	xs->snd_wl1 = seg->seq;
+	/* One from the edge is below, and orders no other segment. */
+	if (seg->ack != xs->snd_una || seq_after(seg->seq, xs->snd_wl1))
+		xs->snd_wl1 = seg->seq;
 	if (!changed)
 		return false;
 	WRITE_ONCE(xs->snd_wnd, wnd);
@@ -281,7 +284,7 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
  * xtcp_acked_wake_writer - wake a writer that waits for buffer space
  * @sk: the socket, locked
  *
- * Called when memory was freed, or less than TCP_NOTSENT_LOWAT is unsent.
+ * Called when memory was freed, or less is unsent than before (TCP_NOTSENT_LOWAT).
  */
 void xtcp_acked_wake_writer(struct sock *sk)
 {
@@ -291,7 +294,9 @@ void xtcp_acked_wake_writer(struct sock *sk)
 	if (!sk->sk_socket || !test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
 		return;
 	xtcp_autotune_send(sk);
-	sk->sk_write_space(sk);
+	/* The small queue takes each call for an skb that has left the host, and tries to send. */
+	if (__sk_stream_is_writeable(sk, 1))
+		sk->sk_write_space(sk);
 }
 
 /*

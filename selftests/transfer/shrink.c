@@ -227,6 +227,7 @@ TEST_F(shrink, rfc9293_3_10_7_4_update_from_the_edge)
 
 	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1460)));
 	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 5000));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
 	for (int i = 0; i < 30 && p->last.wnd; i++) {
 		conn_send(&c, .flags = ACK | PSH, .len = MSS, .wnd = 0);
 		peer_drain(p, 50);
@@ -240,7 +241,12 @@ TEST_F(shrink, rfc9293_3_10_7_4_update_from_the_edge)
 	peer_expect_silence(p, 100);
 	conn_send(&c, .flags = ACK, .seq = at, .wnd = 60000);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .len = 1000);
-	conn_send(&c, .flags = ACK, .seq = at, .ack = 1001, .wnd = 60000);
+	/* One of those segments comes late: its window is old. */
+	conn_send(&c, .flags = ACK | PSH, .seq = at, .ack = 1, .len = MSS, .wnd = 0);
+	peer_drain(p, 20);
+	ASSERT_EQ(1000, send(c.fd, data, 1000, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1001, .len = 1000);
+	conn_send(&c, .flags = ACK, .seq = at, .ack = 2001, .wnd = 60000);
 }
 
 /* A window that shrinks to nothing brings no more bytes: the reader gets what there is. */
