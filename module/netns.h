@@ -191,6 +191,7 @@ struct xtcp_knobs {
  * @demux_work: work item that starts it for them
  * @ends: last messages of sockets, by sock_diag; user/diag.c
  * @ends_work: work item that sends them
+ * @ends_missed: bits of the multicast groups for which @ends was full
  * @dwelt: histograms of the lifecycle table's rows, per CPU; NULL until the knob
  *	histograms is first set; observe/histogram.c
  * @obituaries: of connections, NULL: the knob recorder was never set;
@@ -243,6 +244,7 @@ struct xtcp_net {
 	struct work_struct		demux_work;
 	struct sk_buff_head		ends;
 	struct work_struct		ends_work;
+	unsigned long			ends_missed;
 	struct xtcp_histogram __percpu	*dwelt;
 	struct xtcp_obituaries		*obituaries;
 	struct xtcp_fastkeys __rcu	*fast_keys;

@@ -461,38 +461,58 @@ void xtcp_diag_ends_stop(void)
 }
 EXPORT_SYMBOL_GPL(xtcp_diag_ends_stop);
 
-/* Messages that wait to be sent: some megabytes. */
-#define ENDS_MAX	4096
+/* Messages of a namespace that wait to be sent: about a megabyte, charged to nobody. */
+#define ENDS_MAX	1024
+#define ENDS_BATCH	64	/* then other work items have their turn */
+
+static void ends_schedule(struct xtcp_net *xn)
+{
+	/* Not bound to a CPU, whose other work items would wait for slow filters. */
+	queue_work(system_unbound_wq, &xn->ends_work);
+}
+
+/* As with a full receive buffer: ENOBUFS tells a program that listens that it has missed some. */
+static void ends_missed(struct xtcp_net *xn, unsigned int group, unsigned long *missed)
+{
+	if (test_and_clear_bit(group, missed))
+		netlink_set_err(xn->net->diag_nlsk, 0, group, -ENOBUFS);
+}
 
 /*
  * Each program that listens may have a filter, which runs for each message: not in a softirq
- * that holds a socket lock.
+ * that holds a socket lock. To look for these programs may take long, too.
  */
 static void ends_send(struct work_struct *work)
 {
 	struct xtcp_net *xn = container_of(work, struct xtcp_net, ends_work);
 	struct sk_buff *skb;
+	unsigned int n = 0;
 
+	ends_missed(xn, SKNLGRP_INET_TCP_DESTROY, &xn->ends_missed);
+	ends_missed(xn, SKNLGRP_INET6_TCP_DESTROY, &xn->ends_missed);
 	while ((skb = skb_dequeue(&xn->ends))) {
 		nlmsg_multicast(xn->net->diag_nlsk, skb, 0, NETLINK_CB(skb).dst_group,
 				GFP_KERNEL);
 		cond_resched();
+		if (++n == ENDS_BATCH) {
+			ends_schedule(xn);
+			break;
+		}
 	}
 }
 
-/* As with a full receive buffer: ENOBUFS tells a program that listens that it has missed some. */
 static void ends_queue(struct net *net, struct sk_buff *skb, unsigned int group)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
 	if (skb_queue_len_lockless(&xn->ends) >= ENDS_MAX) {
 		nlmsg_free(skb);
-		netlink_set_err(net->diag_nlsk, 0, group, -ENOBUFS);
-		return;
+		set_bit(group, &xn->ends_missed);
+	} else {
+		NETLINK_CB(skb).dst_group = group;
+		skb_queue_tail(&xn->ends, skb);
 	}
-	NETLINK_CB(skb).dst_group = group;
-	skb_queue_tail(&xn->ends, skb);
-	schedule_work(&xn->ends_work);
+	ends_schedule(xn);
 }
 
 /**
