@@ -191,7 +191,10 @@ static __always_inline void gate_trace(const struct xtcp_listener *ls,
 		       early);
 }
 
-/* Count a drop; if there are many, start the work item that drops early. */
+/*
+ * Count a drop; if there are many, start the work item that drops early. If it can't, it is
+ * started again in the next second, not by each drop.
+ */
 static void gate_note_drop(struct net *net)
 {
 	struct xtcp_gate *gate = gate_of(net);
@@ -199,7 +202,7 @@ static void gate_note_drop(struct net *net)
 
 	if (READ_ONCE(gate->dropped_s) != now)
 		WRITE_ONCE(gate->dropped_s, now);
-	if (!READ_ONCE(gate->early) && gate_quota_count(&gate->drops) > HOOK_DROPS)
+	if (!READ_ONCE(gate->early) && gate_quota_count(&gate->drops) == HOOK_DROPS + 1)
 		schedule_delayed_work(&gate->watch, 0);
 }
 
