@@ -370,6 +370,8 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
 	xtcp_offload_own(skb, sk);
+	/* A receiver on this host would drop each segment from the emergency reserve of memory. */
+	skb->pfmemalloc = 0;
 	xtcp_pacing_stamp(sk, skb, go->now_ns);
 
 	if ((flags & XTCP_ACK) && told) {
@@ -419,8 +421,6 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 		return -ENOBUFS;
 	/* The device shares memory with a link of the retransmission tree. */
 	clone->dev = NULL;
-	/* A receiver on this host would drop each clone of memory of the emergency reserve. */
-	clone->pfmemalloc = 0;
 
 	cb->sent_ns = xtcp_pacing_departure(sk, now_ns);
 	/* As in Linux, OutSegs doesn't count retransmissions. */

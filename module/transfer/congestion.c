@@ -294,7 +294,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 		if (open)
 			rule_start(xs, memory);
 		/* The old algorithm has let this reduction reduce nothing. */
-		if (controlled && !xtcp_congestion_controls(xs) &&
+		if (open && controlled && !xtcp_congestion_controls(xs) &&
 		    xtcp_recovery_reduces(xs))
 			xtcp_prr_restart(xs, xs->in_flight);
 	}

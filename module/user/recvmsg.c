@@ -430,13 +430,30 @@ static int stream_unread(struct sock *sk)
 	return bytes || !sock_flag(sk, SOCK_DONE) ? bytes : 1;
 }
 
+/*
+ * The same without the lock, which a writer may hold for long. RCV.NXT may grow meanwhile; another
+ * reader moves copied_seq.
+ */
+static int stream_unread_unlocked(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	seq_t copied_seq = READ_ONCE(xs->copied_seq);
+	int bytes = seq_dist(copied_seq, READ_ONCE(xs->rcv_nxt));
+	bool slow;
+
+	if (unlikely(bytes < 0 || copied_seq != READ_ONCE(xs->copied_seq))) {
+		slow = lock_sock_fast(sk);
+		bytes = seq_dist(xs->copied_seq, xs->rcv_nxt);
+		unlock_sock_fast(sk, slow);
+	}
+	return bytes || !sock_flag(sk, SOCK_DONE) ? bytes : 1;
+}
+
 /* After release_sock(), which has processed the backlog. @counts: the option TCP_INQ is set. */
 static void put_unread(struct sock *sk, struct msghdr *msg, bool counts)
 {
-	bool slow = lock_sock_fast(sk);
-	int unread = stream_unread(sk);
+	int unread = stream_unread_unlocked(sk);
 
-	unlock_sock_fast(sk, slow);
 	if (msg->msg_get_inq)
 		msg->msg_inq = unread;
 	if (counts)
