@@ -286,7 +286,7 @@ def launcher(texts):
     # It has the short ones alone, some of them as one word.
     shown = {f"-{c}" for word in re.findall(r"^\.OP \\-(\w+)", synopsis, re.M) for c in word}
     shown |= {option for option in options_in(plain(synopsis)) if option.startswith("--")}
-    wanted = {f"-{short}" if short else f"--{name}" for name, _, short in table} - {"-h"}
+    wanted = {f"-{short}" if short else f"--{name}" for name, _, short in table} - {"-h", "-V"}
     usage = re.search(r"usage_text\[\] =\n(.*?);\n", source, re.S).group(1)
     said = missing(known, "option", MAN_RUN, heads) + missing(wanted, "option", f"{MAN_RUN}: the synopsis", shown)
     said += missing(known - {"-h"}, "option", f"{LAUNCHER}: the usage", options_in(usage.replace('"', " ")))
