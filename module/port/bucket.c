@@ -531,6 +531,18 @@ static void bucket_note_user(struct xtcp_port *port, const struct sock *sk)
 }
 
 /**
+ * xtcp_port_note_cleared - a socket without SO_REUSEPORT leaves a TIME-WAIT record
+ * @port: bucket with XTCP_PORT_REUSEPORT that the record will hold, its chain locked
+ * @sk: the socket
+ */
+void xtcp_port_note_cleared(struct xtcp_port *port, const struct sock *sk)
+{
+	if (hlist_empty(&port->owners) && !port->tw_cleared)
+		container_of(port, struct xtcp_large_port, port)->uid = sk_uid(sk);
+	port->tw_cleared = true;
+}
+
+/**
  * xtcp_port_owner_add - make a socket an owner of a port bucket
  * @sk: socket without a bucket
  * @port: bucket, its chain locked

@@ -50,6 +50,7 @@ struct xtcp_bind_addr {
  * @laddr: local address, as in struct xtcp_bind_addr
  * @tw: number of TIME-WAIT records
  * @listeners: owners that listen (xs->port_listens)
+ * @tw_cleared: the socket of a TIME-WAIT record had cleared SO_REUSEPORT, which @class has
  * @cleared: an owner that is bound to @laddr may have cleared SO_REUSEPORT, which @class has
  * @stray: an owner may have other options than @class: no other bucket could take it, or it
  *	has cleared SO_REUSEPORT and listens. Each owner is checked by itself
@@ -64,7 +65,8 @@ struct xtcp_port {
 	struct hlist_head	owners;
 	__be32			laddr;
 	u32			tw;
-	u32			listeners:28,
+	u32			listeners:27,
+				tw_cleared:1,
 				cleared:1,
 				stray:1,
 				shared:1,
@@ -83,8 +85,9 @@ static_assert(sizeof(struct xtcp_port) == 32);
  * struct xtcp_large_port - port bucket of the TCP wire, or of SO_REUSEPORT
  * @port: bucket
  * @ifindex: of the TCP wire: device, 0 for any; part of the key
- * @uid: with XTCP_PORT_REUSEPORT: user of the first owner when it was added.
- *	accept() changes the user of a child, which is an owner, too
+ * @uid: with XTCP_PORT_REUSEPORT: user of the first owner when it was added, or of the first
+ *	TIME-WAIT record with @port.tw_cleared. accept() changes the user of a child, which
+ *	is an owner, too
  * @shadow: of the TCP wire: holds the port in the kernel's bind table; NULL
  *	until it is open. Set once, under the chain lock
  */
@@ -128,7 +131,7 @@ static inline int xtcp_port_ifindex(struct xtcp_port *port)
 
 /**
  * xtcp_port_uid - the user whose sockets share a port bucket by SO_REUSEPORT
- * @port: bucket with XTCP_PORT_REUSEPORT that has owners
+ * @port: bucket with XTCP_PORT_REUSEPORT that has owners, or @tw_cleared
  *
  * Context: chain lock.
  * Return: the user of its first owner. With @port->mixed there are others.
@@ -384,6 +387,7 @@ xtcp_port_get_flow(struct net *net, struct xtcp_port_chain *chain,
 
 void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
 		   struct xtcp_port *port);
+void xtcp_port_note_cleared(struct xtcp_port *port, const struct sock *sk);
 void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port);
 void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk);
 void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,

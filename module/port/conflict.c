@@ -146,15 +146,20 @@ static bool claim_meets_owners(const struct xtcp_claim *claim,
 	return false;
 }
 
+/*
+ * As in Linux everybody shares by SO_REUSEPORT with a record; but if its socket had cleared the
+ * option, only the user of the bucket does.
+ */
 static bool claim_meets_timewait(const struct xtcp_claim *claim,
 				 struct xtcp_port *port)
 {
+	bool port_too = claim->reuseport && port->class & XTCP_PORT_REUSEPORT &&
+			(!port->tw_cleared || uid_eq(claim->uid, xtcp_port_uid(port)));
+
 	return port->tw &&
 	       xtcp_bind_addrs_overlap(claim->at, xtcp_port_bind_addr(port)) &&
 	       !timewait_is_apart(claim, port) &&
-	       !claim_may_share(claim, port->class & XTCP_PORT_REUSE, false,
-				claim->reuseport &&
-				port->class & XTCP_PORT_REUSEPORT);
+	       !claim_may_share(claim, port->class & XTCP_PORT_REUSE, false, port_too);
 }
 
 /* @port: first bucket of a list, which may also hold other numbers' buckets. */

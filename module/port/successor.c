@@ -125,6 +125,8 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 		}
 	}
 	if (port) {
+		if (tw->reuseport && !sk->sk_reuseport)
+			xtcp_port_note_cleared(port, sk);
 		port->tw++;
 		tw->port_held = 1;
 	}

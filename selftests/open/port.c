@@ -574,12 +574,16 @@ TEST_F(port, lc_88_option_cleared_and_connected)
 /* What stays of the first socket of a group when it has cleared SO_REUSEPORT and is closed. */
 enum remains { OF_A_CONNECTION, OF_A_CHILD, OF_A_CHILD_BESIDE_ITS_LISTENER };
 
-/* The error of bind() of a second socket of the group. */
-static int beside_remains_errno(struct __test_metadata *_metadata, enum remains remains, int port)
+/* The error of bind() of a second socket of the group, which belongs to @uid. */
+static int beside_remains_errno(struct __test_metadata *_metadata, enum remains remains, int port,
+				uid_t uid)
 {
-	int first = socket_like(-1, REUSEPORT), second = socket_like(-1, REUSEPORT), err;
+	int first = socket_like(-1, REUSEPORT), second, err;
 	int client = socket_new(-1), child;
 
+	ASSERT_EQ(0, setresuid(uid, uid, 0));
+	second = socket_like(-1, REUSEPORT);
+	ASSERT_EQ(0, setresuid(0, 0, 0));
 	ASSERT_EQ(0, socket_bind(first, "", port));
 	if (remains == OF_A_CONNECTION) {
 		ASSERT_EQ(0, socket_set(first, SOL_SOCKET, SO_REUSEPORT, 0));
@@ -609,12 +613,17 @@ TEST_F(port, lc_88_option_cleared_before_time_wait)
 {
 	int lfd = socket_new(-1), port = 7000;
 
+	if (!stock_mode())
+		ASSERT_EQ(0, knob_set_text("gid_range", "0 2147483647"));
 	ASSERT_EQ(0, socket_bind(lfd, "127.0.0.1", 8000));
 	ASSERT_EQ(0, socket_listen(lfd, 64));
 	for (int r = OF_A_CONNECTION; r <= OF_A_CHILD_BESIDE_ITS_LISTENER; r++) {
-		int err = beside_remains_errno(_metadata, r, port++);
+		int err = beside_remains_errno(_metadata, r, port++, 0);
 
 		EXPECT_EQ(0, err) TH_LOG("%d", r);
+		/* To its own user only. */
+		err = beside_remains_errno(_metadata, r, port++, 1000);
+		EXPECT_EQ(EADDRINUSE, err) TH_LOG("%d", r);
 	}
 }
 
