@@ -188,6 +188,11 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 		 ktime_t: (time), \
 		 struct timespec64: ktime_to_timespec64(time))
 
+/* linux/workqueue.h: the work queue whose items are bound to no CPU has this name since 6.17 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define system_dfl_wq	system_unbound_wq
+#endif
+
 /* linux/socket.h: addresses of any length have a type of their own since 6.19 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define sockaddr_unsized	sockaddr

@@ -181,7 +181,8 @@ static inline void xtcp_deadlines_flight_began(struct sock *sk)
 }
 
 /**
- * xtcp_deadlines_flight_changed - segments were sent, sent again or acknowledged
+ * xtcp_deadlines_flight_changed - segments were sent, sent again or acknowledged, or an ICMP error
+ *	has shortened the RTO (RFC 6069)
  * @sk: locked, with something in flight
  * @wait: what comes first if no ACK does: a loss probe, the timeout, or the user timeout
  * @now_ns: CLOCK_MONOTONIC
@@ -263,17 +264,6 @@ static inline s64 xtcp_deadlines_flight_left_ns(const struct xtcp_sock *xs, u64 
 	u64 deadline_ns = xs->deadline_ns[XTCP_TIMER_RETRANSMIT];
 
 	return deadline_ns ? (s64)(deadline_ns - now_ns) : 0;
-}
-
-/**
- * xtcp_deadlines_backoff_undone - an ICMP error has shortened the RTO (RFC 6069)
- * @sk: locked, with something in flight
- * @delay_ns: rest of the shorter RTO, from now
- */
-static inline void xtcp_deadlines_backoff_undone(struct sock *sk, u64 delay_ns)
-{
-	xtcp_sk(sk)->retransmit.waiting = XTCP_WAIT_TIMEOUT;
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
 }
 
 /* --- unsent data: XTCP_TIMER_PERSIST, XTCP_TIMER_PACE ---------------------- */

@@ -109,6 +109,8 @@ static struct sk_buff *reply_skb(const struct xtcp_reply *reply,
 		if (!skb)
 			return NULL;
 	}
+	/* A receiver on this host would drop a segment from the emergency reserve of memory. */
+	skb->pfmemalloc = 0;
 	skb_reserve(skb, room);
 	return skb;
 }

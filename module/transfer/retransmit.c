@@ -502,17 +502,19 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 backed_off_ns = xtcp_rtt_rto_ns(xs);
+	u64 now_ns, rto_ns;
 	s64 left_ns;
 
 	xtcp_assert_owned(sk);
 	if (seq != xs->snd_una || !xs->retransmit.in_row || !xs->in_flight ||
 	    !xtcp_rtt_backoff_undo(xs))
 		return;
-	if (xs->retransmit.waiting == XTCP_WAIT_TIMEOUT) {
-		left_ns = xtcp_deadlines_flight_left_ns(xs, xtcp_now_ns());
-		left_ns -= backed_off_ns - xtcp_rtt_rto_ns(xs);
-	} else {
-		left_ns = max_t(u64, xtcp_retransmit_left_ns(sk, xtcp_now_ns()), TICK_NSEC);
-	}
-	xtcp_deadlines_backoff_undone(sk, max(left_ns, 1LL));
+	now_ns = xtcp_now_ns();
+	rto_ns = xtcp_rtt_rto_ns(xs);
+	/* Another deadline does not tell when the last attempt was: it counts from this error. */
+	if (xs->retransmit.waiting == XTCP_WAIT_TIMEOUT)
+		left_ns = xtcp_deadlines_flight_left_ns(xs, now_ns) - (s64)(backed_off_ns - rto_ns);
+	else
+		left_ns = rto_ns;
+	arm_within(sk, now_ns, max(left_ns, 1LL));
 }

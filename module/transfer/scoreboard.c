@@ -15,8 +15,8 @@
  * Segments in the network are also in xs->sent_order, by the time of their last
  * transmission, for RACK.
  *
- * No ACK may cost a walk over the flight (but see xtcp_scoreboard_lose_holes(), which RACK does
- * not need). Each skb of a run of SACKed segments
+ * No ACK may cost a walk over the flight; but xtcp_scoreboard_lose_holes(), which runs only
+ * without RACK, may walk over it. Each skb of a run of SACKed segments
  * stores how far the run is known to reach (run_end), so that a block that
  * grows from ACK to ACK is entered at its new end. Searches descend the tree,
  * and resend_seq is a lower bound of the next lost segment. The rest is O(log

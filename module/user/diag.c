@@ -468,7 +468,7 @@ EXPORT_SYMBOL_GPL(xtcp_diag_ends_stop);
 static void ends_schedule(struct xtcp_net *xn)
 {
 	/* Not bound to a CPU, whose other work items would wait for slow filters. */
-	queue_work(system_unbound_wq, &xn->ends_work);
+	queue_work(system_dfl_wq, &xn->ends_work);
 }
 
 /* As with a full receive buffer: ENOBUFS tells a program that listens that it has missed some. */
@@ -480,7 +480,8 @@ static void ends_missed(struct xtcp_net *xn, unsigned int group, unsigned long *
 
 /*
  * Each program that listens may have a filter, which runs for each message: not in a softirq
- * that holds a socket lock. To look for these programs may take long, too.
+ * that holds a socket lock. Nor does a softirq look for those that have missed a message, which
+ * netlink_set_err() does.
  */
 static void ends_send(struct work_struct *work)
 {
