@@ -421,20 +421,12 @@ static bool give_at_once(struct msghdr *msg, const struct sk_buff *skb)
 	return given;
 }
 
-/* TCP_INQ, io_uring: unread bytes; after a FIN at least 1, to be read on. */
-static int stream_unread(struct sock *sk)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-	int bytes = seq_dist(xs->copied_seq, xs->rcv_nxt);
-
-	return bytes || !sock_flag(sk, SOCK_DONE) ? bytes : 1;
-}
-
 /*
- * The same without the lock, which a writer may hold for long. RCV.NXT may grow meanwhile; another
- * reader moves copied_seq.
+ * TCP_INQ, io_uring: unread bytes; after a FIN at least 1, to be read on. With or without the
+ * lock, which a writer may hold for long. Without it another reader may move copied_seq
+ * meanwhile; only then the lock is taken.
  */
-static int stream_unread_unlocked(struct sock *sk)
+static int stream_unread(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	seq_t copied_seq = READ_ONCE(xs->copied_seq);
@@ -452,7 +444,7 @@ static int stream_unread_unlocked(struct sock *sk)
 /* After release_sock(), which has processed the backlog. @counts: the option TCP_INQ is set. */
 static void put_unread(struct sock *sk, struct msghdr *msg, bool counts)
 {
-	int unread = stream_unread_unlocked(sk);
+	int unread = stream_unread(sk);
 
 	if (msg->msg_get_inq)
 		msg->msg_inq = unread;
