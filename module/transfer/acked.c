@@ -264,7 +264,7 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 
 	if (!window_is_new(xs, seg, wnd))
 		return false;
-	/* One from the edge is below, and orders no other segment. */
+	/* The number of an ACK from the edge is below SND.WL1, which stays. */
 	if (seg->ack != xs->snd_una || seq_after(seg->seq, xs->snd_wl1))
 		xs->snd_wl1 = seg->seq;
 	if (!changed)

@@ -511,7 +511,7 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 		return;
 	now_ns = xtcp_now_ns();
 	rto_ns = xtcp_rtt_rto_ns(xs);
-	/* Another deadline does not tell when the last attempt was: it counts from this error. */
+	/* Another deadline does not tell when the last attempt was: the RTO counts from this error. */
 	if (xs->retransmit.waiting == XTCP_WAIT_TIMEOUT)
 		left_ns = xtcp_deadlines_flight_left_ns(xs, now_ns) - (s64)(backed_off_ns - rto_ns);
 	else

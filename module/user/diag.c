@@ -472,16 +472,16 @@ static void ends_schedule(struct xtcp_net *xn)
 }
 
 /* As with a full receive buffer: ENOBUFS tells a program that listens that it has missed some. */
-static void ends_missed(struct xtcp_net *xn, unsigned int group, unsigned long *missed)
+static void ends_tell_missed(struct xtcp_net *xn, unsigned int group)
 {
-	if (test_and_clear_bit(group, missed))
+	if (test_and_clear_bit(group, &xn->ends_missed))
 		netlink_set_err(xn->net->diag_nlsk, 0, group, -ENOBUFS);
 }
 
 /*
  * Each program that listens may have a filter, which runs for each message: not in a softirq
- * that holds a socket lock. Nor does a softirq look for those that have missed a message, which
- * netlink_set_err() does.
+ * that holds a socket lock. netlink_set_err() walks over all of these programs, so it is not
+ * called in a softirq either.
  */
 static void ends_send(struct work_struct *work)
 {
@@ -489,8 +489,8 @@ static void ends_send(struct work_struct *work)
 	struct sk_buff *skb;
 	unsigned int n = 0;
 
-	ends_missed(xn, SKNLGRP_INET_TCP_DESTROY, &xn->ends_missed);
-	ends_missed(xn, SKNLGRP_INET6_TCP_DESTROY, &xn->ends_missed);
+	ends_tell_missed(xn, SKNLGRP_INET_TCP_DESTROY);
+	ends_tell_missed(xn, SKNLGRP_INET6_TCP_DESTROY);
 	while ((skb = skb_dequeue(&xn->ends))) {
 		nlmsg_multicast(xn->net->diag_nlsk, skb, 0, NETLINK_CB(skb).dst_group,
 				GFP_KERNEL);
