@@ -360,6 +360,10 @@ wrong_calls() {
 	tool 2 && tool 0 --help && for call in ls top why listen leaks kill record plot ladder states metrics enable disable; do
 		grep -q "^  $call  " "$dir/out" && on $server xtcp $call --help >/dev/null || return
 	done
+}
+
+program_test tells_its_version
+tells_its_version() {
 	local version
 	version=$(cat /sys/module/xtcp/version) && tool 0 --version &&
 		[ "$(cat "$dir/out")" = "$(printf 'xtcp %s\nmodule: %s' "$version" "$version")" ]
