@@ -402,6 +402,15 @@ void xtcp_lookup_rehash(struct sock *sk)
 	spin_unlock_bh(&xn->listen_lock);
 }
 
+/* Is a connection with the addresses and the port of @key a listener's? */
+static __always_inline bool listener_serves(const struct xtcp_flow *flow,
+					    const struct xtcp_key *key)
+{
+	return flow->lport == key->lport && flow->wire == key->wire &&
+	       (flow->family == AF_UNSPEC || flow->family == key->family) &&
+	       (!flow->laddr || laddr_matches(flow, key));
+}
+
 /*
  * How well a listener at the right address matches; 0: not at all. A matching
  * device outweighs the family.
@@ -414,16 +423,10 @@ listener_score(const struct xtcp_listener *ls, const struct xtcp_key *key)
 	unsigned int score = 1;
 
 	/* The socket of an RCU reader's entry may listen elsewhere by now. */
-	if (flow->lport != key->lport || flow->wire != key->wire ||
-	    !xtcp_device_matches(bound, key))
+	if (!listener_serves(flow, key) || !xtcp_device_matches(bound, key))
 		return 0;
-	if (flow->family != AF_UNSPEC) {
-		if (flow->family != key->family)
-			return 0;
+	if (flow->family != AF_UNSPEC)
 		score += 1;
-	}
-	if (flow->laddr && !laddr_matches(flow, key))
-		return 0;
 	if (bound)
 		score += 2;
 	return score;
@@ -491,7 +494,10 @@ struct sock *xtcp_lookup_successor_rcu(const struct sock *sk,
 {
 	struct sock *head = group_head(xtcp_net_rcu(sock_net(sk)), sk);
 
-	return head ? group_choice(head, key, NULL) : NULL;
+	/* @sk itself may be bound to another address by now, and the group is found by that. */
+	if (!head || !listener_serves(&xtcp_sk(head)->flow, key))
+		return NULL;
+	return group_choice(head, key, NULL);
 }
 
 /**

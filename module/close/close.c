@@ -544,7 +544,10 @@ void xtcp_close(struct sock *sk, long timeout)
 
 	lock_sock(sk);
 	if (sk->sk_state == XTCP_LISTEN) {
-		/* Until it has stopped, children are copies of it. */
+		/*
+		 * Until it has stopped, children are copies of it. One that is copied still later
+		 * is refused: child_migrate().
+		 */
 		close_listener(sk);
 		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	} else {

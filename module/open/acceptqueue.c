@@ -320,6 +320,9 @@ static bool child_migrate(struct xtcp_listener *ls, struct sock *sk)
 
 	if (!XTCP_KNOB(net, migrate_req) || !ls->left_group)
 		return false;
+	/* A copy that was made after the end of close() is dead, too: nobody can accept it. */
+	if (sock_flag(sk, SOCK_DEAD) || sk->sk_shutdown == SHUTDOWN_MASK)
+		return false;
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	rcu_read_lock();
 	successor = xtcp_lookup_successor_rcu(ls->sk, &key);

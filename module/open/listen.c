@@ -180,7 +180,8 @@ static int listen_start(struct sock *sk, int backlog)
 	}
 	sk->sk_ack_backlog = 0;
 	sock_hold(sk);		/* of @ls */
-	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
+	/* A reader may have seen LISTEN before the socket stopped and listens again. */
+	smp_store_release(&xtcp_sk(sk)->listener, ls);
 	listen_name(sk);
 	get_task_comm(xtcp_sk(sk)->opener, current);
 	/* Readers that see LISTEN see the queues (xtcp_listener_of()). */
