@@ -261,7 +261,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_autotune_send(sk);
 	child_route(sk);
 	xtcp_pacing_update(sk);
-	xtcp_ack_init(sk);
+	xtcp_ack_begin(sk);
 	xtcp_port_inherit(sk, ho->ls->sk);
 	if (unlikely(!__sk_dst_get(sk))) {
 		child_discard(sk);

@@ -92,7 +92,6 @@ static void connect_offer(struct sock *sk)
 {
 	bool scaling = XTCP_KNOB(sock_net(sk), window_scaling);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool pingpong = xs->ack.pingpong;
 	u8 wscale;
 
 	connect_take_mss(xs, xs->af->mss_default);
@@ -105,9 +104,7 @@ static void connect_offer(struct sock *sk)
 	xtcp_rtt_init(xs);
 	xtcp_congestion_route(sk);
 	xtcp_congestion_init(sk, false);
-	xtcp_ack_init(sk);
-	/* TCP_QUICKACK 0 before connect() is for this connection. */
-	xs->ack.pingpong = pingpong;
+	xtcp_ack_begin(sk);
 }
 
 static void connect_undo(struct sock *sk)

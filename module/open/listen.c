@@ -49,6 +49,7 @@
 #include "tcb.h"
 #include "transfer/accecn.h"
 #include "transfer/congestion.h"
+#include "transfer/ack.h"
 #include "transfer/ecn.h"
 #include "transfer/window.h"
 
@@ -180,6 +181,8 @@ static int listen_start(struct sock *sk, int backlog)
 	}
 	sk->sk_ack_backlog = 0;
 	sock_hold(sk);		/* of @ls */
+	/* As in Linux: only a TCP_QUICKACK that is set after listen() is for the children. */
+	xtcp_ack_init(sk);
 	/* A reader may have seen LISTEN before the socket stopped and listens again. */
 	smp_store_release(&xtcp_sk(sk)->listener, ls);
 	listen_name(sk);

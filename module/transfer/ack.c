@@ -90,7 +90,7 @@ static_assert(ARRAY_SIZE(stream_wait_mask) == STREAM_FAILS_MAX + 1);
 static_assert(XTCP_ATO_MAX_MS <= U8_MAX);
 
 /**
- * xtcp_ack_init - initialize the state of a new connection
+ * xtcp_ack_init - initialize the state of a socket without a connection
  * @sk: the socket
  */
 void xtcp_ack_init(struct sock *sk)
@@ -110,6 +110,21 @@ void xtcp_ack_init(struct sock *sk)
 	ack->dups = 0;
 	ack->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
 			       RCV_MSS_MIN, XTCP_MSS_DEFAULT);
+}
+
+/**
+ * xtcp_ack_begin - xtcp_ack_init() where a connection begins
+ * @sk: the socket
+ *
+ * TCP_QUICKACK 0 that the program has set before, or on the listener, is for this connection.
+ */
+void xtcp_ack_begin(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool pingpong = xs->ack.pingpong;
+
+	xtcp_ack_init(sk);
+	xs->ack.pingpong = pingpong;
 }
 
 static void pingpong_end(struct xtcp_ack *ack)

@@ -17,6 +17,7 @@ struct sock;
 #define XTCP_ATO_MAX_MS	200U
 
 void xtcp_ack_init(struct sock *sk);
+void xtcp_ack_begin(struct sock *sk);
 u32 xtcp_ack_ato_us(const struct xtcp_sock *xs);
 void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb, bool whole);
 void xtcp_ack_fin_received(struct sock *sk);

@@ -651,6 +651,24 @@ TEST_F(options, opt_children_inherit)
 	conn_expect(&c, .flags = RST | ACK, .seq = 1);
 }
 
+/* Set after listen(), it is for the children; before, for nobody. */
+TEST_F(options, opt_quickack_of_a_listener)
+{
+	int fd = fresh(_metadata);
+	struct conn c;
+
+	ASSERT_EQ(0, set(fd, SOL_TCP, TCP_QUICKACK, 0));
+	ASSERT_EQ(0, listen(fd, 1));
+	EXPECT_EQ(1, get(fd, SOL_TCP, TCP_QUICKACK));
+	conn_start(&self->peer, &c);
+	ASSERT_EQ(0, set(c.lfd, SOL_TCP, TCP_QUICKACK, 0));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_EQ(0, get(c.fd, SOL_TCP, TCP_QUICKACK));
+}
+
 /* A listener's SYN-ACKs offer its MSS, and its children keep to it. */
 static void maxseg_700(int fd)
 {
