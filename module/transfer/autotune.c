@@ -153,6 +153,8 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 /**
  * xtcp_autotune_payload - measure the time in which a window arrives
  * @xs: the connection; RCV.NXT includes the payload just received
+ *
+ * A window that takes longer than TICKS_MAX is no sample: its ticks may wrap before it ends.
  */
 void xtcp_autotune_payload(struct xtcp_sock *xs)
 {
@@ -160,9 +162,13 @@ void xtcp_autotune_payload(struct xtcp_sock *xs)
 	u32 now = tick_of(xs->last_rcv_ns);
 
 	if (likely(at->read_per_rtt)) {
-		if (seq_before(xs->rcv_nxt, at->rtt_seq))
-			return;
-		rtt_sample(at, max(now - at->rtt_tick, 1U), true);
+		u32 ticks = now - at->rtt_tick;
+
+		if (likely(ticks <= TICKS_MAX)) {
+			if (seq_before(xs->rcv_nxt, at->rtt_seq))
+				return;
+			rtt_sample(at, max(ticks, 1U), true);
+		}
 	} else {
 		at->read_per_rtt = min(xs->rcv_wnd, READ_SEGS_MIN * xs->advmss);
 		at->read_seq = xs->copied_seq;

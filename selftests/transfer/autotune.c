@@ -233,6 +233,42 @@ TEST_F_TIMEOUT(autotune, rfc7323_echo_after_an_hour_is_not_timed, 5000)
 	conn_send(&c, .flags = RST);
 }
 
+static void small_buffer(int fd)
+{
+	int bytes = 8192;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+/* Without timestamps the time in which a window arrives is the round-trip time, or more. */
+TEST_F_TIMEOUT(autotune, window_of_an_hour_is_not_timed, 5000)
+{
+	struct peer *p = &self->peer;
+	char text[MSS];
+	struct conn c;
+	int wnd;
+
+	NOT_ON_STOCK();		/* which takes the hour for a round trip */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .prepare = small_buffer);
+	conn_send(&c, .len = 100);
+	peer_mark(p);
+	peer_drain(p, 300);
+	wnd = window(&c);
+	peer_sleep_until(p, 2400000);
+	conn_send(&c, .len = 100);
+	peer_drain(p, 300);
+	/* 2^32 times 1024 ns, and a few ms. */
+	peer_sleep_until(p, 4398050);
+	for (int sent = 100; sent < wnd; sent += MSS) {
+		conn_send(&c, .len = MSS);
+		while (recv(c.fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+			;
+	}
+	peer_drain(p, 300);
+	EXPECT_EQ(0, rcv_rtt_us(&c));
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(autotune, rmem_is_the_limit)
 {
 	struct conn c;
