@@ -122,6 +122,8 @@ static inline void xtcp_deadlines_orphaned(struct sock *sk)
 static inline void xtcp_deadlines_syn_sent(struct sock *sk, u64 now_ns,
 					   u64 delay_ns)
 {
+	/* Perhaps: a user timeout is included. */
+	xtcp_sk(sk)->retransmit.brief = 1;
 	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, delay_ns);
 }
 
@@ -193,6 +195,7 @@ static inline void xtcp_deadlines_flight_changed(struct sock *sk,
 						 u64 now_ns, u64 delay_ns)
 {
 	xtcp_sk(sk)->retransmit.waiting = wait;
+	xtcp_sk(sk)->retransmit.brief = 0;
 	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, delay_ns);
 }
 
@@ -223,6 +226,7 @@ static inline void xtcp_deadlines_resent(struct sock *sk)
  */
 static inline void xtcp_deadlines_send_failed(struct sock *sk, u64 delay_ns)
 {
+	xtcp_sk(sk)->retransmit.brief = 1;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
 }
 
@@ -249,6 +253,7 @@ static inline void xtcp_deadlines_reneging_suspected(struct sock *sk,
 						     u64 delay_ns)
 {
 	xtcp_sk(sk)->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+	xtcp_sk(sk)->retransmit.brief = 1;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
 }
 

@@ -27,6 +27,8 @@ enum xtcp_wait {
  * @refused: a queue of this host has dropped a segment since the timer of a probe expired
  * @probed: the window was closed when that timer expired last
  * @attempted: that timer has expired since the wait for a window began
+ * @brief: the deadline of XTCP_TIMER_RETRANSMIT is perhaps not an RTO after the last attempt, but
+ *	sooner
  */
 struct xtcp_retransmit {
 	u32	rto_ms;
@@ -38,7 +40,8 @@ struct xtcp_retransmit {
 		rto_timed:1,
 		refused:1,
 		probed:1,
-		attempted:1;
+		attempted:1,
+		brief:1;
 };
 
 #endif /* XTCP_TCB_RETRANSMIT_H */

@@ -511,9 +511,14 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 		return;
 	now_ns = xtcp_now_ns();
 	rto_ns = xtcp_rtt_rto_ns(xs);
+	left_ns = xtcp_deadlines_flight_left_ns(xs, now_ns);
 	/* Another deadline does not tell when the last attempt was: the RTO counts from this error. */
-	if (xs->retransmit.waiting == XTCP_WAIT_TIMEOUT)
-		left_ns = xtcp_deadlines_flight_left_ns(xs, now_ns) - (s64)(backed_off_ns - rto_ns);
+	if (xs->retransmit.waiting != XTCP_WAIT_TIMEOUT)
+		left_ns = rto_ns;
+	else if (!xs->retransmit.brief)
+		left_ns -= backed_off_ns - rto_ns;
+	else if (left_ns <= (s64)rto_ns)
+		return;
 	else
 		left_ns = rto_ns;
 	arm_within(sk, now_ns, max(left_ns, 1LL));

@@ -15,42 +15,42 @@ PEER_FIXTURE(unreachable);
 #define NO_WAY_TO_HOST \
 	(test_family() == AF_INET6 ? ICMP_NET_UNREACH : ICMP_HOST_UNREACH)
 
-/* Data that is never acknowledged, sent twice again. Returns the first RTO. */
+/* Data that is never acknowledged, sent twice again. Returns the first RTO in us. */
 static int64_t resent_twice(struct __test_metadata *_metadata, struct conn *c)
 {
 	struct socket_info info;
-	int64_t rto_ms;
+	int64_t rto_us;
 
 	conn_open(c->peer, c);
 	ASSERT_EQ(4, send(c->fd, "text", 4, MSG_NOSIGNAL));
 	conn_expect(c, .flags = ACK | PSH, .seq = 1, .data = "text");
 	peer_mark_last(c->peer);
 	info = conn_info(c);
-	rto_ms = info.rto_us / 1000;
+	rto_us = info.rto_us;
 	conn_expect(c, .flags = ACK | PSH, .seq = 1, .data = "text",
-		    .at_ms = rto_ms);
+		    .at_ms = rto_us / 1000);
 	peer_mark_last(c->peer);
 	conn_expect(c, .flags = ACK | PSH, .seq = 1, .data = "text",
-		    .at_ms = 2 * rto_ms);
+		    .at_ms = 2 * rto_us / 1000);
 	peer_mark_last(c->peer);
-	return rto_ms;
+	return rto_us;
 }
 
 TEST_F(unreachable, rfc6069_host_unreachable_undoes_a_doubling)
 {
 	struct peer *p = &self->peer;
 	struct conn c = { .peer = p };
-	int64_t rto_ms = resent_twice(_metadata, &c);
+	int64_t rto_us = resent_twice(_metadata, &c);
 
 	/* The wait would be 4 RTO: it is 2 again, from the last transmission on. */
 	peer_sleep_until(p, 50);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
-		    .at_ms = 2 * rto_ms);
+		    .at_ms = 2 * rto_us / 1000);
 	/* And doubles on from there. */
 	peer_mark_last(p);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
-		    .at_ms = 4 * rto_ms);
+		    .at_ms = 4 * rto_us / 1000);
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
@@ -58,34 +58,34 @@ TEST_F(unreachable, rfc6069_each_error_undoes_one_down_to_the_rto)
 {
 	struct peer *p = &self->peer;
 	struct conn c = { .peer = p };
-	int64_t rto_ms = resent_twice(_metadata, &c);
+	int64_t rto_us = resent_twice(_metadata, &c);
 
 	peer_sleep_until(p, 20);
 	for (int i = 0; i < 3; i++)
 		peer_send_icmp(p, .type = ICMP_DEST_UNREACH,
 			       .code = ICMP_NET_UNREACH);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
-		    .at_ms = rto_ms);
+		    .at_ms = rto_us / 1000);
 }
 
 TEST_F(unreachable, rfc6069_late_error_sends_at_once)
 {
 	struct peer *p = &self->peer;
 	struct conn c = { .peer = p };
-	int64_t rto_ms = resent_twice(_metadata, &c);
+	int64_t rto_us = resent_twice(_metadata, &c);
 
 	/* 3 RTO have passed; of a wait of 2 nothing remains. */
-	peer_sleep_until(p, 3 * rto_ms);
+	peer_sleep_until(p, 3 * rto_us / 1000);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
-		    .at_ms = 3 * rto_ms);
+		    .at_ms = 3 * rto_us / 1000);
 }
 
 TEST_F(unreachable, rfc6069_other_errors_undo_nothing)
 {
 	struct peer *p = &self->peer;
 	struct conn c = { .peer = p };
-	int64_t rto_ms = resent_twice(_metadata, &c);
+	int64_t rto_us = resent_twice(_metadata, &c);
 
 	peer_sleep_until(p, 50);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
@@ -94,7 +94,7 @@ TEST_F(unreachable, rfc6069_other_errors_undo_nothing)
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST,
 		       .quote_seq = p->last.seq + 4);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
-		    .at_ms = 4 * rto_ms);
+		    .at_ms = 4 * rto_us / 1000);
 }
 
 /*
@@ -143,6 +143,23 @@ TEST_F(unreachable, rfc6069_a_refused_attempt_restarts_the_timeout)
 TEST_F(unreachable, rfc6069_a_refused_attempt_before_a_user_timeout)
 {
 	refused_attempts(_metadata, &self->peer, 1000);
+}
+
+/* A wait of half a second for a full queue of this host becomes the shorter timeout, from now. */
+TEST_F(unreachable, rfc6069_an_attempt_that_a_full_queue_refused)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	int64_t rto_us = resent_twice(_metadata, &c);
+
+	NOT_ON_STOCK();
+	peer_sleep_until(p, 4 * rto_us / 1000 - 50);
+	shaper_set(WHERE(_metadata), "tun0", 10 * 1000 * 1000, 1);
+	peer_sleep_until(p, 4 * rto_us / 1000 + 50);
+	shaper_set(WHERE(_metadata), "tun0", 10 * 1000 * 1000, 100000);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
+		    .at_ms = 6 * rto_us / 1000 + 50);
 }
 
 TEST_HARNESS_MAIN
