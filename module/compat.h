@@ -254,12 +254,13 @@ static inline bool skb_frags_readable(const struct sk_buff *skb)
 #define dst_dev(dst)	READ_ONCE((dst)->dev)
 #endif
 
-/* net/dropreason-core.h: two reasons of TCP's are known since 6.3 and 6.9 */
+/* net/dropreason-core.h: three reasons of TCP's are known since 6.3 and 6.9 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 #define SKB_DROP_REASON_TCP_MINTTL	SKB_DROP_REASON_NOT_SPECIFIED
 #endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
 #define SKB_DROP_REASON_TCP_ABORT_ON_DATA	SKB_DROP_REASON_NOT_SPECIFIED
+#define SKB_DROP_REASON_SECURITY_HOOK		SKB_DROP_REASON_NOT_SPECIFIED
 #endif
 
 /* net/gso.h: segmentation has a header of its own since 6.5 */

@@ -185,10 +185,13 @@ struct xtcp_packet_ops {
  *	NULL. RCU.
  * @wants: has the kernel's TCP a connection or listener for a segment with
  *	@key, for which xtcp has none? Softirq, RCU.
+ * @steered: has a BPF program of type sk_lookup chosen a socket for a segment with @key, or
+ *	refused it? Softirq, RCU. Call xtcp_hook_is_steered().
  */
 struct xtcp_kernel_tcp_ops {
 	struct sock *(*connection)(struct net *net, const struct xtcp_key *key);
 	bool	(*wants)(struct net *net, const struct xtcp_key *key);
+	bool	(*steered)(struct net *net, const struct xtcp_key *key);
 };
 
 /**

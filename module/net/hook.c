@@ -47,6 +47,7 @@
  */
 #include "net/hook.h"
 
+#include <linux/filter.h>
 #include <linux/tcp.h>
 #include <net/inet_timewait_sock.h>
 #include <net/request_sock.h>
@@ -289,8 +290,25 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 	if (hook_is_opening(tcp_hdr(skb)))
 		found->listener = xtcp_lookup_rcu(net, key, NULL);
 	if (found->listener)
-		return !syn_is_kernel_tcps(net, skb, af, offset, key);
+		return !xtcp_hook_is_steered(net, key) &&
+		       !syn_is_kernel_tcps(net, skb, af, offset, key);
 	return !af->kernel_tcp->wants(net, key);
+}
+
+/**
+ * xtcp_hook_is_steered - has a BPF program of type sk_lookup chosen or refused a SYN
+ * @net: namespace
+ * @key: the connection, as seen from this host
+ *
+ * Such a program decides before any listener does. The kernel's TCP asks it again.
+ *
+ * Context: RCU, softirqs off.
+ * Return: true if the SYN is the kernel's TCP's, whoever listens.
+ */
+bool xtcp_hook_is_steered(struct net *net, const struct xtcp_key *key)
+{
+	return static_branch_unlikely(&bpf_sk_lookup_enabled) &&
+	       xtcp_family_get(key->family)->kernel_tcp->steered(net, key);
 }
 
 /**

@@ -45,6 +45,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 void xtcp_hook_attach(struct sk_buff *skb, const struct xtcp_found *found);
 void xtcp_hook_detach(struct sk_buff *skb);
 bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss);
+bool xtcp_hook_is_steered(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 

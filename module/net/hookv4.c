@@ -9,6 +9,7 @@
  */
 #include "net/hook.h"
 
+#include <linux/filter.h>
 #include <linux/icmp.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/inet_hashtables.h>
@@ -44,9 +45,20 @@ static bool hookv4_wants(struct net *net, const struct xtcp_key *key)
 					key->sdif);
 }
 
+/* An error in place of a socket means that a program refuses the segment. */
+static bool hookv4_steered(struct net *net, const struct xtcp_key *key)
+{
+	struct sock *sk;
+
+	bpf_sk_lookup_run_v4(net, IPPROTO_TCP, key->raddr, key->rport, key->laddr,
+			     ntohs(key->lport), key->dif, &sk);
+	return sk;
+}
+
 const struct xtcp_kernel_tcp_ops xtcp_ipv4_kernel_tcp = {
 	.connection	= hookv4_connection,
 	.wants		= hookv4_wants,
+	.steered	= hookv4_steered,
 };
 
 static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,

@@ -179,7 +179,18 @@ static bool hookv6_wants(struct net *net, const struct xtcp_key *key)
 					 ntohs(key->lport), key->dif, key->sdif);
 }
 
+/* As hookv4_steered(). */
+static bool hookv6_steered(struct net *net, const struct xtcp_key *key)
+{
+	struct sock *sk;
+
+	bpf_sk_lookup_run_v6(net, IPPROTO_TCP, &key->v6.raddr, key->rport, &key->v6.laddr,
+			     ntohs(key->lport), key->dif, &sk);
+	return sk;
+}
+
 const struct xtcp_kernel_tcp_ops xtcp_ipv6_kernel_tcp = {
+	.steered	= hookv6_steered,
 	.connection	= hookv6_connection,
 	.wants		= hookv6_wants,
 };

@@ -43,13 +43,14 @@
 #include "open/cookie.h"
 #include "open/fastopen.h"
 #include "open/gate.h"
+#include "open/permit.h"
 #include "open/synack.h"
 #include "open/synqueue.h"
 #include "port/port.h"
 #include "tcb.h"
 #include "transfer/accecn.h"
-#include "transfer/congestion.h"
 #include "transfer/ack.h"
+#include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/window.h"
 
@@ -180,9 +181,9 @@ static int listen_start(struct sock *sk, int backlog)
 		return err;
 	}
 	sk->sk_ack_backlog = 0;
-	sock_hold(sk);		/* of @ls */
 	/* As in Linux: only a TCP_QUICKACK that is set after listen() is for the children. */
 	xtcp_ack_init(sk);
+	sock_hold(sk);		/* of @ls */
 	/* A reader may have seen LISTEN before the socket stopped and listens again. */
 	smp_store_release(&xtcp_sk(sk)->listener, ls);
 	listen_name(sk);
@@ -597,6 +598,11 @@ static __always_inline void listen_syn(struct sock *lsk, struct sk_buff *skb,
 	switch (verdict) {
 	case XTCP_GATE_QUEUE:
 	case XTCP_GATE_COOKIE:
+		if (unlikely(!xtcp_permit_request(lsk, skb, key))) {
+			xtcp_listen_dropped(ls);
+			kfree_skb_reason(skb, SKB_DROP_REASON_SECURITY_HOOK);
+			break;
+		}
 		if (unlikely(seg->len || seg->opt.has_fastopen))
 			listen_syn_fast(ls, skb, key, seg, tw,
 					verdict == XTCP_GATE_COOKIE);
@@ -738,6 +744,10 @@ listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 	if (seg->opt.cookie ? !listen_cookie_take_option(ho, af, identity, seg) :
 			      !listen_cookie_take_classic(ho, mss, seg))
 		return NO_COOKIE;
+	if (unlikely(!xtcp_permit_request(ls->sk, skb, key))) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_SECURITY_HOOK);
+		return NULL;
+	}
 	xtcp_lifecycle_event(sock_net(ls->sk), &ho->flow, XTCP_EV_RCV_SYN);
 	return xtcp_acceptqueue_promote_cookie(ho, skb, seg);
 }

@@ -21,6 +21,11 @@
 #define BPF_LD_IMM64(dst, n) \
 	BPF_INSN(.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = (dst), .imm = (__u32)(n)), \
 	BPF_INSN(.imm = (__u64)(n) >> 32)
+/* The same, for a map. */
+#define BPF_LD_MAP_FD(dst, fd) \
+	BPF_INSN(.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = (dst), \
+		 .src_reg = BPF_PSEUDO_MAP_FD, .imm = (fd)), \
+	BPF_INSN(.imm = 0)
 #define BPF_LDX_MEM(size, dst, src, offset) \
 	BPF_INSN(.code = BPF_LDX | BPF_MEM | (size), .dst_reg = (dst), .src_reg = (src), \
 		 .off = (offset))
@@ -42,5 +47,13 @@
 int bpf_load_at(struct where at, enum bpf_prog_type type, enum bpf_attach_type attach,
 		const struct bpf_insn *code, int count);
 #define bpf_load(md, ...) bpf_load_at(WHERE(md), __VA_ARGS__)
+
+/*
+ * A security module of one hook: a program that runs at the kernel's function bpf_lsm_NAME, and
+ * whose result is that of the hook. Return: a file descriptor, which keeps it there; -1 if this
+ * kernel has no BTF, or no such hook.
+ */
+int bpf_lsm_at(struct where at, const char *name, const struct bpf_insn *code, int count);
+#define bpf_lsm(md, ...) bpf_lsm_at(WHERE(md), __VA_ARGS__)
 
 #endif

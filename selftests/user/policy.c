@@ -414,6 +414,163 @@ TEST_F(policy, established_is_reported_to_security_modules)
 	file_write(_metadata, TRACING "kprobe_events", "");
 }
 
+/* --- who may connect to this host --------------------------------------- */
+
+/* A security module without exceptions; -1: this kernel can't have it. */
+static int refuse_requests(struct __test_metadata *_metadata)
+{
+	const struct bpf_insn insns[] = { BPF_MOV64_IMM(0, -EPERM), BPF_EXIT_INSN() };
+
+	return bpf_lsm(_metadata, "inet_conn_request", insns, ARRAY_SIZE(insns));
+}
+
+TEST_F(policy, security_module_refuses_a_syn)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int module;
+
+	conn_start(p, &c);
+	module = refuse_requests(_metadata);
+	if (module < 0)
+		return;
+	counters_take(&before);
+	conn_send(&c, .flags = SYN);
+	peer_expect_silence(p, 100);
+	EXPECT_EQ(1, counter_moved(&before, "ListenDrops"));
+	close(module);
+	conn_send(&c, .flags = SYN, .seq = 1000);
+	conn_expect(&c, .flags = SYN | ACK);
+}
+
+TEST_F(policy, security_module_refuses_a_cookie)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int module;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	module = refuse_requests(_metadata);
+	if (module < 0)
+		return;
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 100);
+	EXPECT_EQ(0, socket_poll(c.lfd) & POLLIN);
+	close(module);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+}
+
+/* A program of type sk_lookup; it ends with the returned file descriptor. */
+static int steer(struct __test_metadata *_metadata, const struct bpf_insn *insns, int count)
+{
+	int program = bpf_load(_metadata, BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP, insns, count);
+	union bpf_attr attr = {
+		.link_create.prog_fd = program,
+		.link_create.target_fd = open("/proc/thread-self/ns/net", O_RDONLY),
+		.link_create.attach_type = BPF_SK_LOOKUP,
+	};
+	int link = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	ASSERT_LE(0, link);
+	close(attr.link_create.target_fd);
+	close(program);
+	return link;
+}
+
+/* The kernel knows no programs for protocol 253. */
+static bool is_steered(void)
+{
+	return stock_mode() || stream_wire() == XTCP_WIRE_TCP;
+}
+
+TEST_F(policy, sk_lookup_refuses_a_syn)
+{
+	const struct bpf_insn insns[] = { BPF_MOV64_IMM(0, SK_DROP), BPF_EXIT_INSN() };
+	struct conn c;
+	int link;
+
+	self->peer.stock_may_speak = is_steered();
+	conn_start(&self->peer, &c);
+	link = steer(_metadata, insns, ARRAY_SIZE(insns));
+	conn_send(&c, .flags = SYN);
+	if (is_steered()) {
+		conn_expect(&c, .flags = RST | ACK, .ack = 1);
+		close(link);
+		conn_send(&c, .flags = SYN, .seq = 1000);
+	}
+	conn_expect(&c, .flags = SYN | ACK);
+	close(link);
+}
+
+/* A map with one socket, of the kernel's TCP. */
+static int map_of(struct __test_metadata *_metadata, int fd)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_SOCKMAP,
+		.key_size = 4, .value_size = 4, .max_entries = 1,
+	};
+	uint32_t key = 0, value = fd;
+	int map = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	union bpf_attr update = {
+		.map_fd = map, .key = (uintptr_t)&key, .value = (uintptr_t)&value,
+	};
+
+	ASSERT_LE(0, map);
+	ASSERT_EQ(0, syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update)));
+	return map;
+}
+
+/* All ports lead to one socket of the kernel's TCP, also a port at which xtcp listens. */
+TEST_F(policy, sk_lookup_chooses_another_listener)
+{
+	int link, map, fd, stock = socket_new(IPPROTO_TCP);
+	struct conn c;
+
+	self->peer.stock_may_speak = is_steered();
+	ASSERT_EQ(0, socket_bind(stock, "10.0.0.1", OTHER));
+	ASSERT_EQ(0, socket_listen(stock, 1));
+	map = map_of(_metadata, stock);
+	const struct bpf_insn insns[] = {
+		BPF_MOV64_REG(6, 1),
+		BPF_MOV64_IMM(2, 0),
+		BPF_STX_MEM(BPF_W, 10, 2, -4),
+		BPF_MOV64_REG(2, 10),
+		BPF_ADD64_IMM(2, -4),
+		BPF_LD_MAP_FD(1, map),
+		BPF_EMIT_CALL(BPF_FUNC_map_lookup_elem),
+		BPF_JMP_IMM(BPF_JEQ, 0, 0, 7),
+		BPF_MOV64_REG(7, 0),
+		BPF_MOV64_REG(1, 6),
+		BPF_MOV64_REG(2, 0),
+		BPF_MOV64_IMM(3, 0),
+		BPF_EMIT_CALL(BPF_FUNC_sk_assign),
+		BPF_MOV64_REG(1, 7),
+		BPF_EMIT_CALL(BPF_FUNC_sk_release),
+		BPF_MOV64_IMM(0, SK_PASS),
+		BPF_EXIT_INSN(),
+	};
+
+	conn_start(&self->peer, &c);
+	link = steer(_metadata, insns, ARRAY_SIZE(insns));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	peer_drain(&self->peer, 10);
+	EXPECT_EQ(is_steered() ? 0 : POLLIN, socket_poll(c.lfd) & POLLIN);
+	fd = accept(stock, NULL, NULL);
+	EXPECT_EQ(is_steered(), fd >= 0);
+	self->peer.leave_unread = true;
+	close(fd);
+	close(link);
+	close(map);
+	close(stock);
+}
+
 /* --- who may open one --------------------------------------------------- */
 
 /* errno of socket() for a user with these groups, two more, and no capability. */

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * permit.c - do security modules allow an incoming connection?
+ *
+ * The kernel's TCP asks them by the hook inet_conn_request for each SYN that it answers, and
+ * again for the third ACK of a SYN cookie. BPF programs, Smack and AppArmor may refuse. The hook
+ * wants a request of the kernel's TCP, so one is filled in on the stack. What a module stores
+ * there (labels, IP options) is lost: the hook that copies it into a child is not for modules.
+ *
+ * Context: softirq, RCU read-side section; the listener is not locked.
+ */
+#include "open/permit.h"
+
+#include <linux/rcupdate.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/inet_sock.h>
+#include <net/request_sock.h>
+#include <net/tcp_states.h>
+
+#include "flow.h"
+#include "net/family.h"
+
+#ifdef CONFIG_SECURITY_NETWORK
+/* Only @family is ever read. */
+static const struct request_sock_ops permit_ipv4_ops = { .family = PF_INET };
+
+#if IS_ENABLED(CONFIG_IPV6)
+static const struct request_sock_ops permit_ipv6_ops = { .family = PF_INET6 };
+
+static void permit_fill_ipv6(struct inet_request_sock *ireq, const struct xtcp_key *key)
+{
+	ireq->req.rsk_ops = &permit_ipv6_ops;
+	ireq->ir_v6_loc_addr = key->v6.laddr;
+	ireq->ir_v6_rmt_addr = key->v6.raddr;
+}
+#else
+static void permit_fill_ipv6(struct inet_request_sock *ireq, const struct xtcp_key *key)
+{
+}
+#endif
+
+static void permit_fill(struct inet_request_sock *ireq, const struct sock *lsk,
+			const struct sk_buff *skb, const struct xtcp_key *key)
+{
+	ireq->ireq_family = key->family;
+	ireq->ireq_state = TCP_NEW_SYN_RECV;
+	ireq->ireq_net = lsk->__sk_common.skc_net;
+	ireq->req.__req_common.skc_prot = READ_ONCE(lsk->sk_prot);
+	ireq->req.rsk_listener = (struct sock *)lsk;
+	ireq->ir_num = ntohs(key->lport);
+	ireq->ir_rmt_port = key->rport;
+	ireq->ir_iif = key->dif;
+	ireq->ir_mark = inet_request_mark(lsk, (struct sk_buff *)skb);
+	if (xtcp_family_is_ipv6(key->family)) {
+		permit_fill_ipv6(ireq, key);
+		return;
+	}
+	ireq->req.rsk_ops = &permit_ipv4_ops;
+	ireq->ir_loc_addr = key->laddr;
+	ireq->ir_rmt_addr = key->raddr;
+}
+#endif
+
+/**
+ * xtcp_permit_request - ask security modules about a connection to a listener
+ * @lsk: listener, not locked
+ * @skb: SYN, or third ACK with a valid cookie; not consumed
+ * @key: its connection
+ *
+ * Context: softirq, RCU read-side section.
+ * Return: false if one of them refuses it: the caller drops the segment.
+ */
+bool xtcp_permit_request(const struct sock *lsk, struct sk_buff *skb,
+			 const struct xtcp_key *key)
+{
+#ifdef CONFIG_SECURITY_NETWORK
+	struct tcp_request_sock treq = {};
+	struct inet_request_sock *ireq = &treq.req;
+	int err;
+
+	permit_fill(ireq, lsk, skb, key);
+	err = security_inet_conn_request(lsk, skb, &ireq->req);
+	/* Options of NetLabel; IPv6's are in the same place. */
+	kfree(rcu_dereference_protected(ireq->ireq_opt, 1));
+	return !err;
+#else
+	return true;
+#endif
+}
