@@ -30,6 +30,7 @@
 #include "close/timewait.h"
 
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 #include <net/inet_sock.h>
 #include <net/route.h>
 
@@ -446,7 +447,9 @@ give_back:
 	atomic_dec(&xn->tw_count);
 full:
 	XTCP_INC(net, TIME_WAIT_OVERFLOW);
-	net_info_ratelimited("xtcp: no room for TIME-WAIT (xtcp_max_tw_buckets)\n");
+	/* Whoever has a user namespace of his own could fill the machine's log. */
+	if (net->user_ns == &init_user_ns)
+		net_info_ratelimited("xtcp: no room for TIME-WAIT (xtcp_max_tw_buckets)\n");
 	xtcp_lifecycle_sk(sk, XTCP_EV_TIME_WAIT_FULL);
 }
 

@@ -234,7 +234,8 @@ static int __init diag_init(void)
 
 	/* After an upgrade the old xtcp.ko may still be loaded: its structures are others. */
 	if (xtcp_diag_headers != XTCP_HEADERS) {
-		pr_err("xtcp_diag: the loaded xtcp is of other sources\n");
+		/* Each request of sock_diag tries to load this module again. */
+		net_err_ratelimited("xtcp_diag: the loaded xtcp is of other sources\n");
 		return -EINVAL;
 	}
 	diag_stamp = get_random_long() | 1;
