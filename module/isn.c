@@ -7,8 +7,8 @@
  * RFC 6056 3.3.4 (ports). Each network namespace has its own keys, so that its
  * peers learn nothing about the other namespaces of the machine.
  *
- * Context: any, no locks. The keys are written once, before the namespace's
- * first socket can exist.
+ * Context: any, no locks. The keys are written once, when the namespace begins: even
+ * without a socket it answers segments, with a flow label that a key hides.
  */
 #include "isn.h"
 
@@ -32,7 +32,7 @@
 
 /**
  * xtcp_isn_net_init - draw a namespace's keys
- * @net: namespace, before its first socket
+ * @net: namespace, which begins
  *
  * The kernel's random numbers are ready: xtcp_init() waits for that.
  */

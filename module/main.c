@@ -67,7 +67,6 @@ static int net_make_tables(struct net *net)
 	err = xtcp_hostcache_net_init(net);
 	if (err)
 		goto lookup;
-	xtcp_isn_net_init(net);
 	return 0;
 
 lookup:
@@ -117,6 +116,7 @@ static int __net_init xtcp_net_start(struct net *net)
 
 	xtcp_net(net)->net = net;
 	mutex_init(&xtcp_net(net)->ready_lock);
+	xtcp_isn_net_init(net);
 	err = xtcp_stats_net_init(net);
 	if (err)
 		return err;
