@@ -277,17 +277,22 @@ flow_tables_find(struct net *net, const struct xtcp_key *key, bool *passed)
 	return NULL;
 }
 
+#define WALKS_MAX	8U
+
 /*
  * A walk that finds nothing may have missed the flow: the entry at which it stood ended, and its
  * memory was used again for a flow that replaces one further down the same chain. rhashtable puts
  * a replacement at the place of the old flow, not at the head of the chain, and the walk goes on
  * from there. So walk again until no replacement began meanwhile. One that began before the walk
- * does no harm: its memory had left the chain by then.
+ * does no harm: its memory had left the chain by then. Replacements all over the namespace count,
+ * so there is a limit: that each of WALKS_MAX walks meets such memory in its own chain does not
+ * happen in practice, and a lookup must end.
  */
 static noinline struct xtcp_flow *flow_find_surely(struct net *net, const struct xtcp_key *key)
 {
 	const struct xtcp_net *xn = xtcp_net_rcu(net);
 	struct xtcp_flow *flow;
+	unsigned int walks = 0;
 	bool passed;
 	int begun;
 
@@ -296,7 +301,8 @@ static noinline struct xtcp_flow *flow_find_surely(struct net *net, const struct
 		flow = flow_tables_find(net, key, &passed);
 		/* Pairs with the barrier of xtcp_flow_replace(). */
 		smp_rmb();
-	} while (!flow && unlikely(atomic_read(&xn->replaces) != begun));
+	} while (!flow && ++walks < WALKS_MAX &&
+		 unlikely(atomic_read(&xn->replaces) != begun));
 	return flow;
 }
 

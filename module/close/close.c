@@ -393,8 +393,10 @@ static void close_send_last(struct sock *sk, struct sk_buff *spare, bool unread)
 		close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 	} else {
 		state = xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
-		if (state != before && state != XTCP_CLOSED) {
-			xtcp_stateless_closing(sk);
+		/* shutdown() may have had no memory for the FIN, in a simultaneous open. */
+		if (XTCP_STATEF(state) & CLOSING_STATES) {
+			if (state != before)
+				xtcp_stateless_closing(sk);
 			xtcp_send_fin(sk, spare);
 			return;
 		}

@@ -151,7 +151,8 @@ void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw)
 		tw->port_held = 0;
 		port = timewait_port(chain, tw);
 		if (!WARN_ON_ONCE(!port)) {
-			port->tw--;
+			if (!--port->tw)
+				port->tw_cleared = false;
 			xtcp_port_put(net, chain, port);
 		}
 	}

@@ -46,7 +46,9 @@ static u8 info_recovery(const struct xtcp_sock *xs)
 
 static u32 ms_since(u64 then_ns)
 {
-	return then_ns ? div_u64(xtcp_now_ns() - then_ns, NSEC_PER_MSEC) : 0;
+	u64 ms = then_ns ? div_u64(xtcp_now_ns() - then_ns, NSEC_PER_MSEC) : 0;
+
+	return min_t(u64, ms, U32_MAX);
 }
 
 static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)

@@ -205,6 +205,7 @@ void xtcp_kill_sockets(struct net *net)
 		xtcp_kill_flow(net, flow);
 		found = true;
 	}
+	xtcp_walk_pause(&walk);
 	if (found)
 		synchronize_rcu();
 }

@@ -25,14 +25,15 @@ const u8 xtcp_row_wires[XTCP_ROW_WIRES] = { XTCP_WIRE_NATIVE, XTCP_WIRE_TCP };
  * xtcp_row_ms_left - time until a timer fires
  * @deadline_ns: xtcp_now_ns() when it fires
  *
- * Return: ms, 0 if the time has passed.
+ * Return: ms, 0 if the time has passed; U32_MAX for 50 days and longer.
  */
 u32 xtcp_row_ms_left(u64 deadline_ns)
 {
 	u64 now_ns = xtcp_now_ns();
 
-	return deadline_ns > now_ns ?
-	       div_u64(deadline_ns - now_ns, NSEC_PER_MSEC) : 0;
+	if (deadline_ns <= now_ns)
+		return 0;
+	return min_t(u64, div_u64(deadline_ns - now_ns, NSEC_PER_MSEC), U32_MAX);
 }
 
 /**
