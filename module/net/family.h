@@ -30,6 +30,7 @@
 #include "net/wire.h"
 
 struct dst_entry;
+struct inet_request_sock;
 struct net;
 struct sk_buff;
 struct xtcp_reply;
@@ -187,11 +188,14 @@ struct xtcp_packet_ops {
  *	@key, for which xtcp has none? Softirq, RCU.
  * @steered: has a BPF program of type sk_lookup chosen a socket for a segment with @key, or
  *	refused it? Softirq, RCU. Call xtcp_hook_is_steered().
+ * @request_fill: put family and addresses of @key into a request of the kernel's TCP; for
+ *	open/permit.c. Any context.
  */
 struct xtcp_kernel_tcp_ops {
 	struct sock *(*connection)(struct net *net, const struct xtcp_key *key);
 	bool	(*wants)(struct net *net, const struct xtcp_key *key);
 	bool	(*steered)(struct net *net, const struct xtcp_key *key);
+	void	(*request_fill)(struct inet_request_sock *ireq, const struct xtcp_key *key);
 };
 
 /**

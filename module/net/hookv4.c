@@ -13,6 +13,7 @@
 #include <linux/icmp.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/inet_hashtables.h>
+#include <net/request_sock.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -55,10 +56,21 @@ static bool hookv4_steered(struct net *net, const struct xtcp_key *key)
 	return sk;
 }
 
+/* Of a request that security modules see only the family is read. */
+static const struct request_sock_ops hookv4_request_ops = { .family = PF_INET };
+
+static void hookv4_request_fill(struct inet_request_sock *ireq, const struct xtcp_key *key)
+{
+	ireq->req.rsk_ops = &hookv4_request_ops;
+	ireq->ir_loc_addr = key->laddr;
+	ireq->ir_rmt_addr = key->raddr;
+}
+
 const struct xtcp_kernel_tcp_ops xtcp_ipv4_kernel_tcp = {
 	.connection	= hookv4_connection,
 	.wants		= hookv4_wants,
 	.steered	= hookv4_steered,
+	.request_fill	= hookv4_request_fill,
 };
 
 static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,

@@ -29,6 +29,7 @@
 #include <net/inet6_hashtables.h>
 #include <net/ipv6.h>
 #include <net/ndisc.h>
+#include <net/request_sock.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -189,8 +190,18 @@ static bool hookv6_steered(struct net *net, const struct xtcp_key *key)
 	return sk;
 }
 
+static const struct request_sock_ops hookv6_request_ops = { .family = PF_INET6 };
+
+static void hookv6_request_fill(struct inet_request_sock *ireq, const struct xtcp_key *key)
+{
+	ireq->req.rsk_ops = &hookv6_request_ops;
+	ireq->ir_v6_loc_addr = key->v6.laddr;
+	ireq->ir_v6_rmt_addr = key->v6.raddr;
+}
+
 const struct xtcp_kernel_tcp_ops xtcp_ipv6_kernel_tcp = {
 	.steered	= hookv6_steered,
+	.request_fill	= hookv6_request_fill,
 	.connection	= hookv6_connection,
 	.wants		= hookv6_wants,
 };

@@ -23,24 +23,6 @@
 #include "net/family.h"
 
 #ifdef CONFIG_SECURITY_NETWORK
-/* Only @family is ever read. */
-static const struct request_sock_ops permit_ipv4_ops = { .family = PF_INET };
-
-#if IS_ENABLED(CONFIG_IPV6)
-static const struct request_sock_ops permit_ipv6_ops = { .family = PF_INET6 };
-
-static void permit_fill_ipv6(struct inet_request_sock *ireq, const struct xtcp_key *key)
-{
-	ireq->req.rsk_ops = &permit_ipv6_ops;
-	ireq->ir_v6_loc_addr = key->v6.laddr;
-	ireq->ir_v6_rmt_addr = key->v6.raddr;
-}
-#else
-static void permit_fill_ipv6(struct inet_request_sock *ireq, const struct xtcp_key *key)
-{
-}
-#endif
-
 static void permit_fill(struct inet_request_sock *ireq, const struct sock *lsk,
 			const struct sk_buff *skb, const struct xtcp_key *key)
 {
@@ -53,13 +35,7 @@ static void permit_fill(struct inet_request_sock *ireq, const struct sock *lsk,
 	ireq->ir_rmt_port = key->rport;
 	ireq->ir_iif = key->dif;
 	ireq->ir_mark = inet_request_mark(lsk, (struct sk_buff *)skb);
-	if (xtcp_family_is_ipv6(key->family)) {
-		permit_fill_ipv6(ireq, key);
-		return;
-	}
-	ireq->req.rsk_ops = &permit_ipv4_ops;
-	ireq->ir_loc_addr = key->laddr;
-	ireq->ir_rmt_addr = key->raddr;
+	xtcp_family_get(key->family)->kernel_tcp->request_fill(ireq, key);
 }
 #endif
 
