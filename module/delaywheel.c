@@ -2,7 +2,7 @@
 /*
  * delaywheel.c - timing wheel: a queue by expiry time
  *
- * For records whose delays differ, e.g. because they are computed from a round
+ * For sockets and records whose delays differ, e.g. because they are computed from a round
  * trip time: a FIFO for each delay would have one record. This is a hierarchical
  * timing wheel (Varghese and Lauck, 1987). A time is written as a number to base
  * 16. An entry is on the level of the highest digit in which its expiry differs

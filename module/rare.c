@@ -10,7 +10,8 @@
  * A listener with TCP_SAVE_SYN keeps the headers of each SYN in a struct xtcp_savedsyn.
  * The half-open record refers to it, then the child, until getsockopt() has read it.
  * The SYN queue bounds their number, HEADERS_MAX their size. A SYN answered by a cookie
- * is not kept, as in Linux.
+ * is not kept, as in Linux. The struct also holds the fields of the record whose room the
+ * reference takes; it is allocated without headers, if only one of them is needed.
  *
  * Context: options in process; the rest in softirq.
  */
@@ -81,7 +82,7 @@ struct xtcp_sockopt_rare *xtcp_rare_of_child(const struct sock *lsk,
 		/* The listener's program may be setting one. */
 		data_race(*copy = *rare);
 	}
-	/* Not inherited: both are of listeners. */
+	/* Not inherited: two options of listeners, and Accurate ECN of one connection. */
 	copy->syncookies = 0;
 	copy->defer_accept = 0;
 	memset(&copy->accecn, 0, sizeof(copy->accecn));

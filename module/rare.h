@@ -15,7 +15,8 @@ struct xtcp_sockopt_rare;
 struct xtcp_timewait;
 
 /**
- * struct xtcp_savedsyn - headers of a SYN, for TCP_SAVED_SYN
+ * struct xtcp_savedsyn - what a half-open record has no room for: rare fields, and the headers
+ *	of its SYN for TCP_SAVED_SYN
  * @ref: holders: the half-open record, then the child
  * @ts_offset: of the half-open record, whose fields this pointer displaces
  * @mark: of the half-open record

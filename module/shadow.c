@@ -226,8 +226,8 @@ static void shadow_free(struct xtcp_shadow *shadow)
 
 /*
  * Get this CPU's proxy, with the address, device and options of a shadow. Walkers
- * see it in the table for a moment. Its state is not CLOSE, for then dumps would
- * show it. Ends with proxy_put().
+ * see it in the table for a moment. Its state is not CLOSE, because dumps show sockets in
+ * CLOSE. Ends with proxy_put().
  */
 static struct sock *proxy_get(const struct xtcp_shadow *shadow)
 {

@@ -24,7 +24,7 @@ struct xtcp_shadows {
 };
 
 /**
- * struct xtcp_shadow_place - bind-table entry of a shadow
+ * struct xtcp_shadow_place - the port, address and options that a shadow is to have
  * @family: address family; AF_UNSPEC: both, any address
  * @laddr: local IPv4 address, 0 for any
  * @laddr6: local IPv6 address, if @family is AF_INET6

@@ -498,8 +498,8 @@ struct xtcp_sock {
  * part. xtcp needs neither, and calls no function of the kernel that does
  * (ip_append_data(), inet_sk_rebuild_header(), ...). This is the only field of the
  * kernel's part in which xtcp stores something else than the kernel does. The space
- * saves 144 bytes of each socket; a socket's slab object is then 1,600 bytes instead
- * of 1,792. A round trip and a bulk transfer without losses touch no field in its first
+ * saves 144 bytes of each socket; a socket's slab object is then 1,664 bytes instead
+ * of 1,792 on 6.12. A round trip and a bulk transfer without losses touch no field in its first
  * two lines, so these stay out of the cache: Documentation/layout.rst.
  *
  * A kernel that moves, shrinks, or extends cork for a new use does not compile.

@@ -306,7 +306,7 @@ static void input_with_token(struct net *net, struct sk_buff *skb,
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
-	if (!xtcp_gate_may_ack(net)) {
+	if (!xtcp_gate_take_ack(net)) {
 		XTCP_INC(net, TOKEN_RATE_DROP);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;

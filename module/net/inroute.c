@@ -6,7 +6,7 @@
  * that is answered with a RST): the destination when the segment arrives, and
  * the source when it is answered. The first lookup has the same result for all
  * segments to one local address, so each CPU caches its result. On arrival,
- * routing also checks whether the source may be behind that device. The route back
+ * routing also checks whether the source may be behind the device of arrival. The route back
  * to the source answers that as well, so the route back is looked up at that
  * time, and cached for the answer.
  *
@@ -120,7 +120,7 @@ inroute_source_dev(struct net *net, __be32 peer, struct xtcp_inroute *mem)
 	return res.nhc->nhc_dev;
 }
 
-/* Addresses that no host has, or that must not be on a wire. */
+/* Addresses that no host has, or that must not be in a packet on a link. */
 static bool is_martian(__be32 saddr)
 {
 	return ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) ||

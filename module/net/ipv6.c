@@ -129,7 +129,7 @@ static u32 ipv6_reply_mark(const struct net *net, u32 mark)
 
 /*
  * MUST-63, RFC 4291: don't answer a source that is the any address, a group, or
- * an IPv4-mapped address, which must not be on the wire. MUST-57: don't answer
+ * an IPv4-mapped address, which must not be in a packet. MUST-57: don't answer
  * a segment to a group or an anycast address.
  */
 static bool ipv6_src_valid(const struct sk_buff *skb)

@@ -2,7 +2,7 @@
 /*
  * prerouting.c - drop SYNs before routing while there are too many
  *
- * A netfilter hook at PRE_ROUTING, behind all others there: the firewall has
+ * A netfilter hook at PRE_ROUTING, behind all others there but net/demux.c's: the firewall has
  * rewritten or dropped packets before. The hook only drops, and only SYNs that
  * open/gate.c would drop later, so that no packet bypasses the firewall's input
  * rules. IP routes every packet as usual that isn't certainly for xtcp: other
@@ -84,7 +84,7 @@ static bool prerouting_may_be_ours(struct net *net, struct sk_buff *skb)
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
 }
 
-static bool prerouting_is_opening(const struct sk_buff *skb)
+static bool prerouting_is_syn(const struct sk_buff *skb)
 {
 	const u8 *header = skb->data;
 
@@ -100,7 +100,7 @@ static bool segment_is_refused(struct net *net, struct sk_buff *skb,
 {
 	struct xtcp_key key;
 
-	if (!prerouting_is_opening(skb) || !xtcp_wire_pull(skb) ||
+	if (!prerouting_is_syn(skb) || !xtcp_wire_pull(skb) ||
 	    !af->packet->src_valid(skb))
 		return false;
 	af->packet->key_read(skb, protocol, &key);

@@ -182,7 +182,7 @@ struct xtcp_seg {
  * @retrans: number of retransmissions, saturating (send queue only)
  * @marks: XTCP_MARK_*: scoreboard flags, and what is to be reported (send queue
  *	only)
- * @segs: number of segments on the wire (send queue, once it was sent)
+ * @segs: number of segments sent (send queue, once it was sent)
  * @seg_size: payload bytes in each of these segments but the last
  * @iss: of a SYN that arrives, with XTCP_IPSKB_SUCCEEDS: the ISN of the answer
  */

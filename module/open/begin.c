@@ -26,7 +26,7 @@ static_assert(XTCP_TOKEN_NONE == 0 && XTCP_URGENT_NONE == 0 && TFO_STATUS_UNSPEC
 	      XTCP_RECOVERY_NONE == 0 && XTCP_WAIT_TIMEOUT == 0 && XTCP_HELD_NOT == 0);
 
 /**
- * xtcp_begin - reset all fields that belong to a connection
+ * xtcp_begin - clear the fields of a connection that start at 0
  * @xs: socket with empty queues and no timer set; locked or not yet visible
  *
  * The callers set sequence numbers, windows, RTT, congestion and ACK state.

@@ -9,7 +9,8 @@
  * with the cookie is repeated.
  *
  * xs->cookie shares its memory with the accept queue's fields, which only
- * listeners and their children use.
+ * listeners and their children use, and with meter.c's, which count from the time
+ * at which the cookie is forgotten.
  *
  * Context: socket lock; process or softirq.
  */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * gate.c - decide what to do with a SYN for a listener
+ * gate.c - admission of SYNs, and rate limits of answers without a socket
  *
  * RFC 4987. Every SYN for a listener, on either wire, is checked here before any
  * socket is locked: it gets a half-open record while the SYN queue has space,
  * else a cookie, else it is dropped. The verdict costs a few loads. Memory is
- * allocated for a record only; a cookie's SYN-ACK is built in the SYN's skb.
+ * allocated for a record only; a cookie's SYN-ACK is built in the SYN's skb if that
+ * can be recycled.
  *
  * While many SYNs are dropped, net/prerouting.c calls xtcp_gate_refuses() before
  * IP looks up a route: the same verdict, some thousand instructions earlier. It
@@ -112,8 +113,8 @@ struct gate_verdict {
 /*
  * RFC 4987 3.6: a record while the queue has space, then a cookie, else a drop.
  * The SYN queue is checked before the accept queue, as in Linux. @known: the
- * 4-tuple has a TIME-WAIT record. A peer in the host cache may use the reserved
- * part of the queue, too.
+ * 4-tuple has a TIME-WAIT record, or the SYN has ended a TIME-WAIT of the kernel's
+ * TCP. A peer in the host cache may use the reserved part of the queue, too.
  */
 static __always_inline struct gate_verdict gate_verdict(struct xtcp_listener *ls,
 							const struct xtcp_key *key, bool known)
@@ -217,7 +218,8 @@ static inline bool gate_syn_ack_is_allowed(struct net *net)
  * xtcp_gate_syn - decide what to do with a SYN for a listener
  * @ls: queues of the listener
  * @key: the SYN's connection
- * @known: the 4-tuple has a TIME-WAIT record: the SYN is from a known peer
+ * @known: the 4-tuple has a TIME-WAIT record, or the SYN has ended a TIME-WAIT of the
+ *	kernel's TCP: it is from a known peer
  *
  * Counts and traces the verdict; the caller acts on it.
  *
@@ -309,7 +311,7 @@ bool xtcp_gate_drops_early(struct net *net)
 }
 
 /**
- * xtcp_gate_may_syn_ack - the rate limit of SYN-ACKs
+ * xtcp_gate_take_syn_ack - the rate limit of SYN-ACKs
  * @net: namespace
  *
  * xtcp_synack_ratelimit, for answers to SYNs; retransmissions by the timer are
@@ -318,13 +320,13 @@ bool xtcp_gate_drops_early(struct net *net)
  * Context: softirq.
  * Return: true if a SYN-ACK may be sent; it has been counted.
  */
-bool xtcp_gate_may_syn_ack(struct net *net)
+bool xtcp_gate_take_syn_ack(struct net *net)
 {
 	return gate_syn_ack_is_allowed(net);
 }
 
 /**
- * xtcp_gate_may_ack - the rate limit of ACKs from tokens
+ * xtcp_gate_take_ack - the rate limit of ACKs from tokens
  * @net: namespace
  *
  * xtcp_rst_ratelimit, with a count of its own: a flood of segments that get a RST
@@ -333,7 +335,7 @@ bool xtcp_gate_may_syn_ack(struct net *net)
  * Context: softirq.
  * Return: true if an ACK may be sent; it has been counted.
  */
-bool xtcp_gate_may_ack(struct net *net)
+bool xtcp_gate_take_ack(struct net *net)
 {
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
@@ -341,16 +343,16 @@ bool xtcp_gate_may_ack(struct net *net)
 }
 
 /**
- * xtcp_gate_may_reset - the rate limit of RSTs that end no connection
+ * xtcp_gate_take_reset - the rate limit of RSTs that end no connection
  * @net: namespace
  *
  * xtcp_rst_ratelimit. A sender with a forged source address gets such a RST sent to that
  * address: for a segment of no connection, or for an ACK that does not acknowledge our SYN-ACK.
  *
- * Context: softirq.
+ * Context: softirq; process for a segment that has waited in a socket's backlog.
  * Return: true if a RST may be sent; it has been counted. false: the drop has been counted.
  */
-bool xtcp_gate_may_reset(struct net *net)
+bool xtcp_gate_take_reset(struct net *net)
 {
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
@@ -376,7 +378,7 @@ void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     const struct sock *lsk)
 {
-	if (!(seg->flags & XTCP_RST) && !xtcp_gate_may_reset(net)) {
+	if (!(seg->flags & XTCP_RST) && !xtcp_gate_take_reset(net)) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}

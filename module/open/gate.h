@@ -76,9 +76,9 @@ enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb);
 bool xtcp_gate_drops_early(struct net *net);
-bool xtcp_gate_may_syn_ack(struct net *net);
-bool xtcp_gate_may_ack(struct net *net);
-bool xtcp_gate_may_reset(struct net *net);
+bool xtcp_gate_take_syn_ack(struct net *net);
+bool xtcp_gate_take_ack(struct net *net);
+bool xtcp_gate_take_reset(struct net *net);
 void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     const struct sock *lsk);

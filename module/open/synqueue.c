@@ -782,13 +782,13 @@ static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct sk_buff
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!halfopen_may_answer(ho, seg))
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
-	else if (!xtcp_gate_may_syn_ack(net))
+	else if (!xtcp_gate_take_syn_ack(net))
 		XTCP_INC(net, SYNACK_RATE_DROP);
 	else
 		xtcp_synack_resend(ho);
 }
 
-/* Reset the peer, on behalf of the listener. The record stays. */
+/* Reset the peer, on behalf of the listener. Whether the record stays is decided by the caller. */
 static void halfopen_reset(const struct xtcp_halfopen *ho, const struct sk_buff *skb,
 			   const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
@@ -845,7 +845,7 @@ static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff 
 		return true;
 	xtcp_lifecycle_event(net, &ho->flow, seq_after(seg->ack, expected) ?
 			     XTCP_EV_RCV_ACK_ABOVE : XTCP_EV_RCV_ACK_BELOW);
-	if (xtcp_gate_may_reset(net))
+	if (xtcp_gate_take_reset(net))
 		halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 	return false;
 }

@@ -34,7 +34,7 @@ static struct xtcp_shadow *bind_shadow(struct sock *sk, struct xtcp_port *port,
 		.ifindex	= port ? xtcp_tcp_port(port)->ifindex : claim->ifindex,
 		.num		= num,
 		.reuse		= class & XTCP_PORT_REUSE,
-		.alone		= !claim->crowd,
+		.alone		= !claim->reuse_ok,
 	};
 	struct xtcp_key at = { };
 
@@ -165,7 +165,7 @@ static int bind_any(struct sock *sk, struct xtcp_claim *claim, bool listens,
 	if (err != -EADDRINUSE ||
 	    !READ_ONCE(sock_net(sk)->ipv4.sysctl_ip_autobind_reuse))
 		return err;
-	claim->crowd = true;
+	claim->reuse_ok = true;
 	return bind_scan(sk, claim, listens, spare);
 }
 
@@ -252,7 +252,7 @@ static int bind_port(struct sock *sk, u16 num, bool listens)
 	claim.listens = listens;
 	if (num) {
 		claim.by_number = true;
-		claim.crowd = true;
+		claim.reuse_ok = true;
 		err = bind_try(sk, &claim, num, listens, &spare);
 	} else {
 		err = bind_any(sk, &claim, listens, &spare);
@@ -273,7 +273,7 @@ static int bind_atomic(struct sock *sk, u16 num)
 	spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_ATOMIC);
 	xtcp_claim_init(&claim, sk);
 	claim.by_number = true;
-	claim.crowd = true;
+	claim.reuse_ok = true;
 	err = bind_try(sk, &claim, num, false, &spare);
 	xtcp_port_free(spare);
 	return err;

@@ -34,8 +34,8 @@
 /*
  * Does the socket have a SO_REUSEPORT group of its own? SO_ATTACH_REUSEPORT_EBPF
  * or _CBPF gave it one before it listened. It can't join another one, so as in
- * the kernel's TCP it shares no port. A group that it left open when it was shut
- * down (migrate_req) takes it back.
+ * the kernel's TCP it shares no port. Exception: with xtcp_migrate_req a listener that was
+ * shut down may join its old group again.
  */
 static bool has_own_group(const struct sock *sk)
 {
@@ -68,28 +68,28 @@ void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk)
 	};
 }
 
-/* @port_too: both have SO_REUSEPORT and belong to the same user. */
+/* @reuseport: both have SO_REUSEPORT and belong to the same user. */
 static bool claim_may_share(const struct xtcp_claim *claim, bool reuse,
-			    bool listens, bool port_too)
+			    bool listens, bool reuseport)
 {
 	if (claim->reuse && reuse && !listens)
-		return claim->crowd && (claim->by_number || !port_too);
-	return claim->by_number && port_too;
+		return claim->reuse_ok && (claim->by_number || !reuseport);
+	return claim->by_number && reuseport;
 }
 
 static bool claim_meets_owner(const struct xtcp_claim *claim, struct sock *other)
 {
-	bool port_too;
+	bool reuseport;
 
 	if (other == claim->sk ||
 	    !xtcp_bind_addrs_overlap(claim->at, xtcp_bind_addr_of_sk(other)) ||
 	    !xtcp_device_overlaps(sock_net(other), claim->ifindex,
 				  READ_ONCE(other->sk_bound_dev_if)))
 		return false;
-	port_too = claim->reuseport && other->sk_reuseport &&
-		   uid_eq(claim->uid, sk_uid(other));
+	reuseport = claim->reuseport && other->sk_reuseport &&
+		    uid_eq(claim->uid, sk_uid(other));
 	return !claim_may_share(claim, other->sk_reuse,
-				xtcp_sk(other)->port_listens, port_too);
+				xtcp_sk(other)->port_listens, reuseport);
 }
 
 /* Native buckets have no device, so their records conflict with any device. */
@@ -112,23 +112,23 @@ static bool timewait_is_apart(const struct xtcp_claim *claim,
 static bool claim_suits_owners(const struct xtcp_claim *claim,
 			       const struct xtcp_port *port)
 {
-	bool port_too = claim->reuseport && port->class & XTCP_PORT_REUSEPORT;
+	bool reuseport = claim->reuseport && port->class & XTCP_PORT_REUSEPORT;
 
 	if (hlist_empty(&port->owners))
 		return true;
 	if (port->stray)
 		return false;
 	/* Owners of several users must be checked one by one. */
-	if (port_too && (port->mixed || !claim->by_number))
+	if (reuseport && (port->mixed || !claim->by_number))
 		return false;
-	if (port_too && port->cleared &&
+	if (reuseport && port->cleared &&
 	    !xtcp_bind_addr_covers(xtcp_port_bind_addr(port), claim->at))
 		return false;
-	port_too = port_too && uid_eq(claim->uid, xtcp_port_uid(port));
-	if (!XTCP_SEES_REUSEADDR && claim->listens && !port_too)
+	reuseport = reuseport && uid_eq(claim->uid, xtcp_port_uid(port));
+	if (!XTCP_SEES_REUSEADDR && claim->listens && !reuseport)
 		return false;
 	return claim_may_share(claim, port->class & XTCP_PORT_REUSE,
-			       port->listeners, port_too);
+			       port->listeners, reuseport);
 }
 
 static bool claim_meets_owners(const struct xtcp_claim *claim,
@@ -153,13 +153,13 @@ static bool claim_meets_owners(const struct xtcp_claim *claim,
 static bool claim_meets_timewait(const struct xtcp_claim *claim,
 				 struct xtcp_port *port)
 {
-	bool port_too = claim->reuseport && port->class & XTCP_PORT_REUSEPORT &&
-			(!port->tw_cleared || uid_eq(claim->uid, xtcp_port_uid(port)));
+	bool reuseport = claim->reuseport && port->class & XTCP_PORT_REUSEPORT &&
+			 (!port->tw_cleared || uid_eq(claim->uid, xtcp_port_uid(port)));
 
 	return port->tw &&
 	       xtcp_bind_addrs_overlap(claim->at, xtcp_port_bind_addr(port)) &&
 	       !timewait_is_apart(claim, port) &&
-	       !claim_may_share(claim, port->class & XTCP_PORT_REUSE, false, port_too);
+	       !claim_may_share(claim, port->class & XTCP_PORT_REUSE, false, reuseport);
 }
 
 /* @port: first bucket of a list, which may also hold other numbers' buckets. */

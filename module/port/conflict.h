@@ -18,7 +18,7 @@
  * @reuse: SO_REUSEADDR is set
  * @reuseport: SO_REUSEPORT is set, and the socket has no group of its own
  * @by_number: explicit bind, so that SO_REUSEPORT may share the port
- * @crowd: SO_REUSEADDR may share the port
+ * @reuse_ok: SO_REUSEADDR may share the port
  * @listens: of listen(), not of bind()
  */
 struct xtcp_claim {
@@ -30,7 +30,7 @@ struct xtcp_claim {
 	bool			reuse;
 	bool			reuseport;
 	bool			by_number;
-	bool			crowd;
+	bool			reuse_ok;
 	bool			listens;
 };
 

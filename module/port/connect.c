@@ -116,7 +116,7 @@ static bool connect_may_move(const struct xtcp_sock *xs)
  * moves to the bucket of the connection's address, where its TIME-WAIT record
  * will be counted. Without memory for that bucket it stays. It also stays if the
  * bucket has a shadow of its own: that may hold the port at one address only, and
- * the socket may disconnect and listen at all. And it stays on the TCP wire if
+ * the socket may disconnect and then listen at the wildcard address. And it stays on the TCP wire if
  * SO_BINDTODEVICE has taken away or changed the device of bind(): the shadow holds the
  * port on that device alone, and the bucket's device has to say so (bind_bucket()).
  */
@@ -270,7 +270,7 @@ static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
  * struct search - search for the port of a connection
  * @range: the ports, in the order in which they are tried
  * @key: the connection, with the local port that is tried
- * @tw_taken: each TIME-WAIT record has its 4-tuple for itself
+ * @tw_taken: no TIME-WAIT record may be taken over
  */
 struct search {
 	struct xtcp_port_range	range;
@@ -278,7 +278,7 @@ struct search {
 	bool			tw_taken;
 };
 
-/* Opening a shadow in vain would cost ten times as much as this look. */
+/* Is the 4-tuple in use? Asked before a shadow is opened, which costs ten times as much. */
 static bool tuple_is_taken_rcu(struct net *net, struct search *search, u16 num)
 {
 	const struct xtcp_flow *flow;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * successor.c - children and TIME-WAIT records hold ports, too
+ * successor.c - who holds a port besides a bound socket, and releasing it
  *
  * A child shares its listener's port, a TIME-WAIT record its socket's. The last
  * holder releases the port.

@@ -159,7 +159,10 @@ static u32 overtaken_ticks(const struct xtcp_sock *xs)
 	return max(xs->rtt.rto_us / (u32)USEC_PER_MSEC * 6 / 5, 1U);
 }
 
-/* Would the window of a pure ACK without news change nothing? As update_window() of acked.c. */
+/*
+ * Would the window of a pure ACK without news change nothing? As update_window() of acked.c, but
+ * for a window that this end has taken back: there an answer too many does no harm.
+ */
 static bool window_is_no_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	u32 wnd = xtcp_acked_window(xs, seg);
@@ -442,7 +445,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
 				  XTCP_EV_RCV_ACK_ABOVE :
 				  XTCP_EV_RCV_ACK_BELOW);
-		if (xtcp_gate_may_reset(sock_net(sk)))
+		if (xtcp_gate_take_reset(sock_net(sk)))
 			answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 		return false;
 	}

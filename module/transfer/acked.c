@@ -2,8 +2,8 @@
 /*
  * acked.c - what an ACK does to the send queue
  *
- * RFC 9293 3.10.7.4 fifth: SND.UNA advances, segments below it leave the
- * flight, and SND.WND follows. RFC 6298 3 (Karn) and RFC 7323 4 for the round
+ * RFC 9293 3.10.7.4 fifth: SND.WND is updated, SND.UNA advances, and the segments
+ * below it leave the flight. RFC 6298 3 (Karn) and RFC 7323 4 for the round
  * trip that an ACK measures, RFC 5681 2 for what a duplicate is. What an ACK
  * says is gathered in struct xtcp_acked and evaluated at its end.
  *
@@ -620,7 +620,10 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	return a.advanced && xs->fin_queued && seg->ack == xs->write_seq;
 }
 
-/* With SACK the delivery rate needs no more: RACK knows the segment. */
+/*
+ * Inform a congestion control of an ACK that took the fast path. With SACK it needs no other
+ * fields, because RACK has recorded the segment.
+ */
 static noinline void alone_inform(struct sock *sk, u32 segs)
 {
 	const struct xtcp_acked a = {

@@ -25,13 +25,13 @@
 #include "transfer/rtt.h"
 #include "transfer/sendqueue.h"
 
-/* With xtcp_tso_win_divisor = 0, more segments than these don't wait. */
+/* With xtcp_tso_win_divisor = 0, nothing waits if the windows allow more segments than these. */
 #define WAITING_SEGS_MAX	3U
 
 /* Data written this long after the last sending is not part of a burst. */
 #define BURST_GAP_NS		NSEC_PER_MSEC
 
-/* Nothing waits longer for an ACK; as in Linux. */
+/* Wait only if the ACK is expected within this time; as in Linux. */
 #define BURST_WAIT_MAX_US	((u32)USEC_PER_MSEC)
 
 /*
@@ -141,7 +141,7 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
  * @now_ns: current time
  *
  * Only within a burst, and only if the ACK is expected within half a round
- * trip, and within a millisecond. Not in disorder, where the segments that duplicate ACKs
+ * trip, and within a millisecond. Only outside of a recovery: the segments that duplicate ACKs
  * allow (RFC 3042) may be few.
  *
  * Return: true if nothing should be sent now

@@ -51,7 +51,7 @@
  */
 #define PTO_SLACK_US	max_t(u32, 2000, 2 * USEC_PER_SEC / HZ)
 
-/* xtcp_early_retrans: 3 and 4 mean TLP; the other values are obsolete. */
+/* xtcp_early_retrans: 3 and 4 mean TLP, 0 to 2 none. */
 static bool lossprobe_is_on(const struct xtcp_knobs *knobs)
 {
 	u8 early = READ_ONCE(knobs->early_retrans);
@@ -82,7 +82,7 @@ static bool nothing_is_missing(const struct xtcp_sock *xs)
  * @now_ns: current time
  * @from_now: the RTO counts from now, not from the oldest segment
  *
- * Return: false if no probe should be sent, or a timeout comes first
+ * Return: false if no probe should be sent, or the user timeout comes first
  */
 bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 {

@@ -24,8 +24,8 @@
 #include "transfer/memory.h"
 
 /*
- * Drop data above a hole, last first, an eighth of the buffer at a time. Not
- * for a segment that lies behind all of it, because that is worth less.
+ * Drop data above a hole, last first, an eighth of the buffer at a time. Stops at data
+ * below @for_skb: lower sequence numbers are worth more.
  */
 static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
 {

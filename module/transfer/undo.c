@@ -87,7 +87,7 @@ void xtcp_undo_resent(struct sock *sk, u32 segs, u64 sent_ns)
  * xtcp_undo_any_resent - check whether something in flight was sent again
  * @sk: the socket, locked
  *
- * Return: true if a segment marked as lost, or the oldest one, was
+ * Return: true if a retransmission is in flight, or the oldest segment was sent again
  */
 bool xtcp_undo_any_resent(struct sock *sk)
 {

@@ -8,7 +8,8 @@
  *			and what it waits for; user/waiting.c
  *	xtcp_snmp	line Tcp, in the format of snmp (RFC 4022 names)
  *	xtcp_netstat	line TcpExt, in the format of netstat
- *	xtcp_lifecycle	every row of the lifecycle table and its count
+ *	xtcp_lifecycle	the rows of the lifecycle table and their counts; some need
+ *			CAP_NET_ADMIN
  *	xtcp_listen	listeners and their queues; user/listeners.c
  *	xtcp_metrics	all numbers, for Prometheus; user/metrics.c
  *	xtcp_dead	connections that have ended; user/dead.c

@@ -570,7 +570,7 @@ static int zerocopy_set(struct sock *sk, int val)
 	return 0;
 }
 
-/* SO_TXREHASH: since 6.12 the socket layer handles it for TCP only. */
+/* SO_TXREHASH: the socket layer of newer kernels than 6.12 handles it for TCP only. */
 static int txrehash_set(struct sock *sk, int val)
 {
 	if (!lies_between(val, -1, 1))

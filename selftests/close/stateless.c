@@ -128,7 +128,7 @@ TEST_F(stateless, who_gets_no_token)
 	EXPECT_EQ(EINVAL, knob_set("tw_stateless", 2));
 }
 
-static void text_and_fin(struct __test_metadata *_metadata, struct peer *p, int text,
+static void payload_and_fin(struct __test_metadata *_metadata, struct peer *p, int text,
 			 int64_t token)
 {
 	struct conn c;
@@ -148,10 +148,10 @@ TEST_F(stateless, token_beside_text)
 	struct peer *p = &self->peer;
 
 	ASSERT_EQ(0, knob_set("tw_stateless", 1));
-	text_and_fin(_metadata, p, 10, 1);
-	text_and_fin(_metadata, p, -16, 1);
-	text_and_fin(_metadata, p, -15, 0);
-	text_and_fin(_metadata, p, -1, 0);
+	payload_and_fin(_metadata, p, 10, 1);
+	payload_and_fin(_metadata, p, -16, 1);
+	payload_and_fin(_metadata, p, -15, 0);
+	payload_and_fin(_metadata, p, -1, 0);
 }
 
 TEST_F(stateless, no_token_above_a_hole)
@@ -173,7 +173,7 @@ TEST_F(stateless, no_token_above_a_hole)
 	conn_expect_state(&c, ST_TIME_WAIT);
 }
 
-TEST_F(stateless, no_token_while_text_is_unread)
+TEST_F(stateless, no_token_while_payload_is_unread)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * inroute: a segment of an unknown peer is routed by the CPU's input route cache, and
+ * inroute: a segment without a socket is routed by the CPU's input route cache, and
  * accepted or refused as if it had been looked up itself. Each test first lets a
  * segment in, so that the cache has an entry, and then one that must not use it. RFC
  * 1122 3.2.1.3, RFC 3704 (reverse path), Linux's ip-sysctl. (demux.c counts the
@@ -45,7 +45,7 @@ static void syn_never_arrives(struct peer *p, const char *src, const char *dst)
 }
 
 /* A listener on every address that keeps nothing; the default route is tun0. */
-static int way_is_known(struct __test_metadata *_metadata, struct peer *p)
+static int listen_and_fill_cache(struct __test_metadata *_metadata, struct peer *p)
 {
 	struct sockaddr_in any = {
 		.sin_family = AF_INET, .sin_port = htons(KERNEL_PORT),
@@ -68,7 +68,7 @@ TEST_F(inroute, rfc9293_must_63_no_martian_follows_an_honest_host)
 		"127.0.0.1", "10.0.0.1",
 	};
 	struct peer *p = &self->peer;
-	int lfd = way_is_known(_metadata, p);
+	int lfd = listen_and_fill_cache(_metadata, p);
 
 	for (size_t i = 0; i < ARRAY_SIZE(from); i++)
 		syn_never_arrives(p, from[i], "10.0.0.1");
@@ -83,7 +83,7 @@ TEST_F(inroute, rfc9293_must_63_no_broadcast_source)
 	int lfd;
 
 	NOT_ON_STOCK();
-	lfd = way_is_known(_metadata, p);
+	lfd = listen_and_fill_cache(_metadata, p);
 	syn(p, "10.0.0.255", "10.0.0.1");
 	syn(p, "0.1.2.3", "10.0.0.1");
 	peer_expect_silence(p, 10);
@@ -109,7 +109,7 @@ TEST_F(inroute, reverse_path_is_looked_at)
 	struct peer *p = &self->peer;
 	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
 
-	lfd = way_is_known(_metadata, p);
+	lfd = listen_and_fill_cache(_metadata, p);
 	/* No reverse-path check. */
 	syn(p, "192.0.2.7", "10.0.0.1");
 	p->tun = tun1;
@@ -142,7 +142,7 @@ TEST_F(inroute, reverse_path_of_a_repeated_source)
 	struct peer *p = &self->peer;
 	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
 
-	lfd = way_is_known(_metadata, p);
+	lfd = listen_and_fill_cache(_metadata, p);
 	ASSERT_EQ(0, sysctl_write(CONF "tun0/rp_filter", "1"));
 	p->tun = tun1;
 	syn_is_answered(p, "192.0.2.7", "10.0.0.1");
@@ -156,7 +156,7 @@ TEST_F(inroute, reverse_path_of_a_repeated_source)
 TEST_F(inroute, a_rule_takes_the_decision)
 {
 	struct peer *p = &self->peer;
-	int lfd = way_is_known(_metadata, p);
+	int lfd = listen_and_fill_cache(_metadata, p);
 
 	/*
 	 * A rule in front of the table of local addresses, which usually comes first.
@@ -174,7 +174,7 @@ TEST_F(inroute, an_address_that_went_is_none)
 {
 	struct ipaddr second = ipaddr("10.0.0.9");
 	struct peer *p = &self->peer;
-	int lfd = way_is_known(_metadata, p);
+	int lfd = listen_and_fill_cache(_metadata, p);
 
 	address_add(WHERE(_metadata), "tun0", &second, 24);
 	syn_is_answered(p, "192.0.2.3", "10.0.0.9");
@@ -189,7 +189,7 @@ TEST_F(inroute, an_address_that_went_is_none)
 TEST_F(inroute, many_addresses_alternate)
 {
 	struct peer *p = &self->peer;
-	int lfd = way_is_known(_metadata, p);
+	int lfd = listen_and_fill_cache(_metadata, p);
 	char dst[16];
 
 	for (int i = 2; i < 34; i++) {
@@ -211,7 +211,7 @@ TEST_F(inroute, many_addresses_alternate)
 TEST_F(inroute, loopback_is_not_reached)
 {
 	struct peer *p = &self->peer;
-	int lfd = way_is_known(_metadata, p);
+	int lfd = listen_and_fill_cache(_metadata, p);
 
 	ASSERT_EQ(0, sysctl_write(CONF "tun0/route_localnet", "1"));
 	syn_is_answered(p, "192.0.2.3", "127.0.0.1");
@@ -227,7 +227,7 @@ TEST_F(inroute, lc_110_changed_route_of_an_answer)
 	struct ipaddr net = ipaddr("192.0.2.0");
 	struct where at = WHERE(_metadata);
 	struct peer *p = &self->peer;
-	int lfd = way_is_known(_metadata, p), tun0 = p->tun;
+	int lfd = listen_and_fill_cache(_metadata, p), tun0 = p->tun;
 	int tun1 = tun_new(at, "tun1");
 
 	syn_is_answered(p, "192.0.2.3", "10.0.0.1");
@@ -249,7 +249,7 @@ TEST_F(inroute, lc_110_changed_route_of_an_answer)
 TEST_F(inroute, dscp_has_a_say)
 {
 	struct peer *p = &self->peer;
-	int lfd = way_is_known(_metadata, p);
+	int lfd = listen_and_fill_cache(_metadata, p);
 
 	shell_run(WHERE(_metadata), "ip route add blackhole 10.0.0.1 tos 0x10 table local");
 	syn_is_answered(p, "192.0.2.3", "10.0.0.1");
