@@ -73,11 +73,12 @@ static bool shrinks_after_timeout(const struct episode *e, const struct differen
 	return false;
 }
 
-/* So that a segment waits for an ACK. */
+/* So that a segment waits for an ACK. An orphan does not tell its window. */
 static bool has_smaller_window(const struct episode *e, const struct difference *d,
 			       const struct transcript *stock, const struct transcript *ours)
 {
-	return ours->scene[d->scene].cwnd < stock->scene[d->scene].cwnd &&
+	return (ours->scene[d->scene].cwnd < stock->scene[d->scene].cwnd ||
+		!stock->scene[d->scene].accepted) &&
 	       has_lower_threshold(e, d, stock, ours);
 }
 

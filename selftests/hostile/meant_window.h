@@ -194,13 +194,13 @@ static bool has_closed_window(const struct episode *e, const struct difference *
 static bool is_closed_behind_window(const struct episode *e, const struct difference *d,
 				    const struct transcript *stock, const struct transcript *ours)
 {
-	bool closed = false;
+	int closed = -1;
 
 	for (int i = 0; i <= d->scene; i++) {
-		if (closed && e->act[i].kind == ACT_CLOSE)
-			return resends(stock, i, d->scene);
-		closed |= e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd &&
-			  resends(stock, i, i);
+		if (closed >= 0 && e->act[i].kind == ACT_CLOSE)
+			return resends(stock, closed, i - 1) && resends(stock, i, d->scene);
+		if (e->act[i].kind == ACT_SEGMENT)
+			closed = e->act[i].wnd ? -1 : closed < 0 ? i : closed;
 	}
 	return false;
 }
