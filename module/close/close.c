@@ -548,7 +548,7 @@ void xtcp_close(struct sock *sk, long timeout)
 	if (sk->sk_state == XTCP_LISTEN) {
 		/*
 		 * Until it has stopped, children are copies of it. One that is copied still later
-		 * is refused: child_migrate().
+		 * is refused: child_is_late().
 		 */
 		close_listener(sk);
 		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);

@@ -222,6 +222,17 @@ static void child_discard(struct sock *sk)
 	xtcp_acceptqueue_release(sk);
 }
 
+/*
+ * Was a child copied after its listener had closed? Then it is dead and shut down, too. A record
+ * tells that, because closing ends it; this is for a child without one.
+ */
+static bool child_is_late(const struct xtcp_listener *ls, const struct sock *sk)
+{
+	/* A program may have shut down the socket before it listened. */
+	return unlikely(sock_flag(sk, SOCK_DEAD) ||
+			(sk->sk_shutdown == SHUTDOWN_MASK && !READ_ONCE(ls->open)));
+}
+
 /* Returns NULL if there is no memory, or no route to the peer. */
 static struct sock *child_make(const struct xtcp_halfopen *ho,
 			       const struct sk_buff *skb,
@@ -319,9 +330,6 @@ static bool child_migrate(struct xtcp_listener *ls, struct sock *sk)
 	struct sock *successor;
 
 	if (!XTCP_KNOB(net, migrate_req) || !ls->left_group)
-		return false;
-	/* A copy that was made after the end of close() is dead, too: nobody can accept it. */
-	if (sock_flag(sk, SOCK_DEAD) || sk->sk_shutdown == SHUTDOWN_MASK)
 		return false;
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	rcu_read_lock();
@@ -452,6 +460,10 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		xtcp_listen_dropped(ho->ls);
 		goto drop;
 	}
+	if (child_is_late(ho->ls, sk)) {
+		child_discard(sk);
+		goto drop;
+	}
 	xtcp_sk(sk)->cookie_child = 1;
 	err = xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL);
 	if (err) {
@@ -489,7 +501,7 @@ static void child_take_syn(struct sock *sk, struct sk_buff *skb, const struct xt
 	xs->rcv_wup = xs->rcv_nxt;
 }
 
-/* Make the child of a fast open; NULL without memory. */
+/* Make the child of a fast open; NULL without memory, or if the listener has closed. */
 static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
 				    const struct sk_buff *skb,
 				    const struct xtcp_seg *seg, struct xtcp_fastq *q)
@@ -498,6 +510,10 @@ static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
 
 	if (!sk)
 		return NULL;
+	if (child_is_late(ho->ls, sk)) {
+		child_discard(sk);
+		return NULL;
+	}
 	xtcp_fastq_enter(sk, q);
 	if (xtcp_send_syn_prepare(sk))
 		return sk;
@@ -743,7 +759,7 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 	struct sock *sk;
 
 	spin_lock_bh(&ls->accept_lock);
-	ls->open = false;
+	WRITE_ONCE(ls->open, false);
 	spin_unlock_bh(&ls->accept_lock);
 
 	while ((sk = acceptqueue_pop(ls))) {
