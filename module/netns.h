@@ -156,7 +156,7 @@ struct xtcp_knobs {
 /**
  * struct xtcp_net - xtcp in one network namespace
  * @net: the namespace
- * @ready: @secrets, @flows, @listeners, @listen_table, @hostcache, @ports and @tcp_ports exist:
+ * @ready: @flows, @listeners, @listen_table, @hostcache, @ports and @tcp_ports exist:
  *	there has been a socket
  * @demux: early demux is on for IPv4; net/demux.c
  * @demux6: early demux is on for IPv6

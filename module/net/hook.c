@@ -23,7 +23,8 @@
  *
  * The hook decides whose a segment is. The first rule that fits counts:
  *	1. It belongs to a connection of xtcp: xtcp's.
- *	2. It is a SYN, xtcp has a listener for it, and the kernel's TCP has no
+ *	2. It is a SYN, xtcp has a listener for it, no BPF program of type sk_lookup
+ *	   chooses a socket for it or refuses it, and the kernel's TCP has no
  *	   connection with these addresses and ports, except in a TIME-WAIT that the
  *	   SYN may end: xtcp's. (A server that moves to xtcp with SO_REUSEADDR
  *	   leaves connections of the kernel's TCP on its port.)

@@ -12,6 +12,8 @@
 #include <linux/filter.h>
 #include <linux/icmp.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <net/inet_hashtables.h>
 #include <net/request_sock.h>
 #include <net/sock.h>
@@ -59,11 +61,19 @@ static bool hookv4_steered(struct net *net, const struct xtcp_key *key)
 /* Of a request that security modules see only the family is read. */
 static const struct request_sock_ops hookv4_request_ops = { .family = PF_INET };
 
-static void hookv4_request_fill(struct inet_request_sock *ireq, const struct xtcp_key *key)
+/* As tcp_v4_init_req(): of a listener for both families the addresses are mapped, too. */
+static void hookv4_request_fill(struct inet_request_sock *ireq, const struct sock *lsk,
+				struct sk_buff *skb, const struct xtcp_key *key)
 {
 	ireq->req.rsk_ops = &hookv4_request_ops;
-	ireq->ir_loc_addr = key->laddr;
-	ireq->ir_rmt_addr = key->raddr;
+	ireq->ir_iif = inet_request_bound_dev_if(lsk, skb);
+	sk_rcv_saddr_set(req_to_sk(&ireq->req), key->laddr);
+	sk_daddr_set(req_to_sk(&ireq->req), key->raddr);
+}
+
+static void hookv4_request_free(struct inet_request_sock *ireq, struct sock *lsk)
+{
+	kfree(rcu_dereference_protected(ireq->ireq_opt, 1));
 }
 
 const struct xtcp_kernel_tcp_ops xtcp_ipv4_kernel_tcp = {
@@ -71,6 +81,7 @@ const struct xtcp_kernel_tcp_ops xtcp_ipv4_kernel_tcp = {
 	.wants		= hookv4_wants,
 	.steered	= hookv4_steered,
 	.request_fill	= hookv4_request_fill,
+	.request_free	= hookv4_request_free,
 };
 
 static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,

@@ -192,16 +192,29 @@ static bool hookv6_steered(struct net *net, const struct xtcp_key *key)
 
 static const struct request_sock_ops hookv6_request_ops = { .family = PF_INET6 };
 
-static void hookv6_request_fill(struct inet_request_sock *ireq, const struct xtcp_key *key)
+/* As tcp_v6_init_req(). */
+static void hookv6_request_fill(struct inet_request_sock *ireq, const struct sock *lsk,
+				struct sk_buff *skb, const struct xtcp_key *key)
 {
 	ireq->req.rsk_ops = &hookv6_request_ops;
 	ireq->ir_v6_loc_addr = key->v6.laddr;
 	ireq->ir_v6_rmt_addr = key->v6.raddr;
+	ireq->ir_iif = inet_request_bound_dev_if(lsk, skb);
+	if (!ireq->ir_iif && ipv6_addr_type(&key->v6.raddr) & IPV6_ADDR_LINKLOCAL)
+		ireq->ir_iif = key->dif;
+}
+
+/* CALIPSO charges its options to the listener; the kernel's TCP forgets to give that back. */
+static void hookv6_request_free(struct inet_request_sock *ireq, struct sock *lsk)
+{
+	if (ireq->ipv6_opt)
+		sock_kfree_s(lsk, ireq->ipv6_opt, ireq->ipv6_opt->tot_len);
 }
 
 const struct xtcp_kernel_tcp_ops xtcp_ipv6_kernel_tcp = {
 	.steered	= hookv6_steered,
 	.request_fill	= hookv6_request_fill,
+	.request_free	= hookv6_request_free,
 	.connection	= hookv6_connection,
 	.wants		= hookv6_wants,
 };

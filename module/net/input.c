@@ -37,6 +37,7 @@
 #include "net/backlog.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/hook.h"
 #include "net/ipv4.h"
 #include "net/skb.h"
 #include "net/wire.h"
@@ -325,7 +326,7 @@ static bool input_token(struct net *net, struct sk_buff *skb,
 	enum xtcp_token_verdict verdict;
 
 	if (!xtcp_net_is_ready(xtcp_net_rcu(net)))
-		return false;	/* no key */
+		return false;	/* no socket has sent a token */
 	verdict = xtcp_stateless_judge(net, key, seg);
 	if (verdict == XTCP_TOKEN_WRONG) {
 		XTCP_INC(net, TOKEN_FAILED);
@@ -366,7 +367,9 @@ static void input_timewait(struct net *net, struct xtcp_timewait *tw,
 		xtcp_skb_done(skb, timewait_reason(seg));
 		return;
 	}
-	lsk = xtcp_lookup_rcu(net, key, skb);
+	/* As for any other SYN, a program decides before a listener does. */
+	lsk = key->wire == XTCP_WIRE_TCP && xtcp_hook_is_steered(net, key) ?
+	      NULL : xtcp_lookup_rcu(net, key, skb);
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, skb, seg);

@@ -461,8 +461,9 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		goto drop;
 	}
 	if (child_is_late(ho->ls, sk)) {
+		/* The segment may have another listener, or gets a RST. */
 		child_discard(sk);
-		goto drop;
+		return XTCP_CHILD_STOLEN;
 	}
 	xtcp_sk(sk)->cookie_child = 1;
 	err = xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL);

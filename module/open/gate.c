@@ -43,6 +43,7 @@
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/listen.h"
+#include "open/permit.h"
 #include "open/source.h"
 
 /* Drops in a second from which on early drops save more than the hook costs. */
@@ -100,6 +101,7 @@ static const char *const verdict_words[] = {
 	[XTCP_GATE_DROP_RESERVED]	= "dropped, rest kept for known peers",
 	[XTCP_GATE_DROP_ACCEPT]	= "dropped, accept queue full",
 	[XTCP_GATE_DROP_SOURCE]	= "dropped, too many of its source",
+	[XTCP_GATE_DROP_POLICY]	= "dropped, security module",
 	[XTCP_GATE_DROP_RATE]	= "dropped, rate limit",
 };
 
@@ -217,6 +219,7 @@ static inline bool gate_syn_ack_is_allowed(struct net *net)
 /**
  * xtcp_gate_syn - decide what to do with a SYN for a listener
  * @ls: queues of the listener
+ * @skb: the SYN, at its TCP header
  * @key: the SYN's connection
  * @known: the 4-tuple has a TIME-WAIT record, or the SYN has ended a TIME-WAIT of the
  *	kernel's TCP: it is from a known peer
@@ -226,14 +229,19 @@ static inline bool gate_syn_ack_is_allowed(struct net *net)
  * Context: softirq, RCU read-side section.
  * Return: XTCP_GATE_QUEUE, XTCP_GATE_COOKIE, or the reason to drop the SYN.
  */
-enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
+enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls, struct sk_buff *skb,
 				     const struct xtcp_key *key, bool known)
 {
 	struct net *net = sock_net(ls->sk);
 	struct gate_verdict o = gate_verdict(ls, key, known);
 
-	if (!gate_is_drop(o.verdict) && !gate_syn_ack_is_allowed(net))
-		o.verdict = XTCP_GATE_DROP_RATE;
+	if (!gate_is_drop(o.verdict)) {
+		/* First, so that a peer that is refused takes nothing from the quota. */
+		if (unlikely(!xtcp_permit_request(ls->sk, skb, key)))
+			o.verdict = XTCP_GATE_DROP_POLICY;
+		else if (!gate_syn_ack_is_allowed(net))
+			o.verdict = XTCP_GATE_DROP_RATE;
+	}
 	gate_count(ls, &o);
 	gate_trace(ls, key, o.verdict, false);
 	if (gate_is_drop(o.verdict))

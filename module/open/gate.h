@@ -25,6 +25,7 @@ enum xtcp_gate_verdict {
 	XTCP_GATE_DROP_RESERVED,	/* drop: rest kept for known peers */
 	XTCP_GATE_DROP_ACCEPT,		/* drop: accept queue full */
 	XTCP_GATE_DROP_SOURCE,		/* drop: source at its limit */
+	XTCP_GATE_DROP_POLICY,		/* drop: a security module refuses it */
 	XTCP_GATE_DROP_RATE,		/* drop: rate limit of SYN-ACKs */
 };
 
@@ -71,7 +72,7 @@ struct xtcp_gate {
 int xtcp_gate_net_init(struct net *net);
 void xtcp_gate_net_exit(struct net *net);
 
-enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
+enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls, struct sk_buff *skb,
 				     const struct xtcp_key *key, bool known);
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb);

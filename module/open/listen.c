@@ -594,15 +594,11 @@ static __always_inline void listen_syn(struct sock *lsk, struct sk_buff *skb,
 		return;
 	}
 	/* A cookie would not lie above the numbers of a TIME-WAIT of the kernel's TCP either. */
-	verdict = xtcp_gate_syn(ls, key, tw || xtcp_hook_successor_isn(skb, key->family, &iss));
+	verdict = xtcp_gate_syn(ls, skb, key,
+				tw || xtcp_hook_successor_isn(skb, key->family, &iss));
 	switch (verdict) {
 	case XTCP_GATE_QUEUE:
 	case XTCP_GATE_COOKIE:
-		if (unlikely(!xtcp_permit_request(lsk, skb, key))) {
-			xtcp_listen_dropped(ls);
-			kfree_skb_reason(skb, SKB_DROP_REASON_SECURITY_HOOK);
-			break;
-		}
 		if (unlikely(seg->len || seg->opt.has_fastopen))
 			listen_syn_fast(ls, skb, key, seg, tw,
 					verdict == XTCP_GATE_COOKIE);
@@ -610,6 +606,9 @@ static __always_inline void listen_syn(struct sock *lsk, struct sk_buff *skb,
 			listen_syn_queue(ls, skb, key, seg, tw, NULL);
 		else
 			listen_syn_cookie(ls, skb, key, seg);
+		break;
+	case XTCP_GATE_DROP_POLICY:
+		kfree_skb_reason(skb, SKB_DROP_REASON_SECURITY_HOOK);
 		break;
 	default:
 		kfree_skb(skb);

@@ -11,9 +11,7 @@
  */
 #include "open/permit.h"
 
-#include <linux/rcupdate.h>
 #include <linux/security.h>
-#include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/inet_sock.h>
 #include <net/request_sock.h>
@@ -23,19 +21,18 @@
 #include "net/family.h"
 
 #ifdef CONFIG_SECURITY_NETWORK
-static void permit_fill(struct inet_request_sock *ireq, const struct sock *lsk,
-			const struct sk_buff *skb, const struct xtcp_key *key)
+static void permit_fill(struct inet_request_sock *ireq, struct sock *lsk,
+			struct sk_buff *skb, const struct xtcp_key *key)
 {
-	ireq->ireq_family = key->family;
+	ireq->ireq_family = lsk->sk_family;
 	ireq->ireq_state = TCP_NEW_SYN_RECV;
 	ireq->ireq_net = lsk->__sk_common.skc_net;
 	ireq->req.__req_common.skc_prot = READ_ONCE(lsk->sk_prot);
-	ireq->req.rsk_listener = (struct sock *)lsk;
+	ireq->req.rsk_listener = lsk;
 	ireq->ir_num = ntohs(key->lport);
 	ireq->ir_rmt_port = key->rport;
-	ireq->ir_iif = key->dif;
-	ireq->ir_mark = inet_request_mark(lsk, (struct sk_buff *)skb);
-	xtcp_family_get(key->family)->kernel_tcp->request_fill(ireq, key);
+	ireq->ir_mark = inet_request_mark(lsk, skb);
+	xtcp_family_get(key->family)->kernel_tcp->request_fill(ireq, lsk, skb, key);
 }
 #endif
 
@@ -48,8 +45,7 @@ static void permit_fill(struct inet_request_sock *ireq, const struct sock *lsk,
  * Context: softirq, RCU read-side section.
  * Return: false if one of them refuses it: the caller drops the segment.
  */
-bool xtcp_permit_request(const struct sock *lsk, struct sk_buff *skb,
-			 const struct xtcp_key *key)
+bool xtcp_permit_request(struct sock *lsk, struct sk_buff *skb, const struct xtcp_key *key)
 {
 #ifdef CONFIG_SECURITY_NETWORK
 	struct tcp_request_sock treq = {};
@@ -58,8 +54,7 @@ bool xtcp_permit_request(const struct sock *lsk, struct sk_buff *skb,
 
 	permit_fill(ireq, lsk, skb, key);
 	err = security_inet_conn_request(lsk, skb, &ireq->req);
-	/* Options of NetLabel; IPv6's are in the same place. */
-	kfree(rcu_dereference_protected(ireq->ireq_opt, 1));
+	xtcp_family_get(key->family)->kernel_tcp->request_free(ireq, lsk);
 	return !err;
 #else
 	return true;

@@ -9,7 +9,6 @@ struct sk_buff;
 struct sock;
 struct xtcp_key;
 
-bool xtcp_permit_request(const struct sock *lsk, struct sk_buff *skb,
-			 const struct xtcp_key *key);
+bool xtcp_permit_request(struct sock *lsk, struct sk_buff *skb, const struct xtcp_key *key);
 
 #endif /* XTCP_OPEN_PERMIT_H */

@@ -116,7 +116,7 @@ static bool connect_may_move(const struct xtcp_sock *xs)
  * moves to the bucket of the connection's address, where its TIME-WAIT record
  * will be counted. Without memory for that bucket it stays. It also stays if the
  * bucket has a shadow of its own: that may hold the port at one address only, and
- * the socket may disconnect and then listen at the wildcard address. And it stays on the TCP wire if
+ * the socket may disconnect and then listen at the wildcard. And it stays on the TCP wire if
  * SO_BINDTODEVICE has taken away or changed the device of bind(): the shadow holds the
  * port on that device alone, and the bucket's device has to say so (bind_bucket()).
  */

@@ -71,14 +71,14 @@ struct outcome {
 
 /*
  * The SYN-ACK again, while nothing has followed it: our ACK of it was lost. Any other SYN may
- * be anybody's. A SACK may have taken the place of xs->irs. The SYN is all that was acknowledged:
- * SND.UNA - ISS would not tell after 2 GiB.
+ * be anybody's. A SACK may have taken the place of xs->irs. The SYN is all that was acknowledged;
+ * SND.UNA - ISS alone would not tell that after 2 GiB.
  */
 static bool is_syn_ack_again(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return (seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST)) == (XTCP_SYN | XTCP_ACK) &&
 	       !xs->bytes_received && seg->seq == seq_sub(xs->rcv_nxt, 1) &&
-	       xs->bytes_acked <= 1;
+	       xs->bytes_acked <= 1 && !seq_after(xs->snd_una, seq_add(xs->iss, 1));
 }
 
 static void answer_ack(struct sock *sk, const struct xtcp_seg *seg)

@@ -496,7 +496,8 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
  * such error about the oldest segment undoes one doubling, and the timer is set
  * to what remains of the shorter timeout. That counts from the last attempt, which this host may
  * have refused: were it from the last copy sent, a rule of OUTPUT that answers with such an error
- * would make the next attempt at once, and so on without a pause.
+ * would make the next attempt at once, and so on without a pause. Another deadline does not tell
+ * when the last attempt was: it stays if it is sooner than an RTO from now.
  */
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {
@@ -512,14 +513,12 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 	now_ns = xtcp_now_ns();
 	rto_ns = xtcp_rtt_rto_ns(xs);
 	left_ns = xtcp_deadlines_flight_left_ns(xs, now_ns);
-	/* Another deadline does not tell when the last attempt was: the RTO counts from this error. */
-	if (xs->retransmit.waiting != XTCP_WAIT_TIMEOUT)
-		left_ns = rto_ns;
-	else if (!xs->retransmit.brief)
+	if (xs->retransmit.waiting == XTCP_WAIT_TIMEOUT && !xs->retransmit.brief) {
 		left_ns -= backed_off_ns - rto_ns;
-	else if (left_ns <= (s64)rto_ns)
-		return;
-	else
+	} else {
+		if (left_ns <= (s64)rto_ns)
+			return;
 		left_ns = rto_ns;
+	}
 	arm_within(sk, now_ns, max(left_ns, 1LL));
 }

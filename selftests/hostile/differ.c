@@ -150,7 +150,7 @@ static const struct {
 	  has_left_recovery },
 	{ "The threshold after a loss",
 	  { "length", "number of segments", "sequence number", "flags", "echoed timestamp",
-	    "state" },
+	    "state", "result of the call", "OutOfWindowIcmps", "TCPTimeouts" },
 	  has_lower_threshold },
 	{ "The threshold after a loss", { "time" }, has_smaller_window },
 	{ "The threshold after a loss", { "TCPDelivered" }, delivers_by_window },
