@@ -433,7 +433,7 @@ install-modules:
 			echo "install $$to"; \
 		done; \
 		install -D -m 644 build/$$release/Module.symvers '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release/Module.symvers; \
-		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
+		(umask 022 && depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release); \
 	done
 
 # What needs no kernel: debian/rules calls this alone. A service that starts meanwhile must find the library: without
@@ -473,7 +473,7 @@ uninstall:
 			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_bbr.ko* \
 			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_bpf.ko*; \
 		rm -rvf '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release; \
-		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
+		(umask 022 && depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release); \
 	done
 	@# An earlier version installed xtcp-forgotten.
 	rm -vf '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten' \

@@ -345,6 +345,28 @@ static bool hand_over_options(const struct undecided *u, int to)
 	return true;
 }
 
+/* Where segments go, even if the program has set it by another descriptor, or another process has.
+ * False, with errno, as above.
+ */
+static bool hand_over_way(int from, int to)
+{
+	static const int names[] = { SO_MARK, SO_BINDTOIFINDEX };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		socklen_t len = sizeof(int), old_len = sizeof(int);
+		int wanted, has = 0;
+
+		if (NEXT(getsockopt)(from, SOL_SOCKET, names[i], &wanted, &old_len) ||
+		    NEXT(getsockopt)(to, SOL_SOCKET, names[i], &has, &len) || wanted == has)
+			continue;
+		if (NEXT(setsockopt)(to, SOL_SOCKET, names[i], &wanted, sizeof(wanted)) &&
+		    !do_without(SOL_SOCKET, names[i], errno))
+			return false;
+	}
+	return true;
+}
+
 /* Flags, and who gets which signal if O_ASYNC is one of them. */
 static void hand_over_flags(int from, int to)
 {
@@ -382,7 +404,7 @@ static bool replace(int fd, struct undecided *u)
 		return false;
 	hand_over_flags(fd, new);
 	/* After dup3() the kernel's port is free, which a socket of the TCP wire needs. */
-	if (!hand_over_options(u, new) ||
+	if (!hand_over_options(u, new) || !hand_over_way(fd, new) ||
 	    dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0) {
 		saved = errno;
 		close(new);

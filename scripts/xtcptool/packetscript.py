@@ -70,7 +70,7 @@ def option_texts(raw, mine, theirs, relative, expected, first):
             found.append("wscale ..." if expected and value[0] != WSCALE else f"wscale {value[0]}")
         elif kind == 4 and size == 2:
             found.append("sackOK")
-        elif kind == 5 and size % 8 == 2:
+        elif kind == 5 and size % 8 == 2 and not any(text.startswith("sack ") for text in found):
             found.append("sack " + " ".join(f"{relative(a)}:{relative(b)}" for a, b in struct.iter_unpack(">II", value)))
         elif kind == 8 and size == 10:
             val, ecr = struct.unpack(">II", value)
@@ -233,7 +233,7 @@ class Script:
         if not mine:
             text += f" win {s.window}"
         sacks = iter(n for pair in arrow.sack for n in pair)
-        options, known = option_texts(s.raw, self.stamps[mine], self.stamps[not mine], lambda _: next(sacks),
+        options, known = option_texts(s.raw, self.stamps[mine], self.stamps[not mine], lambda _: next(sacks, 0),
                                       mine, s.flags & SYN)
         if mine and (not known or s.flags & RST):
             return text + " <...>"

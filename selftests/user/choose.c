@@ -150,6 +150,7 @@ static void *fake_next(const char *name)
 	static const struct { const char *name; void *function; } functions[] = {
 		{ "socket", socket },
 		{ "setsockopt", fake_setsockopt },
+		{ "getsockopt", getsockopt },
 		{ "bind", fake_bind },
 		{ "epoll_ctl", fake_epoll_ctl },
 		{ "listen", fake_listen },
@@ -396,6 +397,23 @@ TEST(launcher_choose_fails_without_a_vital_option)
 	/* One for the filter of the first of them. */
 	EXPECT_EQ(2, lines);
 	EXPECT_NE(NULL, strstr(line, "so the call fails"));
+}
+
+/* The program has set it by another descriptor of the same socket. */
+TEST(launcher_choose_hands_over_what_it_has_not_seen)
+{
+	int fd = program_socket("connect", ""), mark = 77;
+
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)));
+	option_errno = EPERM;
+	EXPECT_EQ(-1, connect_to(fd, 80));
+	EXPECT_EQ(EPERM, errno);
+	option_errno = 0;
+	EXPECT_EQ(0, connect_to(fd, 80));
+	EXPECT_EQ(1, by_xtcp.connect);
+	ASSERT_EQ(1, got_count);
+	EXPECT_EQ(SO_MARK, got[0].name);
+	EXPECT_EQ(0, memcmp(&mark, got[0].value, sizeof(mark)));
 }
 
 struct addition {

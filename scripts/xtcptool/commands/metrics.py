@@ -6,6 +6,7 @@ it is served as http://ADDRESS:PORT/metrics until Ctrl-C. Whoever reaches the po
 read it.
 """
 
+import os
 import re
 
 from xtcptool import Failure, Usage, choose, procfs, text
@@ -17,6 +18,7 @@ PATIENCE_S = 3
 # So many clients are served at once, and others wait to be accepted.
 CLIENTS = 16
 BACKLOG = 128
+NOBODY = 65534
 
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -121,9 +123,19 @@ def server_class():
     return Server
 
 
+def become_nobody():
+    """Clients get what the kernel shows to everybody, and none of them talks to root."""
+    if os.geteuid():
+        return
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
 def serve(end):
     try:
         server = server_class()(end)
+        become_nobody()
     except OSError as e:
         raise Failure(f"{end}: {e.strerror}") from None
     with server:
