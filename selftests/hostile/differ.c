@@ -123,7 +123,7 @@ static void play(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 /* Each is a heading of Documentation/wire.rst, "Differences from Linux". */
 static const struct {
 	const char *heading;
-	const char *what[8];		/* none: whatever differs */
+	const char *what[10];		/* none: whatever differs */
 	bool (*explains)(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours);
 } meant[] = {
@@ -150,7 +150,8 @@ static const struct {
 	  has_left_recovery },
 	{ "The threshold after a loss",
 	  { "length", "number of segments", "sequence number", "flags", "echoed timestamp",
-	    "state", "result of the call", "OutOfWindowIcmps", "TCPTimeouts" },
+	    "state", "result of the call", "OutOfWindowIcmps", "TCPTimeouts",
+	    "TCPAbortOnTimeout" },
 	  has_lower_threshold },
 	{ "The threshold after a loss", { "time" }, has_smaller_window },
 	{ "The threshold after a loss", { "TCPDelivered" }, delivers_by_window },
@@ -175,7 +176,7 @@ static const struct {
 	{ "When a connection gives up", { "result of the call" }, has_given_up },
 	{ "ACK of a small pushed segment, ACK of a FIN",
 	  { "an ACK", "acknowledgement number", "echoed timestamp", "TCPChallengeACK",
-	    "DelayedACKLost" },
+	    "DelayedACKLost", "OutOfWindowIcmps" },
 	  is_before_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN",
 	  { "errno", "result of the call", "data read", "SIOCINQ", "poll" },
@@ -197,7 +198,7 @@ static const struct {
 	{ "ICMP errors", { "flags", "SIOCOUTQ", "echoed timestamp" }, quotes_what_has_arrived },
 	{ "ICMP errors",
 	  { "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious", "RetransSegs", "TCPLossFailures",
-	    "TCPSlowStartRetrans", "TCPTimeouts" },
+	    "TCPSlowStartRetrans", "TCPTimeouts", "TCPSackRecoveryFail" },
 	  keeps_mtu },
 	{ "ICMP errors", { "time", "TCPLossUndo", "TCPDelivered" }, has_too_big },
 	{ "ICMP errors",
@@ -205,6 +206,9 @@ static const struct {
 	  has_dsack_beside_icmp },
 	{ "ICMP errors", { "errno", "result of the call" }, has_temporary_error },
 	{ "ICMP errors", { "number of segments" }, has_other_timeout },
+	{ "ICMP errors", { "time" }, has_two_errors },
+	{ "A window from ahead of the next payload", { "length", "number of segments" },
+	  has_window_from_ahead },
 	{ "A timeout while the window is closed", { "TCPSpuriousRTOs", "TCPLossUndo" },
 	  has_closed_window },
 	{ "A timeout while the window is closed", { "TCPLossFailures" },

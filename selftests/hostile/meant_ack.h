@@ -170,7 +170,8 @@ static bool has_two_old_ones(const struct episode *e, const struct transcript *t
 /*
  * A RST has come before the ACK was due; or another segment has come before Linux acknowledged a
  * FIN, and was too far ahead to give its timestamp; or before xtcp acknowledged payload, and so
- * was not old yet, or gave no timestamp.
+ * was not old yet, or gave no timestamp. Or an ICMP error has come before xtcp acknowledged
+ * payload, and so quotes an older segment.
  */
 static bool is_before_the_ack(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
@@ -191,6 +192,10 @@ static bool is_before_the_ack(const struct episode *e, const struct difference *
 		return true;
 	if (!strcmp(d->what, "TCPChallengeACK") && any_recent(e, d, act_is_old))
 		return true;
+	for (int i = d->scene; !strcmp(d->what, "OutOfWindowIcmps") && i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && e->act[i - 1].kind == ACT_SEGMENT &&
+		    e->act[i - 1].len && !e->act[i - 1].pause_ms)
+			return true;
 	return stock->scene[d->scene].state == ST_CLOSED && ours->scene[d->scene].state == ST_CLOSED;
 }
 

@@ -205,6 +205,28 @@ static bool is_closed_behind_window(const struct episode *e, const struct differ
 	return false;
 }
 
+/*
+ * A pure ACK is ahead of the payload that comes next, and a segment between these two announces
+ * another window.
+ */
+static bool has_window_from_ahead(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	int ahead = 0;
+
+	for (int i = 1; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind != ACT_SEGMENT)
+			continue;
+		if (ahead && a->seq < ahead && a->wnd >= 0)
+			return true;
+		if (!a->len && a->seq > 0)
+			ahead = a->seq;
+	}
+	return false;
+}
+
 /* An ACK of this stack has just left before a write. */
 static bool has_write_after_ack(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
