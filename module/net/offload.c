@@ -321,7 +321,9 @@ static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags, __wsum re
 	th->seq = htonl(seq);
 	((u8 *)th)[13] &= ~not_flags;
 	th->check = ~csum_fold(csum_add(rest, (__force __wsum)htonl(len)));
-	th->check = gso_make_checksum(skb, ~csum_unfold(th->check));
+	/* With remote checksum offload (GUE, VXLAN) the tunnel's other end completes the sum. */
+	if (likely(skb->ip_summed != CHECKSUM_PARTIAL))
+		th->check = gso_make_checksum(skb, ~csum_unfold(th->check));
 }
 
 /*
@@ -335,6 +337,7 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 	u32 mss = skb_shinfo(skb)->gso_size;
 	unsigned int header_len;
 	struct sk_buff *segs, *seg;
+	bool ooo_okay;
 	__wsum rest;
 	u32 seq;
 
@@ -360,9 +363,13 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 				    tcp_hdr(skb)->check : pseudo_sum(skb, skb->len)),
 			(__force __wsum)htonl(skb->len));
 	__skb_pull(skb, header_len);
+	/* Only the first one may change to another queue of the device: the rest follows it. */
+	ooo_okay = skb->ooo_okay;
+	skb->ooo_okay = 0;
 	segs = skb_segment(skb, features & ~NETIF_F_CSUM_MASK);
 	if (IS_ERR(segs))
 		return segs;
+	segs->ooo_okay = ooo_okay;
 	for (seg = segs; seg; seg = seg->next, seq += mss)
 		segment_finish(seg, seq,
 			       (seg->next ? XTCP_FIN | XTCP_PSH : 0) |

@@ -213,12 +213,14 @@ static void delay_follow(struct xtcp_sock *xs)
 		return;
 	}
 
-	if (gap_ms <= XTCP_ATO_MIN_MS / 2)
+	if (gap_ms <= XTCP_ATO_MIN_MS / 2) {
 		ato_ms = ato_ms / 2 + XTCP_ATO_MIN_MS / 2;
-	else if (gap_ms < ato_ms)
+	} else if (gap_ms < ato_ms) {
 		ato_ms = ato_ms / 2 + gap_ms;
-	else if (gap_ms > xs->rtt.rto_us / USEC_PER_MSEC)
+	} else if (gap_ms > xs->rtt.rto_us / USEC_PER_MSEC) {
 		quickack_start(xs);	/* a pause: slow start again */
+		xtcp_autotune_paused(xs, gap_ms);
+	}
 	xs->ack.ato_ms = clamp(ato_ms, XTCP_ATO_MIN_MS, XTCP_ATO_MAX_MS);
 }
 

@@ -179,6 +179,20 @@ void xtcp_autotune_payload(struct xtcp_sock *xs)
 }
 
 /**
+ * xtcp_autotune_paused - the peer has sent no payload for a while
+ * @xs: the connection
+ * @ms: how long
+ *
+ * After a long pause the measurements begin anew with the next payload, as the ticks may have
+ * wrapped.
+ */
+void xtcp_autotune_paused(struct xtcp_sock *xs, u32 ms)
+{
+	if (ms > RTT_MS_MAX)
+		xs->autotune.read_per_rtt = 0;
+}
+
+/**
  * xtcp_autotune_rtt_us - round trip time as the receiver measures it
  * @xs: the connection
  *
