@@ -197,11 +197,20 @@ static bool is_used(void)
 	return xtcp_preload_later;
 }
 
-/* Its value points to memory that may have changed until the choice. */
+/* Its value points to memory, or is a descriptor, that may be another one at the choice. */
 static bool is_filter(int level, int name)
 {
-	return level == SOL_SOCKET &&
-	       (name == SO_ATTACH_FILTER || name == SO_ATTACH_REUSEPORT_CBPF);
+	if (level != SOL_SOCKET)
+		return false;
+	switch (name) {
+	case SO_ATTACH_FILTER:
+	case SO_ATTACH_BPF:
+	case SO_ATTACH_REUSEPORT_CBPF:
+	case SO_ATTACH_REUSEPORT_EBPF:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* The program relies on it for its security: without it segments would leave by another

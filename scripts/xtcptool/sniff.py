@@ -80,6 +80,8 @@ class Sniffer:
             except (socket.timeout, BlockingIOError):
                 yield None
                 continue
+            except UnicodeDecodeError:
+                raise Failure("a device has a name that is not UTF-8: rename it") from None
             # What a loopback device delivers was seen on its way out.
             if hardware == ARPHRD_LOOPBACK and kind != PACKET_OUTGOING:
                 continue

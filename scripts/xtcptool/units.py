@@ -266,9 +266,11 @@ def apply_knob():
 def tell_machine(*commands):
     """Runs @commands, which make the new files count now. Returns a line for each that failed; the others run."""
     said = []
+    # Of a root shell that `su` has opened, PATH is the user's.
+    env = os.environ | {"PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"}
     for command in commands:
         try:
-            done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            done = subprocess.run(command, check=False, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                   encoding="utf-8", errors="replace")
         except OSError as e:
             said.append(f"{command[0]}: {e.strerror}")
