@@ -107,6 +107,13 @@ static unsigned int hookv6_header_len(const struct sk_buff *skb, u8 type,
 }
 
 /*
+ * Extension headers, and options of a redirect, that are looked at. Each look at a packet that was
+ * reassembled goes through its fragments from the first on: without a limit the work would grow
+ * with the product of both numbers.
+ */
+#define STEPS_MAX	16
+
+/*
  * Move @spot behind the extension headers. Each step goes towards the packet's
  * end.
  *
@@ -115,10 +122,10 @@ static unsigned int hookv6_header_len(const struct sk_buff *skb, u8 type,
  */
 static u8 hookv6_walk(const struct sk_buff *skb, struct spot *spot, bool quoted)
 {
-	unsigned int len;
+	unsigned int len, steps;
 	u8 *type, buffer;
 
-	for (;;) {
+	for (steps = 0; steps < STEPS_MAX; steps++) {
 		type = skb_header_pointer(skb, spot->named_at, sizeof(buffer),
 					  &buffer);
 		if (!type)
@@ -129,6 +136,7 @@ static u8 hookv6_walk(const struct sk_buff *skb, struct spot *spot, bool quoted)
 		spot->named_at = spot->offset;
 		spot->offset += len;
 	}
+	return NEXTHDR_NONE;
 }
 
 /* The header that follows the IPv6 header at @offset. */
@@ -319,9 +327,13 @@ static unsigned int hookv6_redirect_quote(const struct sk_buff *skb,
 					  unsigned int offset)
 {
 	struct nd_opt_hdr *opt, buffer;
+	unsigned int steps;
 
+	/* RFC 4861 8.1: IPv6 drops it. */
+	if (ipv6_hdr(skb)->hop_limit != 255)
+		return 0;
 	offset += sizeof(struct rd_msg);
-	for (;;) {
+	for (steps = 0; steps < STEPS_MAX; steps++) {
 		opt = skb_header_pointer(skb, offset, sizeof(buffer), &buffer);
 		if (!opt || !opt->nd_opt_len)
 			return 0;
@@ -329,6 +341,7 @@ static unsigned int hookv6_redirect_quote(const struct sk_buff *skb,
 			return offset + 8;
 		offset += opt->nd_opt_len * 8;
 	}
+	return 0;
 }
 
 /* We sent the quoted segment, so its source is our end. */

@@ -53,8 +53,9 @@ static const struct shuffle_knob knobs[] = {
 	{ "min_tso_segs", { "1", "2", "255" } },
 	{ "tso_rtt_log", { "0", "9", "31" } },
 	{ "tso_win_divisor", { "0", "1", "3", "255" } },
-	{ "pacing_ss_ratio", { "0", "1", "200", "1000" } },
-	{ "pacing_ca_ratio", { "0", "1", "120", "1000" } },
+	/* At 1 % and an MSS of 88 a segment waits for minutes, as it should. */
+	{ "pacing_ss_ratio", { "0", "10", "200", "1000" } },
+	{ "pacing_ca_ratio", { "0", "10", "120", "1000" } },
 	{ "min_snd_mss", { "48", "536" } },
 	{ "base_mss", { "-1", "0", "1", "1024", "2147483647" } },
 	{ "mtu_probing", { "0", "1", "2" } },
