@@ -256,7 +256,10 @@ static bool gate_syn_acks_are_spent(struct net *net)
 	return limit && gate_quota_is_spent(&gate_of(net)->syn_acks, limit);
 }
 
-/* Does the kernel's TCP have the connection, or get it? Then net/hook.c passes the SYN on. */
+/*
+ * Does the kernel's TCP have the connection, or does a BPF program give it the SYN? Then
+ * net/hook.c passes the SYN on.
+ */
 static bool gate_is_for_kernel_tcp(struct net *net, const struct xtcp_key *key)
 {
 	return key->wire == XTCP_WIRE_TCP &&

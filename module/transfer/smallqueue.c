@@ -185,7 +185,8 @@ bool xtcp_smallqueue_corks(struct sock *sk)
  * @sk: the socket, locked and not owned by the user, or from release_cb
  *
  * Less is unsent then (TCP_NOTSENT_LOWAT). The writer is woken by sock_wfree() when the next
- * skb leaves, or by the next ACK; to call sk_write_space() here would schedule the tasklet again, without end.
+ * skb leaves, or by the next ACK; to call sk_write_space() here would schedule the tasklet again,
+ * without end.
  */
 void xtcp_smallqueue_resume(struct sock *sk)
 {
