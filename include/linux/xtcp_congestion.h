@@ -210,8 +210,8 @@ struct xtcp_congestion_loss {
  *	default it is, holds a reference
  * @init: a connection begins, or an open one changes to this rule; its state is
  *	zeroed. NULL if there is nothing to do
- * @resumed: segments are sent again after @idle_ns with nothing in flight; NULL if not
- *	needed
+ * @resumed: segments are sent again, with nothing in flight, @idle_ns after the last ones.
+ *	NULL if not needed
  * @timed_out: a retransmission timeout, the threshold is reduced; the window will be what
  *	counts as in flight and one segment. NULL if not needed
  * @restored: nothing was lost: the window is @cwnd again, or what it is now if that

@@ -764,8 +764,8 @@ static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 bool xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 idle_ns, quiet_ns;
 	u32 before = xs->cwnd;
+	u64 idle_ns;
 
 	xtcp_assert_owned(sk);
 	if (!xs->last_snd_ns)
@@ -775,9 +775,8 @@ bool xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 	 * meanwhile.
 	 */
 	idle_ns = now_ns - xs->last_snd_ns;
-	quiet_ns = now_ns - xs->last_rcv_ns;
 	if (xs->congestion->resumed)
-		xs->congestion->resumed(xs, min(idle_ns, quiet_ns));
+		xs->congestion->resumed(xs, idle_ns);
 	if (idle_ns > xtcp_rtt_rto_ns(xs) &&
 	    !xtcp_congestion_controls(xs) &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))

@@ -40,7 +40,8 @@
  * struct cubic_curve - one epoch of congestion avoidance
  * @gain: rest of (UNITs times segments acknowledged); a window full of UNITs is
  *	one more segment
- * @epoch_ms: beginning of the epoch
+ * @epoch_ms: beginning of the epoch, moved on by the time in which the window was not used up
+ * @last_ms: when the window was last used up
  * @k_ms: K
  * @origin: segments, W_max of this epoch, where the curve is flat
  * @w_est: segments, estimate of Reno's window
@@ -49,6 +50,7 @@
 struct cubic_curve {
 	u32	gain;
 	u32	epoch_ms;
+	u32	last_ms;
 	u32	k_ms;
 	u32	origin;
 	u32	w_est;
@@ -118,6 +120,7 @@ static void epoch_begin(struct cubic *c, const struct xtcp_sock *xs)
 	c->in_epoch = true;
 	curve->gain = 0;
 	curve->epoch_ms = xtcp_now_ms();
+	curve->last_ms = curve->epoch_ms;
 	curve->w_est = xs->cwnd;
 	curve->est_cnt = 0;
 	if (xs->cwnd < c->w_max) {
@@ -127,6 +130,22 @@ static void epoch_begin(struct cubic *c, const struct xtcp_sock *xs)
 		curve->k_ms = 0;
 		curve->origin = xs->cwnd;
 	}
+}
+
+/*
+ * 4.2, 5.8: t, milliseconds in which the window was used up. ACKs of full windows come a round
+ * trip apart at most. A longer gap, with room for a varying path, is the program's, the peer's
+ * window's or a pause: only a round trip of it counts.
+ */
+static u32 epoch_age(struct cubic_curve *c, u32 rtt_ms)
+{
+	u32 now_ms = xtcp_now_ms();
+	u32 gap_ms = now_ms - c->last_ms;
+
+	if (gap_ms > 2 * rtt_ms + 1)
+		c->epoch_ms += gap_ms - rtt_ms;
+	c->last_ms = now_ms;
+	return now_ms - c->epoch_ms;
 }
 
 /* W_cubic in UNITs, @t_ms after the epoch began. */
@@ -160,22 +179,20 @@ static void w_est_grow(struct cubic_curve *c, u32 prior, u32 cwnd, u32 segs)
 }
 
 /*
- * 4.4, 4.5: grow towards the curve's value one round trip from now, by at most
+ * 4.4, 4.5: grow towards the curve's value at @t_ms, one round trip from now, by at most
  * half of the window per round trip. Rounded up as in Linux: rounded down, a
  * flow that loses a segment now and then would stay behind its competitors. As in
  * Linux by a twentieth at least while no loss has shown what the path takes (@unknown).
  *
  * Return: segments by which the window grows
  */
-static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
-		      u32 t_ms, u32 segs, bool unknown)
+static u32 cubic_step(struct cubic_curve *c, u32 cwnd, u32 t_ms, u32 segs, bool unknown)
 {
-	u32 rtt_ms = (xs->rtt.srtt_us >> 3) / USEC_PER_MSEC;
 	/* The window is whole segments; the curve is not. */
-	u32 target = roundup(w_cubic(c, t_ms + rtt_ms), UNIT);
-	u32 cwnd = xs->cwnd * UNIT;
+	u32 target = roundup(w_cubic(c, t_ms), UNIT);
 	u64 gain;
 
+	cwnd *= UNIT;
 	if (unknown)
 		target = max(target, cwnd + cwnd / 20);
 	target = clamp(target, cwnd, cwnd + cwnd / 2);
@@ -191,18 +208,21 @@ static void cubic_avoid(struct xtcp_sock *xs, u32 segs)
 {
 	struct cubic *c = cubic_of(xs);
 	struct cubic_curve *curve = &c->curve;
+	u32 rtt_ms = (xs->rtt.srtt_us >> 3) / USEC_PER_MSEC;
 	u32 t_ms, cwnd = xs->cwnd;
 	bool as_reno;
 
 	if (!c->in_epoch)
 		epoch_begin(c, xs);
 	segs = min(segs, cwnd);
-	t_ms = xtcp_now_ms() - curve->epoch_ms;
+	t_ms = epoch_age(curve, rtt_ms);
+	/* The window may be smaller than it was, in segments: after a pause, or of another size. */
+	curve->w_est = min(curve->w_est, cwnd);
 	w_est_grow(curve, c->prior, cwnd, segs);
 
 	as_reno = w_cubic(curve, t_ms) < curve->w_est * UNIT;
 	if (!as_reno || !c->w_max)
-		cwnd += cubic_step(curve, xs, t_ms, segs, !c->w_max);
+		cwnd += cubic_step(curve, cwnd, t_ms + rtt_ms, segs, !c->w_max);
 	if (as_reno)
 		cwnd = max(cwnd, curve->w_est);
 	xtcp_congestion_open_to(xs, cwnd);
@@ -255,20 +275,6 @@ static void cubic_rtt(struct xtcp_sock *xs, u32 rtt_us)
 }
 
 /*
- * 5.8: the epoch does not advance while nothing is sent; and an epoch that
- * began during the pause must not begin in the future.
- */
-static void cubic_resumed(struct xtcp_sock *xs, u64 idle_ns)
-{
-	u32 idle_ms = div_u64(idle_ns, NSEC_PER_MSEC);
-	struct cubic *c = cubic_of(xs);
-
-	if (c->in_epoch)
-		c->curve.epoch_ms += min(idle_ms, xtcp_now_ms() -
-						  c->curve.epoch_ms);
-}
-
-/*
  * 4.8: slow start follows a timeout, then an epoch that begins at W_max: the old one says
  * nothing of the path any more.
  */
@@ -287,6 +293,5 @@ const struct xtcp_congestion_ops xtcp_cubic = {
 	.grow		= cubic_grow,
 	.ssthresh	= cubic_ssthresh,
 	.rtt		= cubic_rtt,
-	.resumed	= cubic_resumed,
 	.timed_out	= cubic_timed_out,
 };

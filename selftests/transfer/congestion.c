@@ -208,6 +208,31 @@ TEST_F(congestion, rfc9438_4_7_fast_convergence)
 	}
 }
 
+enum unused_window {
+	USED_UP, PAUSE, PAUSE_ENDED_BY_REQUEST, TRICKLE, UNUSED_WINDOWS
+};
+
+/* Ten seconds in which the window is not used up. With TRICKLE something is always in flight. */
+static void leave_window_unused(struct conn *c, int *next, int rtt_ms, enum unused_window how)
+{
+	if (how == PAUSE || how == PAUSE_ENDED_BY_REQUEST)
+		sleep_ms(10000);
+	if (how == PAUSE_ENDED_BY_REQUEST)
+		conn_send(c, .flags = ACK | PSH, .len = 100, .ack = flight_seq(c, *next));
+	for (int i = 0; how == TRICKLE && i < 50; i++) {
+		flight_write(c, 1);
+		flight_expect(c, *next);
+		sleep_ms(rtt_ms / 2);
+		if (i)
+			flight_ack(c, *next);
+		++*next;
+	}
+	if (how == TRICKLE) {
+		sleep_ms(rtt_ms / 2);
+		flight_ack(c, *next);
+	}
+}
+
 TEST_F(congestion, rfc9438_5_8_a_pause_is_not_on_the_curve)
 {
 	static const int cwnd[] = { 7, 9, 10, 10, 10, 11, 11, 11, 11, 12, 14, 18 };
@@ -216,24 +241,51 @@ TEST_F(congestion, rfc9438_5_8_a_pause_is_not_on_the_curve)
 	struct conn c;
 
 	/*
-	 * W_max 10, from 7, K = 1.96 s. A pause of ten seconds after two round trips moves the
-	 * curve: the window grows as without the pause. It would be half as much again after
-	 * each round trip if the pause counted.
+	 * W_max 10, from 7, K = 1.96 s. Ten seconds in which the window is not used up, after two
+	 * round trips, move the curve: the window grows as without them. It would be half as
+	 * much again after each round trip if they counted.
 	 */
 	NOT_ON_STOCK();		/* where a full window in flight counts as a pause, too */
 	ASSERT_EQ(0, knob_set("slow_start_after_idle", 0));
-	for (int paused = 0; paused <= 1; paused++) {
+	for (int how = 0; how < UNUSED_WINDOWS; how++) {
 		next = 0;
 		open_over(p, &c, "cubic", rtt_ms);
 		lose_one_over(&c, &next, rtt_ms);
 		for (size_t i = 0; i < ARRAY_SIZE(cwnd); i++) {
-			EXPECT_EQ(cwnd[i], (int)conn_info(&c).cwnd);
-			if (paused && i == 2)
-				sleep_ms(10000);
+			EXPECT_EQ(cwnd[i], (int)conn_info(&c).cwnd) TH_LOG("%d, %zu", how, i);
+			if (i == 2)
+				leave_window_unused(&c, &next, rtt_ms, how);
 			round_trip(&c, &next, rtt_ms);
 		}
 		conn_send(&c, .flags = RST);
 		close(c.lfd);
+	}
+}
+
+/*
+ * The window and W_est are 30 before a pause that halves the window once. Slow start takes it to
+ * three quarters, 22, and Reno's estimate goes on from there, not from 30.
+ */
+TEST_F(congestion, rfc9438_4_3_the_estimate_shrinks_with_the_window)
+{
+	struct peer *p = &self->peer;
+	int next = 0, before;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which has W_est as a rate of growth only */
+	open_with_rule(p, &c, "cubic");
+	lose_one(&c, &next);
+	while (conn_info(&c).cwnd < 30)
+		round_trip(&c, &next, 20);
+	EXPECT_EQ(30, (int)conn_info(&c).cwnd);
+	sleep_ms(300);
+	flight_write(&c, 1);
+	flight_expect(&c, next);
+	EXPECT_EQ(15, (int)conn_info(&c).cwnd);
+	flight_ack(&c, ++next);
+	while ((before = conn_info(&c).cwnd) < 30) {
+		round_trip(&c, &next, 20);
+		EXPECT_GE(before < 22 ? 23 : before + 1, (int)conn_info(&c).cwnd);
 	}
 }
 
