@@ -588,8 +588,7 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs, u64 sent_ns)
 		xs->cwnd_full = xs->snd_nxt;
 	if (xtcp_congestion_measures(xs))
 		xtcp_rate_sent(rate_of(xs), xs, sent_ns,
-			       xtcp_congestion_pipe(xs),
-			       xtcp_congestion_pipe(xs) <= segs);
+			       xtcp_congestion_pipe(xs), xs->in_flight <= segs);
 }
 
 /**
@@ -619,15 +618,16 @@ void __xtcp_congestion_resent(struct xtcp_sock *xs, u64 sent_ns)
  * __xtcp_congestion_wrote - the program is about to write
  * @sk: the socket, locked; its algorithm has XTCP_CONGESTION_RATES
  *
- * If all it wrote before was sent and the window was not used up, the rate was the
- * program's.
+ * If all it wrote before was sent, but for less than a segment, and the window was not used up,
+ * the rate was the program's.
  */
 void __xtcp_congestion_wrote(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (!xtcp_sendq_has_unsent(sk) && sk_wmem_alloc_get(sk) < SKB_TRUESIZE(1) &&
+	if (seq_dist(xs->snd_nxt, xs->write_seq) < (s32)xs->mss &&
+	    sk_wmem_alloc_get(sk) < SKB_TRUESIZE(1) &&
 	    xtcp_congestion_pipe(xs) < xs->cwnd && !xs->to_resend)
 		xtcp_rate_limited(rate_of(xs), xs, xtcp_congestion_pipe(xs));
 }
