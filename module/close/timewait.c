@@ -595,7 +595,7 @@ static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 /* RFC 9293 3.6.1: reset the peer, which sends data to a closed socket. */
 static void fin_wait_2_refuse(struct net *net, struct xtcp_timewait *tw,
 			      const struct sk_buff *skb, const struct xtcp_key *key,
-			      const struct xtcp_seg *seg, enum xtcp_event event)
+			      const struct xtcp_seg *seg)
 {
 	const struct xtcp_origin origin = {
 		.transparent	= tw->flow.transparent,
@@ -603,11 +603,8 @@ static void fin_wait_2_refuse(struct net *net, struct xtcp_timewait *tw,
 		.mark		= tw->mark,
 	};
 
-	xtcp_reset_reply(net, skb, key, &origin, seg,
-			 event == XTCP_EV_RCV_SYN ?
-			 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW :
-			 XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
-	xtcp_timewait_kill(net, tw, event);
+	xtcp_reset_reply(net, skb, key, &origin, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
+	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_TEXT_CLOSED);
 }
 
 static void timewait_reset(struct net *net, struct xtcp_timewait *tw)
@@ -625,6 +622,19 @@ static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
 		return;
 	}
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
+	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
+		timewait_send_ack(net, tw, skb);
+}
+
+/*
+ * RFC 5961 4.2: challenge ACK for any SYN. A peer that has forgotten the connection answers by a
+ * RST at RCV.NXT, and its next SYN opens.
+ */
+static void fin_wait_2_syn(struct net *net, struct xtcp_timewait *tw,
+			   const struct sk_buff *skb)
+{
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN);
+	XTCP_INC(net, SYN_CHALLENGE);
 	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
 		timewait_send_ack(net, tw, skb);
 }
@@ -667,7 +677,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 	} else if (seg->flags & XTCP_RST) {
 		fin_wait_2_rst(net, tw, skb, seg);
 	} else if ((seg->flags & XTCP_SYN) && !seq_before(seg->seq, tw->rcv_nxt)) {
-		fin_wait_2_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
+		fin_wait_2_syn(net, tw, skb);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
 	} else if (timewait_answer_ack_above(net, tw, skb, seg)) {
@@ -677,7 +687,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 	} else if (fin && seg->end == seq_add(tw->rcv_nxt, 1)) {
 		fin_wait_2_fin(net, tw, skb, seg);
 	} else {
-		fin_wait_2_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_TEXT_CLOSED);
+		fin_wait_2_refuse(net, tw, skb, key, seg);
 	}
 }
 

@@ -145,19 +145,6 @@ REASON(ctr_XtcpResetSentSynInWindow, "XtcpResetSentSynInWindow")
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-/* A record that waits for the FIN of a closed connection. */
-REASON(ctr_XtcpResetSentSynInWindow_of_a_record, "XtcpResetSentSynInWindow")
-{
-	struct conn c;
-
-	(void)_metadata;
-	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2);
-	counters_take(before);
-	conn_send(&c, .flags = SYN, .seq = 100);
-	conn_expect(&c, .flags = RST | ACK, .seq = -c.kern_iss, .ack = 101);
-	conn_expect_state(&c, ST_CLOSED);
-}
-
 REASON(ctr_XtcpResetSentAcceptOverflow, "XtcpResetSentAcceptOverflow")
 {
 	struct conn c, first[2];

@@ -126,6 +126,30 @@ TEST_F(blind, rfc5961_syn_is_challenged_wherever)
 	}
 }
 
+/* A closed connection, which waits for the peer's FIN, is as hard to end. */
+TEST_F(blind, rfc5961_4_2_syn_is_challenged_after_close)
+{
+	static const int flags[] = { SYN, SYN | ACK, SYN | FIN };
+	struct peer *p = &self->peer;
+	struct counters before;
+
+	NOT_ON_STOCK();		/* where it is reset */
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct conn c;
+
+		conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .kport = 6000 + i);
+		counters_take(&before);
+		conn_send(&c, .flags = flags[i], .seq = 1 + 100 * i);
+		conn_expect(&c, .flags = ACK, .seq = 2, .ack = 1);
+		conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+		counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+				"TCPChallengeACK", 1, "TCPSYNChallenge", 1, NULL);
+		/* A peer that has forgotten the connection answers so. */
+		conn_send(&c, .flags = RST, .seq = 1);
+		conn_expect_state(&c, ST_CLOSED);
+	}
+}
+
 TEST_F(blind, rfc5961_ack_outside_brings_no_text)
 {
 	/* Older than the largest window, and of what was never sent. */

@@ -21,6 +21,7 @@ static bool goes_on_after_fin(const struct episode *e, const struct difference *
 	return false;
 }
 
+/* A RST or SYN for a closed connection. */
 static bool is_reset_beside(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
@@ -29,7 +30,7 @@ static bool is_reset_beside(const struct episode *e, const struct difference *d,
 	for (int i = 0; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
 
-		if (closed && a->kind == ACT_SEGMENT && a->flags & RST)
+		if (closed && a->kind == ACT_SEGMENT && a->flags & (RST | SYN))
 			return true;
 		closed |= !ours->scene[i].accepted;
 	}
