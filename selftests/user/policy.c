@@ -507,6 +507,30 @@ TEST_F(policy, sk_lookup_refuses_a_syn)
 	close(link);
 }
 
+/* The SYN of a new connection over xtcp's TIME-WAIT is a SYN for a listener, too. */
+TEST_F(policy, sk_lookup_refuses_a_syn_into_time_wait)
+{
+	const struct bpf_insn insns[] = { BPF_MOV64_IMM(0, SK_DROP), BPF_EXIT_INSN() };
+	struct conn c;
+	int link;
+
+	if (stock_mode())
+		SKIP(return, "TIME-WAIT of xtcp");
+	conn_to_state(&self->peer, &c, ST_TIME_WAIT);
+	link = steer(_metadata, insns, ARRAY_SIZE(insns));
+	conn_send(&c, .flags = SYN, .seq = 100000);
+	if (is_steered()) {
+		conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+		conn_expect_state(&c, ST_TIME_WAIT);
+		close(link);
+		/* The limit of answers. */
+		sleep_ms(600);
+		conn_send(&c, .flags = SYN, .seq = 100000);
+	}
+	peer_expect(&self->peer, .flags = SYN | ACK, .dport = c.pport);
+	close(link);
+}
+
 /* A map with one socket, of the kernel's TCP. */
 static int map_of(struct __test_metadata *_metadata, int fd)
 {
