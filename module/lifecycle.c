@@ -308,7 +308,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_OUTSIDE, "3.10.7.4 second"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_NEAR, "3.10.7.4 second"),
 	GO(ORPHAN_FIN_WAIT_2, RCV_RST, CLOSED, "3.10.7.4 second"),
-	STAY(ORPHAN_FIN_WAIT_2, RCV_SYN, "3.10.7.4 fourth, RFC 5961 4"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_SYN_OTHER, "3.10.7.4 fourth, RFC 5961 4"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_ACK, "3.10.7.4 fifth"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_ACK_ABOVE, "3.10.7.4 fifth"),

@@ -633,7 +633,8 @@ static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
 static void fin_wait_2_syn(struct net *net, struct xtcp_timewait *tw,
 			   const struct sk_buff *skb)
 {
-	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN);
+	/* Not RCV_SYN, by which a record ends that has just come to TIME-WAIT on another CPU. */
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 	XTCP_INC(net, SYN_CHALLENGE);
 	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
 		timewait_send_ack(net, tw, skb);
