@@ -294,14 +294,19 @@ u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive)
 	return READ_ONCE(sk->sk_err_soft) ? 0 : retries;
 }
 
-/* True if R2 is reached, of an orphan or of a socket in use. */
+/*
+ * True if R2 is reached, of an orphan or of a socket in use. A user timeout, which is not over,
+ * takes the place of R2 (RFC 5482), and may be longer.
+ */
 static bool r2_is_reached(struct sock *sk)
 {
 	bool alive = xtcp_sk(sk)->rtt.rto_us < xtcp_rtt_rto_max_us(xtcp_sk(sk));
-	u32 retries = sock_flag(sk, SOCK_DEAD) ?
-		      xtcp_retransmit_orphan_retries(sk, alive) :
-		      XTCP_KNOB(sock_net(sk), retries2);
+	u32 retries;
 
+	if (xtcp_user_timeout_ms(xtcp_sk(sk)))
+		return false;
+	retries = sock_flag(sk, SOCK_DEAD) ? xtcp_retransmit_orphan_retries(sk, alive) :
+					     XTCP_KNOB(sock_net(sk), retries2);
 	return gives_up(sk, retries);
 }
 

@@ -308,6 +308,13 @@ TEST_F(giveup, rfc9293_must_21_user_timeout)
 	user_timeout(_metadata, &self->peer);
 }
 
+/* It takes the place of R2, which would be 0.6 s. */
+TEST_F(giveup, rfc5482_user_timeout_longer_than_r2)
+{
+	ASSERT_EQ(0, knob_set("retries2", 1));
+	user_timeout(_metadata, &self->peer);
+}
+
 /* fq, which may hold segments, does not begin it anew with each retransmission. */
 TEST_F(giveup, rfc9293_must_21_user_timeout_with_fq)
 {
