@@ -153,6 +153,19 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 	return err;
 }
 
+/* No connection begins. A port that the program has not chosen is free again. */
+static void connect_fail(struct sock *sk)
+{
+	connect_undo(sk);
+	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK)) {
+		xtcp_port_release(sk);
+		/* The next connect() must not ask for a route of this port. */
+		inet_sk(sk)->inet_sport = 0;
+		xtcp_sk(sk)->flow.lport = 0;
+	}
+	xtcp_port_disconnect(sk);
+}
+
 /**
  * xtcp_connect - connect(2): send a SYN
  * @sk: in CLOSED, locked
@@ -189,20 +202,13 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
 	err = xtcp_port_connect(sk, &tw);
 	if (err) {
-		connect_undo(sk);
+		connect_fail(sk);
 		return err;
 	}
 	err = connect_route(sk);
 	if (unlikely(err)) {
 		xtcp_port_connect_undo(sk, tw);
-		connect_undo(sk);
-		if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK)) {
-			xtcp_port_release(sk);
-			/* The next connect() must not ask for a route of this port. */
-			inet_sk(sk)->inet_sport = 0;
-			xs->flow.lport = 0;
-		}
-		xtcp_port_disconnect(sk);
+		connect_fail(sk);
 		return err;
 	}
 	xtcp_port_connected(sock_net(sk), tw);

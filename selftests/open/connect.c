@@ -708,6 +708,29 @@ TEST_F(connect, lc_95_live_tuple_is_not_available)
 	}
 }
 
+/* A port that bind() has chosen is given back if connect() fails with it: the next one chooses. */
+TEST_F(connect, lc_95_a_chosen_port_is_given_back)
+{
+	static const char range[] = "/proc/sys/net/ipv4/ip_local_port_range";
+	int fd[2];
+
+	ASSERT_EQ(0, sysctl_write(range, "40000 40000"));
+	for (int i = 1; i >= 0; i--) {
+		fd[i] = socket_new(-1);
+		socket_set(fd[i], SOL_SOCKET, SO_REUSEADDR, 1);
+		ASSERT_EQ(0, socket_bind(fd[i], "10.0.0.1", i ? 0 : 40000));
+	}
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd[0], "10.0.0.2", 80));
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd[1], "10.0.0.2", 80));
+	EXPECT_EQ(stock_mode() ? 40000 : 0, socket_port(fd[1]));
+	ASSERT_EQ(0, sysctl_write(range, "40000 40001"));
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd[1], "10.0.0.2", 80));
+	EXPECT_EQ(40001, socket_port(fd[1]));
+	self->peer.leave_unread = true;
+	socket_abort(fd[1]);
+	socket_abort(fd[0]);
+}
+
 struct step {
 	const char *from, *event, *to;
 };
