@@ -43,8 +43,9 @@ static void too_big_read(struct xtcp_icmp *ie)
  */
 static bool is_no_way(u8 type, u8 code)
 {
-	return type != ICMPV6_DEST_UNREACH || code == ICMPV6_NOROUTE ||
-	       code == ICMPV6_ADDR_UNREACH;
+	return type == ICMPV6_DEST_UNREACH ?
+	       code == ICMPV6_NOROUTE || code == ICMPV6_ADDR_UNREACH :
+	       type == ICMPV6_TIME_EXCEED || type == ICMPV6_PARAMPROB;
 }
 
 static void error_read(struct xtcp_icmp *ie)

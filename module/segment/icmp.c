@@ -90,15 +90,17 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 	}
 }
 
-/* Size in bytes of the largest IP packet that carried a part of @skb. */
+/*
+ * Size in bytes of the largest IP packet that may have carried a part of @skb. Its options are
+ * not known any more: SACK blocks, a token or Accurate ECN's count come and go.
+ */
 static unsigned int packet_size(const struct sock *sk,
 				const struct sk_buff *skb)
 {
 	u32 payload = xtcp_sendq_segs(skb) > 1 ? xtcp_cb(skb)->seg_size :
 						 skb->len;
 
-	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_LEN +
-	       xtcp_output_option_size(sk) + payload;
+	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_MAX + payload;
 }
 
 /*
@@ -359,7 +361,8 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	}
 	if (ie->undoes_backoff && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_retransmit_unreachable(sk, ie->seq);
-	if (af->route->error_queued(sk, false) && event != XTCP_EV_ICMP_SOFT_NOTED) {
+	if (af->route->error_queued(sk, false) &&
+	    (event != XTCP_EV_ICMP_SOFT_NOTED || is_accepted_early(sk))) {
 		WRITE_ONCE(sk->sk_err, ie->err);
 		sk_error_report(sk);
 	} else {

@@ -89,7 +89,7 @@ TEST_F(ipv6icmp, knob_icmp_soft_abort_off)
 	}
 }
 
-/* A record ends by a final error, as in Linux, and stays where there is no route. */
+/* A record ends if there is no way to the peer, as over IPv4. Linux ends it by a final error. */
 TEST_F(ipv6icmp, lc_105_half_open)
 {
 	struct peer *p = &self->peer;

@@ -168,6 +168,27 @@ TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_ignored)
 	conn_send(&c, .flags = ACK, .ack = 1761);
 }
 
+/* The options of the segment that was too big count, also those that later ones may lack. */
+TEST_F(path, rfc1191_too_big_by_its_sack_block)
+{
+	struct peer *p = &self->peer;
+	int64_t len = p->family == AF_INET6 ? 1418 : 1438;
+	struct segment first;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	conn_send(&c, .flags = ACK, .seq = 1001, .len = 10);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_write(&c, len);
+	first = *conn_expect(&c, .seq = 1, .len = len);
+	/* Of 1490 bytes, a dozen of them for the block. Without it the segment fits. */
+	EXPECT_LT(0, first.opt.sacks);
+	too_big(p, &first, 1482);
+	conn_expect(&c, .seq = 1, .len = len, .within_ms = 1);
+	conn_send(&c, .flags = RST);
+}
+
 /* It can't be about what is sent now, whatever is in flight from before. */
 TEST_F(path, rfc5927_mtu_above_the_known_one_is_ignored)
 {

@@ -365,13 +365,20 @@ struct icmp_cell {
 static void icmp_check(struct __test_metadata *_metadata, struct peer *p,
 		       struct icmp_cell cell)
 {
+	const char *event = cell.code == ICMP_FRAG_NEEDED ? "ICMP-too-big" :
+			    cell.code == ICMP_PORT_UNREACH ? "ICMP-hard-error" :
+							     "ICMP-soft-error";
+	const char *row = cell.from == ST_SYN_SENT ? "SYN-SENT" : "SYN-RECEIVED";
 	struct conn c;
 
 	conn_to_state(p, &c, cell.from);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = cell.code,
-		       .rest = cell.code == ICMP_FRAG_NEEDED ? 1200 : 0);
+		       .rest = cell.code == ICMP_FRAG_NEEDED ? 1300 : 0);
 	peer_expect_silence(p, 20);
 	conn_expect_state(&c, cell.to);
+	/* It was not ignored. */
+	if (!stock_mode() && cell.to == cell.from)
+		EXPECT_EQ(1, lifecycle_count(row, event, row));
 	if (c.fd >= 0)
 		EXPECT_EQ(cell.err, socket_error(c.fd));
 }

@@ -163,14 +163,16 @@ TEST_F(synqueue, knob_max_syn_backlog)
 TEST_F(synqueue, knob_max_syn_backlog_below_1_is_1)
 {
 	struct peer *p = &self->peer;
-	struct conn c;
+	struct conn c[2], late;
 	int lfd;
 
 	NOT_ON_STOCK();
 	no_cookies(_metadata);
 	ASSERT_EQ(0, knob_set("max_syn_backlog", -5));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
-	fill(p, &c, 1, lfd);
+	/* As with 1 in Linux: one more than the limit. */
+	fill(p, c, 2, lfd);
+	syn_is_dropped(p, &late, lfd);
 }
 
 /* One of many hosts, 192.0.2.1 and so on. */

@@ -41,7 +41,7 @@ lc_114_conntrack_follows() {
 	sleep 2
 	state=$(on $server conntrack -L -p tcp --dport 5001 2>/dev/null)
 	case $state in
-	*TIME_WAIT* | *CLOSE*) ;;
+	*TIME_WAIT* | *' CLOSE '*) ;;
 	*) echo "after its end: $state"; return 1 ;;
 	esac
 	expect_equal 1 "$(counted $server new)" 'new connections' &&

@@ -445,9 +445,14 @@ TEST_F(stock, rfc9293_reset_by_either)
 
 TEST_F(stock, refused_by_either)
 {
-	int fd = side_socket(_metadata, self, CLIENT);
+	/* The server's stack has the port, and does not listen there. */
+	int holder = side_socket(_metadata, self, SERVER), fd;
 
+	ASSERT_EQ(0, socket_bind(holder, "10.0.0.2", PORT));
+	fd = side_socket(_metadata, self, CLIENT);
 	EXPECT_EQ(ECONNREFUSED, socket_connect(fd, "10.0.0.2", PORT));
+	close(holder);
+	close(fd);
 }
 
 static void delay(FIXTURE_DATA(stock) *self, double ms)
@@ -508,7 +513,7 @@ TEST_F(stock, rfc9293_simultaneous_close)
  * next connection from the same port (RFC 9293 MAY-2), nor its own, a second later
  * (RFC 6191).
  */
-TEST_F(stock, lc_84_time_wait_at_either_end)
+TEST_F(stock, lc_87_time_wait_at_either_end)
 {
 	for (enum side first = CLIENT; first <= SERVER; first++) {
 		int lfd = -1, end[2];
@@ -611,6 +616,7 @@ TEST_F(stock, rfc9293_must_36_zero_window)
 		sleep_ms(100);
 	}
 	sleep_ms(5000);
+	EXPECT_LT(0, side_counter(self, CLIENT, "TCPWinProbe"));
 	ASSERT_EQ(0, shutdown(client, SHUT_WR));
 	EXPECT_EQ(sent, read_to_end(server));
 	EXPECT_LT(0, sent);

@@ -356,12 +356,13 @@ TEST_F(window, rfc7323_2_4_ack_beyond_a_rounded_window)
 	conn_send(&c, .flags = RST);
 }
 
-TEST_F(window, rfc9293_must_66_closed_window_processes_rst_and_ack)
+TEST_F(window, rfc9293_must_66_closed_window_processes_rst_urg_and_ack)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
 	int64_t in;
 	struct conn c;
+	char b;
 
 	in = open_full(_metadata, p, &c);
 	/* The ACK field of a segment whose data is refused counts. */
@@ -372,7 +373,13 @@ TEST_F(window, rfc9293_must_66_closed_window_processes_rst_and_ack)
 	conn_expect(&c, .flags = ACK, .ack = in + 1, .wnd = 0);
 	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 1, NULL);
 	peer_expect_silence(p, 1000);
-	/* And so does a RST. */
+	/* So does the urgent pointer: an urgent byte is expected. */
+	EXPECT_EQ(-1, recv(c.fd, &b, 1, MSG_OOB));
+	EXPECT_EQ(EINVAL, errno);
+	conn_send(&c, .flags = ACK | URG, .seq = in + 1, .ack = 5, .urg = 1);
+	EXPECT_EQ(-1, recv(c.fd, &b, 1, MSG_OOB));
+	EXPECT_EQ(EAGAIN, errno);
+	/* And a RST. */
 	conn_send(&c, .flags = RST, .seq = in + 1);
 	conn_expect_state(&c, ST_CLOSED);
 	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
@@ -413,11 +420,13 @@ TEST_F(window, rfc9293_rec_01_windows_of_32_bits)
 	conn_write(&c, 30000);
 	flight_expect_all(&c, 0, 9);
 	conn_send(&c, .flags = ACK, .wnd = 1);
+	EXPECT_EQ(1 << 14, (int)conn_tcp_info(&c).tcpi_snd_wnd);
 	/* One unit of the scale is 16384 bytes. */
 	for (int i = 10; i < 26; i++)
 		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
 	peer_expect_silence(p, 20);
 	conn_send(&c, .flags = ACK, .wnd = 65535);
+	EXPECT_EQ(65535 << 14, (int)conn_tcp_info(&c).tcpi_snd_wnd);
 	for (int i = 26; i < 30; i++)
 		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
 	conn_send(&c, .flags = ACK);

@@ -416,8 +416,8 @@ TEST_F(calls, errno_connect_takes_the_pending_error)
 	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE);
 }
 
-/* Data that came before the RST can't be read any more. */
-TEST_F(calls, errno_econnreset_before_queued_data)
+/* Data that came before the RST is read first. */
+TEST_F(calls, errno_econnreset_behind_queued_data)
 {
 	struct conn c;
 	char b[8];

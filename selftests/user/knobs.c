@@ -649,6 +649,8 @@ TEST_F(knobs, knob_fastopen_key)
 
 	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
 	EXPECT_STREQ("00000000-00000000-00000000-00000000", text);
+	/* A write of nothing makes this no key. */
+	EXPECT_EQ(stock_mode() ? 0 : EINVAL, knob_set_text("fastopen_key", ""));
 	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_A));
 	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
 	EXPECT_STREQ(KEY_A, text);
