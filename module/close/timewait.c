@@ -294,9 +294,9 @@ u32 xtcp_timewait_min_ms(const struct xtcp_sock *xs)
  */
 u32 xtcp_timewait_fin_timeout_ms(const struct net *net)
 {
-	u64 jiffies_ms = (u64)max(XTCP_KNOB(net, fin_timeout), 0) * MSEC_PER_SEC;
+	u64 ticks = max(XTCP_KNOB(net, fin_timeout), 0);
 
-	return min_t(u64, div_u64(jiffies_ms, HZ), U32_MAX);
+	return min_t(u64, div_u64(ticks * MSEC_PER_SEC, HZ), U32_MAX);
 }
 
 /*
@@ -677,7 +677,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 			xtcp_timewait_answer(net, tw, skb, seg);
 	} else if (seg->flags & XTCP_RST) {
 		fin_wait_2_rst(net, tw, skb, seg);
-	} else if ((seg->flags & XTCP_SYN) && !seq_before(seg->seq, tw->rcv_nxt)) {
+	} else if (seg->flags & XTCP_SYN) {
 		fin_wait_2_syn(net, tw, skb);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);

@@ -407,7 +407,7 @@ inline rcv_orphan() {
 		:: s_seq == E[me].rnxt -> END_EVENT(RCV_RST)
 		:: else -> EVENT(RCV_RST_NEAR); answer()
 		fi
-	:: WITHIN(E[me]) && (s_flags & (RST | SYN)) == SYN -> send_reset(); EVENT(RCV_SYN)
+	:: WITHIN(E[me]) && (s_flags & (RST | SYN)) == SYN -> EVENT(RCV_SYN_OTHER); answer()
 	:: else ->
 		if
 		:: !(s_flags & ACK) -> EVENT(RCV_BAD_FLAGS)

@@ -34,12 +34,12 @@ static int64_t send_syn(struct conn *c, int flags, int64_t offset)
 	return flags & ACK ? conn_kern_nxt(c) : seq + 1 + (flags & FIN ? 1 : 0);
 }
 
-/* RFC 5961 4: wherever the number lies. To an orphan's peer the connection is gone. */
+/* RFC 5961 4: wherever the number lies. */
 HAPPEN(syn) { return send_syn(c, SYN, 0); }
 EVENT(syn,
 	CHALLENGED("rcv-SYN"),
 	TW = STAYS(AN_ACK, "rcv-SYN-in-window"),
-	FO = GOES(CLOSED, A_RST_ACK, "rcv-SYN"));
+	FO = STAYS(AN_ACK, "rcv-SYN-in-window", SYN_CHALLENGE, .not_stock = true));
 CELLS(syn)
 
 HAPPEN(syn_left) { return send_syn(c, SYN, -100000); }
@@ -61,14 +61,14 @@ HAPPEN(syn_fin) { return send_syn(c, SYN | FIN, 0); }
 EVENT(syn_fin,
 	CHALLENGED("rcv-SYN"),
 	TW = STAYS(AN_ACK, "rcv-SYN-in-window"),
-	FO = GOES(CLOSED, A_RST_ACK, "rcv-SYN"));
+	FO = STAYS(AN_ACK, "rcv-SYN-in-window", SYN_CHALLENGE, .not_stock = true));
 CELLS(syn_fin)
 
 HAPPEN(syn_ack) { return send_syn(c, SYN | ACK, 0); }
 EVENT(syn_ack,
 	CHALLENGED("rcv-SYN,ACK"),
 	TW = STAYS(AN_ACK, "rcv-SYN,ACK"),
-	FO = GOES(CLOSED, A_RST, "rcv-SYN"));
+	FO = STAYS(AN_ACK, "rcv-SYN-in-window", SYN_CHALLENGE, .not_stock = true));
 CELLS(syn_ack)
 
 /* --- neither SYN, RST nor ACK ------------------------------------------- */

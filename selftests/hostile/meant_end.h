@@ -30,7 +30,8 @@ static bool is_reset_beside(const struct episode *e, const struct difference *d,
 	for (int i = 0; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
 
-		if (closed && a->kind == ACT_SEGMENT && a->flags & (RST | SYN))
+		if (closed && a->kind == ACT_SEGMENT && a->flags & (RST | SYN) &&
+		    (a->flags & RST || ours->scene[i - 1].state == ST_ORPHAN_FIN_WAIT_2))
 			return true;
 		closed |= !ours->scene[i].accepted;
 	}
