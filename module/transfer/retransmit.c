@@ -296,14 +296,15 @@ u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive)
 
 /*
  * True if R2 is reached, of an orphan or of a socket in use. A user timeout, which is not over,
- * takes the place of R2 (RFC 5482), and may be longer.
+ * takes the place of R2 (RFC 5482), and may be longer; not while the window is closed.
  */
 static bool r2_is_reached(struct sock *sk)
 {
 	bool alive = xtcp_sk(sk)->rtt.rto_us < xtcp_rtt_rto_max_us(xtcp_sk(sk));
 	u32 retries;
 
-	if (xtcp_user_timeout_ms(xtcp_sk(sk)))
+	if (xtcp_user_timeout_ms(xtcp_sk(sk)) &&
+	    (xtcp_sk(sk)->snd_wnd || sock_flag(sk, SOCK_DEAD)))
 		return false;
 	retries = sock_flag(sk, SOCK_DEAD) ? xtcp_retransmit_orphan_retries(sk, alive) :
 					     XTCP_KNOB(sock_net(sk), retries2);

@@ -392,6 +392,21 @@ static long long side_counter(FIXTURE_DATA(stock) *self, enum side side, const c
 			    name);
 }
 
+TEST_F(stock, refused_by_either)
+{
+	/* The server's stack has the port, and does not listen there. */
+	int holder = side_socket(_metadata, self, SERVER), fd;
+
+	ASSERT_EQ(0, socket_bind(holder, "10.0.0.2", PORT));
+	fd = side_socket(_metadata, self, CLIENT);
+	EXPECT_EQ(ECONNREFUSED, socket_connect(fd, "10.0.0.2", PORT));
+	pair_enter(&self->pair, SERVER);
+	EXPECT_EQ(1, file_counter(self->ours == SERVER ? "/proc/net/xtcp_snmp" : "/proc/net/snmp",
+				  "OutRsts"));
+	close(holder);
+	close(fd);
+}
+
 /* The server answers each SYN by a cookie. */
 TEST_F(stock, lc_47_cookies_cross)
 {
@@ -441,18 +456,6 @@ TEST_F(stock, rfc9293_reset_by_either)
 		EXPECT_EQ(ECONNRESET, socket_receive(other));
 		close(other);
 	}
-}
-
-TEST_F(stock, refused_by_either)
-{
-	/* The server's stack has the port, and does not listen there. */
-	int holder = side_socket(_metadata, self, SERVER), fd;
-
-	ASSERT_EQ(0, socket_bind(holder, "10.0.0.2", PORT));
-	fd = side_socket(_metadata, self, CLIENT);
-	EXPECT_EQ(ECONNREFUSED, socket_connect(fd, "10.0.0.2", PORT));
-	close(holder);
-	close(fd);
 }
 
 static void delay(FIXTURE_DATA(stock) *self, double ms)
