@@ -292,8 +292,10 @@ void xtcp_timers_rest(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (earliest_deadline(xs) == U64_MAX && timer_cancel(xs))
-		__sock_put(sk);
+	if (earliest_deadline(xs) != U64_MAX || !timer_cancel(xs))
+		return;
+	xtcp_memory_reclaim(sk);	/* memory that the expiry would have released */
+	__sock_put(sk);
 }
 
 /**

@@ -292,11 +292,10 @@ static bool receive_in_order(struct sock *sk, struct sk_buff *skb, bool whole)
 }
 
 /*
- * Put @skb into the tree. Returns false if @skb was freed, because its data was
- * there already or was appended to its neighbour. Records duplicates for
- * D-SACK.
+ * Put @skb into the tree, or free it, because its data was there already or was appended to its
+ * neighbour. Records duplicates for D-SACK.
  */
-static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
+static void ofo_insert(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct rb_node **p = &xs->ofo_queue.rb_node;
@@ -318,7 +317,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 			XTCP_INC(sock_net(sk), OFO_MERGE);
 			xtcp_receive_duplicate(sk, seq, end);
 			kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFOMERGE);
-			return false;
+			return;
 		}
 		if (seq_before(seq, xtcp_cb(other)->end))
 			xtcp_receive_duplicate(sk, seq, xtcp_cb(other)->end);
@@ -340,7 +339,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 	}
 	if (other && seq_before(xtcp_cb(other)->seq, end))
 		another_duplicate(sk, xtcp_cb(other)->seq, end);
-	return true;
+	return;
 joined:
 	/* It may have closed the hole to the next one, or overlap it. */
 	xs->ofo_collapsed = 0;
@@ -351,7 +350,6 @@ joined:
 		another_duplicate(sk, seq_later(seq, xtcp_cb(other)->seq),
 				  seq_before(end, other_end) ? end : other_end);
 	}
-	return false;
 }
 
 /* SHLD-31: queue it; MAY-13, RFC 5681 4.2: acknowledge at once. */
@@ -373,6 +371,9 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 		XTCP_INC(sock_net(sk), OFO_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
+		/* What the program reads becomes free: now poll() reports less than SO_RCVLOWAT. */
+		if (!sock_flag(sk, SOCK_DEAD))
+			sk->sk_data_ready(sk);
 		return;
 	}
 	XTCP_INC(sock_net(sk), OFO_QUEUE);

@@ -367,10 +367,10 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	/*
 	 * The SYN is on its way with some of the data: the rest is for another call. After a
 	 * signal, too: the program would write the same bytes again. (Linux does not say
-	 * then that it has taken them.)
+	 * then that it has taken them.) And if shutdown() came first, on another thread.
 	 */
 	if (unlikely(copied && (err == -EINPROGRESS || err == -EINTR ||
-				err == -ERESTARTSYS))) {
+				err == -ERESTARTSYS || err == -EPIPE))) {
 		xtcp_zerocopy_end(&zc, copied);
 		return copied;
 	}

@@ -225,8 +225,10 @@ static int fastopen_key_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 		text[FASTKEY_TEXT - 1] = ',';
 		fastkey_print(text + FASTKEY_TEXT, keys + XTCP_FASTKEY_LEN);
 	}
-	/* A write of nothing would leave what was printed: zeros, if there is no key. */
-	err = write && !*lenp ? -EINVAL : proc_dostring(&string, write, buffer, lenp, ppos);
+	/* A write that brings no text must not leave these zeros. */
+	if (write)
+		text[0] = '\0';
+	err = proc_dostring(&string, write, buffer, lenp, ppos);
 	if (write && !err)
 		err = fastopen_key_set(xn->net, text);
 	memzero_explicit(keys, sizeof(keys));
