@@ -501,7 +501,7 @@ static noinline bool flow_has_enough_alike(struct net *net, const struct xtcp_ke
 	do {
 		hash = flow_key_hash(key, 0, tbl->hash_rnd);
 		n += flow_chain_alike(rht_bucket(tbl, rht_bucket_index(tbl, hash)), key);
-		/* While the flows move, some are in the next table; as in flow_find(). */
+		/* While the flows move, some are in the next table; as in flow_tables_find(). */
 		smp_rmb();
 		tbl = rht_dereference_rcu(tbl->future_tbl, flows);
 	} while (unlikely(tbl));

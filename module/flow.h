@@ -23,7 +23,6 @@ struct net;
 struct sock;
 struct xtcp_delay;
 struct xtcp_delayset;
-struct xtcp_family;
 
 /* What kind of object a flow is the head of. */
 enum xtcp_kind {

@@ -32,10 +32,12 @@
  *   undo		transfer/undo.c		is a reduction unfounded
  *   urgent		transfer/urgent.c	urgent data
  *
- * Other files read a part, and call a function of its file to change it.
- * Exceptions: accecn.c writes ecn.seen; the files of loss recovery (congestion.c, lossprobe.c,
- * recovery.c, undo.c), rtt.c and send.c write to prr, rack, undo and mtu.probe; deadlines.h and
- * timers.c have retransmit.waiting; congestion.c sets sockopt.congestion_chosen, and close.c
+ * Other files read a part, and most call a function of its file to change it.
+ * Exceptions: output.c and probe.c write retransmit.refused, probed and attempted; begin.c,
+ * connect.c and acceptqueue.c give ack and retransmit what the handshake has shown; accecn.c
+ * writes ecn.seen; the files of loss recovery (congestion.c, lossprobe.c, recovery.c, undo.c),
+ * rtt.c and send.c write to prr, rack, undo and mtu.probe; deadlines.h and timers.c have
+ * retransmit.waiting and brief; congestion.c sets sockopt.congestion_chosen, and close.c
  * sockopt.user_mss; a child has a copy of its listener's sockopt.rare (rare.c).
  *
  * These stay in struct xtcp_sock:

@@ -11,7 +11,7 @@
  * reset by peer".
  *
  * Context: xtcp_reset_reply(), xtcp_reset_recycle() and xtcp_reset_taken()
- * softirq; the others with the socket lock.
+ * softirq, or process for segments of the backlog; the others with the socket lock.
  */
 #include "close/reset.h"
 
@@ -67,7 +67,7 @@ static void reset_answer(struct net *net, const struct sk_buff *skb,
  * RFC 9293 3.10.7.1: if the segment has an ACK, the RST's sequence number is
  * SEG.ACK; otherwise it is 0 and the RST acknowledges the segment.
  *
- * Context: softirq.
+ * Context: softirq; process for a segment of the backlog.
  */
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
 		      const struct xtcp_key *key, const struct xtcp_origin *origin,
@@ -135,7 +135,7 @@ static enum xtcp_mib_item reset_recv_reason(u8 state)
  * @flow: connection
  * @state: the state that the RST ends or has ended
  *
- * Context: softirq.
+ * Context: softirq; process for a segment of the backlog.
  */
 void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow, u8 state)
 {

@@ -22,7 +22,8 @@
  *
  * Documentation/wire.rst has the format, design.rst what is given up.
  *
- * Context: functions with a socket: socket lock. The others: softirq, no locks.
+ * Context: functions with a socket: socket lock. The others need no locks: softirq, or process for
+ * a segment of the backlog.
  */
 #include "close/stateless.h"
 

@@ -832,7 +832,6 @@ static void bbr_acked(struct xtcp_sock *xs,
 	set_cwnd(b, xs, &ack);
 }
 
-/* 5.5.10.2 */
 /*
  * An ACK may end a recovery and begin the next one: acked() comes after both. What is saved for an
  * undo is of before this one.
@@ -851,6 +850,7 @@ static bool is_next_to_last_loss(const struct bbr *b, const struct xtcp_congesti
 	return loss->seq == b->lost_end || loss->end == b->lost_seq;
 }
 
+/* 5.5.10.2 */
 static void bbr_lost(struct xtcp_sock *xs, const struct xtcp_congestion_loss *loss)
 {
 	struct xtcp_congestion_sample sample = {

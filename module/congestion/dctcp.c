@@ -40,8 +40,6 @@
  * @window_end: DCTCP.WindowEnd: the window over which is counted ends there
  * @delivered: segments delivered when it began
  * @delivered_ce: of them, with ECE
- * @last_acked: segments counted in the last complete window
- * @last_marked: of them, marked
  * @plb: Protective Load Balancing
  */
 struct dctcp {
@@ -49,8 +47,6 @@ struct dctcp {
 	u32	window_end;
 	u32	delivered;
 	u32	delivered_ce;
-	u32	last_acked;
-	u32	last_marked;
 	struct xtcp_plb plb;
 };
 
@@ -82,8 +78,6 @@ static void alpha_update(struct dctcp *d, u32 acked, u32 marked)
 
 	d->alpha -= max(d->alpha >> G_SHIFT, min(d->alpha, 1U));
 	d->alpha = min(d->alpha + part, ALPHA_ONE);
-	d->last_acked = acked;
-	d->last_marked = marked;
 }
 
 /* Is the window acknowledged? Then take its marks into account, and begin the next. */

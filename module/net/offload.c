@@ -58,7 +58,7 @@
 /*
  * A checksum over less payload costs less than the checks that avoid it; bytes.
  */
-#define SUM_AT_ONCE_MAX	512U
+#define SUM_LATER_MIN	512U
 
 /*
  * GSO type of an skb by its wire. A device that segments TCP has to know of
@@ -110,30 +110,28 @@ static bool device_is_loopback(const struct dst_entry *dst)
  */
 static bool is_summed_at_once(const struct xtcp_key *key, u32 payload)
 {
-	return key->wire != XTCP_WIRE_TCP && payload < SUM_AT_ONCE_MAX;
+	return key->wire != XTCP_WIRE_TCP && payload < SUM_LATER_MIN;
 }
 
 /*
- * Is the checksum of a single segment of the native wire left to the device,
- * with both GSO flags?
+ * Is the checksum of a single segment of the native wire, not so short, left to the device, with
+ * both GSO flags?
  */
 static bool is_worth_marking(const struct sock *sk, const struct xtcp_key *key,
 			     u32 payload, unsigned int type)
 {
-	return key->wire != XTCP_WIRE_TCP && payload >= SUM_AT_ONCE_MAX &&
-	       payload <= sk->sk_gso_max_size && device_hands_on(sk, type);
+	return key->wire != XTCP_WIRE_TCP && payload <= sk->sk_gso_max_size &&
+	       device_hands_on(sk, type);
 }
 
-/* May the checksum be left to the device without GSO flags? */
+/* May the checksum of a single segment, not so short, be left to the device without GSO flags? */
 static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
 			     u32 payload)
 {
 	const struct dst_entry *dst = __sk_dst_get((struct sock *)sk);
 
 	return key->wire == XTCP_WIRE_TCP ||
-	       (payload > SUM_AT_ONCE_MAX && dst &&
-		payload > sk->sk_gso_max_size &&
-		device_is_loopback(dst));
+	       (dst && payload > sk->sk_gso_max_size && device_is_loopback(dst));
 }
 
 /* Add the pseudo-header to @sum, and fold it. */

@@ -17,7 +17,6 @@
 
 #include "seq.h"
 
-struct xtcp_family;
 
 #define XTCP_HDR_LEN		20	/* bytes, RFC 9293 3.1 */
 #define XTCP_HDR_MAX		60	/* bytes, data offset 15 */

@@ -534,7 +534,8 @@ static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
  * acknowledges the payload.
  *
  * Context: softirq, RCU read-side section.
- * Return: false without memory for it; nothing has changed then.
+ * Return: false without memory for it, or if the listener has closed: there is no child, and @skb
+ * stays the caller's.
  */
 bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			   const struct xtcp_seg *seg, struct xtcp_fastq *q,

@@ -42,7 +42,7 @@ void xtcp_begin(struct xtcp_sock *xs)
 	xs->zero_path = (typeof(xs->zero_path)){};
 	xs->zero_flight = (typeof(xs->zero_flight)){};
 	xs->zero_counts = (typeof(xs->zero_counts)){};
-	/* Their neighbours stay as they are. */
+	/* These are in no group: fields beside them keep their values. */
 	xs->mtu_pending = 0;
 	xs->snd_wscale = 0;
 	xs->retrans_stamp_ns = 0;

@@ -304,7 +304,7 @@ static void cookie_state_decode(u64 state, struct xtcp_halfopen *ho)
 
 /*
  * Encode the options in the low bits of a SYN-ACK's TSval. The result is never
- * later than the clock and at most 127 ticks earlier, so the connection's next
+ * later than the clock and at most 63 ticks earlier, so the connection's next
  * timestamp is not below it.
  */
 static u32 cookie_ts_encode(u32 tsval, const struct xtcp_halfopen *ho)

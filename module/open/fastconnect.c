@@ -94,8 +94,10 @@ void xtcp_fastconnect_blocked(struct sock *sk)
  */
 void xtcp_fastconnect_timed_out(struct sock *sk, unsigned int before, bool over)
 {
+	bool third = before == 2;
+
 	xtcp_assert_owned(sk);
-	if (before != 2 && (before > 2 || !over))
+	if (!third && !(over && before < 2))
 		return;
 	fast_pause(sk);
 	XTCP_INC(sock_net(sk), FAST_OPEN_ACTIVE_FAIL);

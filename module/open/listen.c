@@ -339,7 +339,7 @@ static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
 	u8 wscale;
 	u32 wnd;
 
-	/* 0: our MSS is not known before the route is (synqueue.c). */
+	/* 0: our MSS is not known before the route is (synack.c). */
 	xtcp_window_init(ho->ls->sk, 0, ho->wscale_ok, &wnd, &wscale);
 	ho->rcv_wscale = wscale;
 	ho->rcv_wnd = min(wnd, XTCP_WINDOW_MAX);

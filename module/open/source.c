@@ -15,7 +15,8 @@
  * counted), so that the same counters are decremented even if the knobs have
  * changed since.
  *
- * Context: softirq, no locks; xtcp_source_net_prepare() process.
+ * Context: softirq, no locks; records of a listener that closes leave in process context.
+ * xtcp_source_net_prepare(): process.
  */
 #include "open/source.h"
 
@@ -127,7 +128,7 @@ static void source_count(struct net *net, const struct xtcp_flow *flow, int n)
 /**
  * xtcp_source_add - count a new half-open record
  * @net: namespace
- * @flow: its head, not visible to others yet; @source_bits is set
+ * @flow: its head, not visible to others yet; gets its @source_bits
  */
 void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 {

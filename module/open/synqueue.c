@@ -37,10 +37,10 @@
  *
  * Most fields are written before the record is visible, in its line or in the
  * table. Later the timer writes @timeouts, or the CPU that drops or promotes the
- * record, and softirqs that process a segment write @acked and @answered_ms. If two
- * softirqs check the rate limit at the same time, it may allow an answer to both.
+ * record, and softirqs that process a segment write @acked, @answered_ms and, with Accurate ECN,
+ * @tos. If two softirqs check the rate limit at the same time, it may allow an answer to both.
  *
- * Context: softirq; the listener is not locked.
+ * Context: softirq; the listener is not locked. xtcp_synqueue_stop(): process.
  */
 #include "open/synqueue.h"
 
@@ -381,10 +381,6 @@ void xtcp_synqueue_save_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw)
 {
-	ho->timeouts = 0;
-	ho->acked = 0;
-	ho->answered_ms = 0;
-	ho->has_predecessor = 0;
 	/* A closing listener copies records that it finds in its lines. */
 	if (tw && !halfopen_succeed(ho, tw)) {
 		xtcp_listen_dropped(ls);

@@ -69,10 +69,10 @@ struct xtcp_port_crowd {
 };
 
 /* Factor of the hash by address; odd. */
-static u64 laddr_factor __read_mostly;
+static u64 laddr_factor __ro_after_init;
 
-static struct kmem_cache *port_cache __read_mostly;
-static struct kmem_cache *large_port_cache __read_mostly;
+static struct kmem_cache *port_cache __ro_after_init;
+static struct kmem_cache *large_port_cache __ro_after_init;
 
 /**
  * xtcp_port_alloc - allocate a bucket for xtcp_port_get()
@@ -646,7 +646,7 @@ void xtcp_port_number(struct sock *sk, u16 num)
  *
  * Return: 0 or -ENOMEM.
  */
-int xtcp_port_init(void)
+int __init xtcp_port_init(void)
 {
 	laddr_factor = get_random_u64() | 1;
 	port_cache = kmem_cache_create("xtcp_port", sizeof(struct xtcp_port),

@@ -26,7 +26,8 @@
 #include "isn.h"
 #include "tcb.h"
 
-static u32 perturb[XTCP_PERTURB_SLOTS] __read_mostly;
+/* Each connect() without a port writes to it. */
+static u32 perturb[XTCP_PERTURB_SLOTS];
 
 /**
  * xtcp_port_range_init - set the counters to random values

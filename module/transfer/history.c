@@ -101,7 +101,7 @@ static void save_rtt(struct xtcp_host_metrics *metrics, const struct xtcp_sock *
 static bool is_reduced(const struct xtcp_sock *xs)
 {
 	return xs->ssthresh != U32_MAX &&
-	       (xs->cwnd < xs->ssthresh || xs->recovery != (u8)XTCP_CONGESTION_OPEN);
+	       (xs->cwnd < xs->ssthresh || xs->recovery != XTCP_RECOVERY_NONE);
 }
 
 /*

@@ -120,7 +120,7 @@ static int flow_kill(struct net *net, struct xtcp_flow *flow,
 
 /*
  * A record may become a socket, or a socket a record, after the lookup: then the
- * connection is killed in its next form. There are three.
+ * connection is killed in its next form: a half-open record, a socket, or a record of its end.
  */
 static int connection_kill(struct net *net, const struct xtcp_key *key)
 {
