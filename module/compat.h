@@ -637,18 +637,46 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define TCP_DELACK_MAX_US	46
 #endif
 
-/* uapi/linux/snmp.h: sent packets are counted apart from their bytes since 6.6 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-#define XTCP_IP6_COUNT_OUT(net, idev, len)				\
-	IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_OUT, len)
-#else
+/* uapi/linux/snmp.h: sent packets are counted apart from their bytes since 6.7 */
+#ifdef XTCP_HEADER_HAS_OUTREQUESTS
 #define XTCP_IP6_COUNT_OUT(net, idev, len)				\
 	IP6_INC_STATS(net, idev, IPSTATS_MIB_OUTREQUESTS)
+#else
+#define XTCP_IP6_COUNT_OUT(net, idev, len)				\
+	IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_OUT, len)
+#endif
+
+/* linux/filter.h: from 6.17 to 7.0 the filter says by an argument why it drops an skb */
+#ifdef XTCP_HEADER_HAS_FILTER_REASON
+#define xtcp_filter(sk, skb, cap) ({					\
+	enum skb_drop_reason xtcp_filter_reason;			\
+									\
+	sk_filter_trim_cap(sk, skb, cap, &xtcp_filter_reason);		\
+})
+#else
+#define xtcp_filter(sk, skb, cap)	sk_filter_trim_cap(sk, skb, cap)
+#endif
+
+/* net/ip.h: a socket may have a port range of its own since 6.3 */
+#ifdef XTCP_HEADER_HAS_SK_PORT_RANGE
+#define xtcp_sk_port_range(sk, low, high) inet_sk_get_local_port_range(sk, low, high)
+#else
+#define xtcp_sk_port_range(sk, low, high)				\
+	inet_get_local_port_range(sock_net(sk), low, high)
+#endif
+
+/* net/ip6_route.h: the source address may be one of a VRF since 6.11 */
+#ifdef XTCP_HEADER_HAS_SADDR_OF_L3MDEV
+#define xtcp_route6_saddr(net, from, daddr, prefs, saddr)		\
+	ip6_route_get_saddr(net, from, daddr, prefs, 0, saddr)
+#else
+#define xtcp_route6_saddr(net, from, daddr, prefs, saddr)		\
+	ip6_route_get_saddr(net, from, daddr, prefs, saddr)
 #endif
 
 /*
- * linux/ipv6.h: IPv6's flags of a socket are bits of the same word since 6.6,
- * and the list of its labels has moved out of struct ipv6_pinfo
+ * linux/ipv6.h: IPv6's flags of a socket are bits of the same word since 6.7.
+ * net/inet_sock.h: the list of its labels has moved there since 6.19.
  */
 #if IS_ENABLED(CONFIG_IPV6)
 #ifndef inet6_test_bit
@@ -660,19 +688,22 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define XTCP_INET6_SNDFLOW		sndflow
 #define inet6_test_bit(nr, sk)		(inet6_sk(sk)->XTCP_INET6_##nr)
 #define inet6_assign_bit(nr, sk, val)	(inet6_sk(sk)->XTCP_INET6_##nr = (val))
-#define xtcp_ipv6_fl_list_clear(sk)					\
-	RCU_INIT_POINTER(inet6_sk(sk)->ipv6_fl_list, NULL)
-#else
-#define xtcp_ipv6_fl_list_clear(sk)					\
-	RCU_INIT_POINTER(inet_sk(sk)->ipv6_fl_list, NULL)
 #endif
 
-/* net/sock.h: struct proto has the offset of a socket's IPv6 part since 6.5 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-#define XTCP_PROTO_IPV6_OFFSET(prot, offset)	do { } while (0)
+#ifdef XTCP_HEADER_HAS_INET_FL_LIST
+#define xtcp_ipv6_fl_list_clear(sk)					\
+	RCU_INIT_POINTER(inet_sk(sk)->ipv6_fl_list, NULL)
 #else
+#define xtcp_ipv6_fl_list_clear(sk)					\
+	RCU_INIT_POINTER(inet6_sk(sk)->ipv6_fl_list, NULL)
+#endif
+
+/* net/sock.h: struct proto has the offset of a socket's IPv6 part since 6.6 */
+#ifdef XTCP_HEADER_HAS_PINFO_OFFSET
 #define XTCP_PROTO_IPV6_OFFSET(prot, offset)				\
 	((prot)->ipv6_pinfo_offset = (offset))
+#else
+#define XTCP_PROTO_IPV6_OFFSET(prot, offset)	do { } while (0)
 #endif
 #endif /* CONFIG_IPV6 */
 

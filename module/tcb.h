@@ -520,7 +520,7 @@ static_assert(offsetofend(struct xtcp_sock, resume_link) <=
 /**
  * struct xtcp_sock6 - an xtcp socket of AF_INET6
  * @xs: the socket
- * @pinfo: IPv6's part; kernels before 6.5 expect it at the end
+ * @pinfo: IPv6's part; kernels before 6.6 expect it at the end
  */
 struct xtcp_sock6 {
 	struct xtcp_sock	xs;

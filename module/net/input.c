@@ -162,7 +162,7 @@ static __always_inline bool sk_may_receive(struct sock *sk,
 		goto drop;
 	}
 	nf_reset_ct(skb);
-	if (sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb))) {
+	if (xtcp_filter(sk, skb, tcp_hdrlen(skb))) {
 		why = SKB_DROP_REASON_SOCKET_FILTER;
 		goto drop;
 	}

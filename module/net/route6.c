@@ -19,6 +19,7 @@
 #include <net/ipv6.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "net/addr6.h"
 #include "net/family.h"
 #include "net/inroute6.h"
@@ -104,9 +105,8 @@ static struct dst_entry *route6_known(const struct sock *sk, struct flowi6 *fl6)
 	if (dst && ipv6_addr_any(&fl6->saddr)) {
 		from = rcu_dereference(((struct rt6_info *)dst)->from);
 		if (!from ||
-		    ip6_route_get_saddr(net, from, &fl6->daddr,
-					xtcp_ipv6_pinfo(sk)->srcprefs, 0,
-					&fl6->saddr))
+		    xtcp_route6_saddr(net, from, &fl6->daddr,
+				      xtcp_ipv6_pinfo(sk)->srcprefs, &fl6->saddr))
 			dst = NULL;
 	}
 	if (dst && !dst_hold_safe(dst))

@@ -138,7 +138,7 @@ static inline int xtcp_port_ifindex(struct xtcp_port *port)
  */
 static inline kuid_t xtcp_port_uid(const struct xtcp_port *port)
 {
-	return container_of_const(port, struct xtcp_large_port, port)->uid;
+	return container_of(port, struct xtcp_large_port, port)->uid;
 }
 
 /**

@@ -22,6 +22,7 @@
 #include <linux/random.h>
 #include <net/ip.h>
 
+#include "compat.h"
 #include "flow.h"
 #include "isn.h"
 #include "tcb.h"
@@ -45,7 +46,7 @@ static void range_init(struct xtcp_port_range *range, const struct sock *sk,
 {
 	int low, high;
 
-	inet_sk_get_local_port_range(sk, &low, &high);
+	xtcp_sk_port_range(sk, &low, &high);
 	range->low = low;
 	range->count = high - low + 1;
 	range->start = (where % range->count) & ~1U;

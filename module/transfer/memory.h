@@ -61,7 +61,7 @@ static inline void xtcp_memory_force(struct sock *sk, int size)
  */
 static inline void xtcp_memory_uncharge(struct sock *sk, int bytes)
 {
-	sk_forward_alloc_add(sk, bytes);
+	WRITE_ONCE(sk->sk_forward_alloc, sk->sk_forward_alloc + bytes);
 	if (sk->sk_forward_alloc < (int)PAGE_SIZE)
 		return;
 	if (sk->sk_forward_alloc >= XTCP_MEMORY_KEPT ||
