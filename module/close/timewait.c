@@ -627,8 +627,9 @@ static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
 }
 
 /*
- * RFC 5961 4.2: challenge ACK for any SYN. A peer that has forgotten the connection answers by a
- * RST at RCV.NXT, and its next SYN opens.
+ * RFC 5961 4.2: challenge ACK for a SYN. A peer that has forgotten the connection answers by a
+ * RST at RCV.NXT, and its next SYN opens. As in Linux the flag does not count in a segment that
+ * begins below RCV.NXT.
  */
 static void fin_wait_2_syn(struct net *net, struct xtcp_timewait *tw,
 			   const struct sk_buff *skb)
@@ -677,7 +678,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 			xtcp_timewait_answer(net, tw, skb, seg);
 	} else if (seg->flags & XTCP_RST) {
 		fin_wait_2_rst(net, tw, skb, seg);
-	} else if (seg->flags & XTCP_SYN) {
+	} else if ((seg->flags & XTCP_SYN) && !seq_before(seg->seq, tw->rcv_nxt)) {
 		fin_wait_2_syn(net, tw, skb);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
