@@ -465,10 +465,14 @@ TEST_F(mtuprobe, rfc4821_7_2_too_big_bounds_the_search)
 	EXPECT_EQ(960, (int)conn_info(&c).snd_mss);
 	next += BASE;
 	conn_send(&c, .flags = ACK, .ack = next);
-	conn_write(&c, 6 * 960);
-	for (int i = 0; i < 6; i++)
-		conn_expect(&c, .seq = next + i * 960, .len = 960);
-	conn_send(&c, .flags = ACK);
+	/* Enough for a window in which a probe would fit. */
+	for (int n = 10; n <= 20; n *= 2) {
+		conn_write(&c, n * 960);
+		for (int i = 0; i < n; i++)
+			conn_expect(&c, .seq = next + i * 960, .len = 960);
+		next += n * 960;
+		conn_send(&c, .flags = ACK, .ack = next);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -635,10 +635,12 @@ TEST_F(pacing, so_max_pacing_rate_changes)
 	struct conn c;
 
 	open_paced(_metadata, p, &c);
+	conn_write(&c, 20 * MSS);
+	take(&c, 5);
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE / 10));
 	peer_mark(p);
-	conn_write(&c, 10 * MSS);
 	EXPECT_LE(70, take(&c, 10));
+	take(&c, 5);
 	conn_send(&c, .flags = ACK);
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, -1));
 	info = conn_tcp_info(&c);

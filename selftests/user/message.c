@@ -698,7 +698,6 @@ TEST_F(message_pair, so_busy_poll_knows_its_queue)
 	expect_read(server, "abc", 0);
 	ASSERT_EQ(0, getsockopt(server, SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &len));
 	EXPECT_NE(0, id);
-	/* It polls for so long, and no longer. */
 	EXPECT_EQ(EAGAIN, errno_of(recv(server, (char[1]){ 0 }, 1, MSG_DONTWAIT)));
 	ASSERT_EQ(3, send(client, "def", 3, 0));
 	expect_read(server, "def", 0);
