@@ -634,7 +634,7 @@ static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
 static void fin_wait_2_syn(struct net *net, struct xtcp_timewait *tw,
 			   const struct sk_buff *skb)
 {
-	/* Not RCV_SYN, by which a record ends that has just come to TIME-WAIT on another CPU. */
+	/* RCV_SYN would end a record that another CPU has just moved to TIME-WAIT. */
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 	XTCP_INC(net, SYN_CHALLENGE);
 	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))

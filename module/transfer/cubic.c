@@ -134,8 +134,8 @@ static void epoch_begin(struct cubic *c, const struct xtcp_sock *xs)
 
 /*
  * 4.2, 5.8: t, milliseconds in which the window was used up. ACKs of full windows come a round
- * trip apart at most. A longer gap, with room for a varying path, is the program's, the peer's
- * window's or a pause: only a round trip of it counts.
+ * trip apart at most. In a longer gap (of two, because paths vary) the program or the peer's
+ * window limited what was sent, or nothing was sent: only a round trip of it counts.
  */
 static u32 epoch_age(struct cubic_curve *c, u32 rtt_ms)
 {

@@ -487,10 +487,9 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
  * xtcp_scoreboard_lose_oldest - mark the segment at SND.UNA as lost
  * @sk: the socket, locked, with something in flight
  *
- * Marks one segment only; the others of its skb are split off (without memory for that, all of
- * them are marked). If it is marked
- * as lost already it may have been sent again, and nothing is known of that
- * copy.
+ * Marks one segment only; the others of its skb are split off. Without memory for that all of
+ * them are marked. If it is marked as lost already it may have been sent again, and nothing is
+ * known of that copy.
  */
 void xtcp_scoreboard_lose_oldest(struct sock *sk)
 {
