@@ -646,9 +646,10 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 {
 	tw->rcv_nxt = seg->end;
 	timewait_take_timestamp(tw, seg);
+	/* First: connect() on another CPU may take the port as soon as it sees the state. */
+	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN) != XTCP_TIME_WAIT)
 		return;	/* another CPU has just ended it */
-	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
 		timewait_send_ack(net, tw, skb);
 		if (xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TOKEN))

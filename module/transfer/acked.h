@@ -22,7 +22,7 @@ struct sock;
  *	cumulatively, sent once and not known to have arrived; 0 if there is
  *	none
  * @last_sent_ns: the same for the last of them
- * @sack_sent_ns: the same for the first segment that was newly SACKed
+ * @sack_sent_ns: the same for the segment sent first of those newly SACKed
  * @prior_una: SND.UNA before the ACK
  * @prior_highest: highest sequence number reported before the ACK
  * @late_seq: first sequence number of the segment of @sent_ns

@@ -197,7 +197,7 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
  *
  * The segments acknowledged had arrived before the loss was found, so they open
  * the window first. Otherwise a receiver that combines its ACKs would lose half
- * a round of slow start.
+ * a round of slow start. An ACK that echoes a mark opens nothing: RFC 3168 6.1.2.
  */
 static void loss_found(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -208,7 +208,7 @@ static void loss_found(struct sock *sk, const struct xtcp_acked *a)
 		xtcp_recovery_path_shrank(sk);
 		return;
 	}
-	if (a->segs && xs->recovery <= XTCP_RECOVERY_DISORDER)
+	if (a->segs && !a->ece && xs->recovery <= XTCP_RECOVERY_DISORDER)
 		xtcp_congestion_acked(sk, a->segs, a->prior_pipe);
 	fast_recovery_enter(sk, a);
 }

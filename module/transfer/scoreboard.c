@@ -233,7 +233,8 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 		}
 		if (seq_before_eq(cb->end, xs->recover))
 			a->original = 1;
-		if (!a->sack_sent_ns)
+		/* The blocks are in the order of arrival, and need not be in that of sending. */
+		if (!a->sack_sent_ns || cb->sent_ns < a->sack_sent_ns)
 			a->sack_sent_ns = cb->sent_ns;
 	}
 	if (cb->marks & XTCP_MARK_LOST) {

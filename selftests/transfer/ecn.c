@@ -600,6 +600,21 @@ TEST_F(ecn, rfc3168_6_1_2_an_overtaken_echo_reduces_nothing)
 	p->leave_unread = true;
 }
 
+/* An ACK that shows a loss and echoes a mark: what it acknowledges does not open the window first. */
+TEST_F(ecn, rfc3168_6_1_2_an_echo_with_a_loss_opens_nothing)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9, .tos = ECT0);
+	flight_sack_flags(&c, ECE, 5, { 6, 10 });
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	p->leave_unread = true;
+}
+
 TEST_F(ecn, ctr_TCPDeliveredCE)
 {
 	struct peer *p = &self->peer;

@@ -509,6 +509,22 @@ TEST_F(rack, rfc8985_6_2_min_rtt_is_not_of_what_overtook)
 	flight_ack(&c, 8);
 }
 
+/* Two runs of arrivals, the later one listed first: the RTO needs the longest of the round trips. */
+TEST_F(rack, rfc6298_3_rtt_of_what_was_sent_first)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly(p, &c, WITH_SACK, 3);
+	sleep_ms(RTT_MS);
+	flight_write(&c, 1);
+	flight_expect(&c, 3);
+	sleep_ms(RTT_MS / 10);
+	flight_sack(&c, 0, { 3, 4 }, { 1, 2 });
+	/* 100 ms, and an eighth of the 10 ms above it; by segment 3 it would be 89 ms. */
+	EXPECT_LE(RTT_MS * 1000, (int)conn_info(&c).srtt_us);
+}
+
 /* Without another sample it serves, until there is one. A repeated SYN-ACK gives none. */
 TEST_F(rack, rfc8985_6_2_min_rtt_is_guessed_by_the_first_sack)
 {
