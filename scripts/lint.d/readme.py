@@ -46,7 +46,7 @@ STOCK, XTCP, RATIO = 0, 1, 2
 IN_WORDS = (
     (r"On the TCP wire the first ratio is (\d\.\d+)", "tcpwire/open_close", RATIO),
     (r"that of a dropped SYN (\d\.\d+)", "flood/full_drop_6", RATIO),
-    (r"TIME-WAIT record\s+keeps (\d+) bytes", "tcpwire/kept.all", XTCP),
+    (r"client's TIME-WAIT takes (\d+) bytes", "tcpwire/kept.all", XTCP),
 )
 # What other programs say, and which.
 FOREIGN = {"Module xtcp is in use": "rmmod", "Key was rejected by service": "modprobe"}
