@@ -66,10 +66,11 @@ static const struct net_protocol ipv4_protocol = {
  * demands that the first one has the whole header, and the kernel looks at those of TCP and
  * UDP. Of protocol 253 it accepts eight bytes, in which no rule finds the flags. So
  * the first fragment of a SYN is dropped, which is enough: without it IP reassembles nothing.
- * No honest SYN is larger than a packet. An atomic fragment (RFC 6946) is a whole packet, whose
- * fragment header is still there.
+ * No honest SYN is larger than a packet. Behind a further extension header, which may be cut, no
+ * rule finds even the protocol; no honest segment of 253 is there. An atomic fragment (RFC 6946) is
+ * a whole packet, whose fragment header is still there.
  */
-static bool ipv6_hides_syn(struct sk_buff *skb)
+static bool ipv6_hides_header(struct sk_buff *skb)
 {
 	const struct tcphdr *th;
 	unsigned int offset = 0;
@@ -78,6 +79,8 @@ static bool ipv6_hides_syn(struct sk_buff *skb)
 	if (likely(!(IP6CB(skb)->flags & IP6SKB_FRAGMENTED)) ||
 	    ipv6_find_hdr(skb, &offset, NEXTHDR_FRAGMENT, NULL, NULL) >= 0)
 		return false;
+	if (skb_network_header_len(skb) > sizeof(struct ipv6hdr))
+		return true;
 	th = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(copy), &copy);
 	return !th || th->syn;
 }
@@ -97,7 +100,7 @@ static int ipv6_segment(struct sk_buff *skb)
 			skb_orphan(skb);
 			return IPPROTO_TCP;
 		}
-	} else if (unlikely(ipv6_hides_syn(skb))) {
+	} else if (unlikely(ipv6_hides_header(skb))) {
 		__IP6_INC_STATS(dev_net(skb->dev), __in6_dev_get(skb->dev),
 				IPSTATS_MIB_INHDRERRORS);
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_INHDR);

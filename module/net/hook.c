@@ -105,8 +105,7 @@ static bool hook_is_opening(const struct tcphdr *th)
 
 /*
  * RFC 6191 by the rules of the kernel's TCP: does a SYN end this TIME-WAIT? The
- * SYN has to have a correct checksum, which the first fragment of a packet
- * never has.
+ * SYN has to have a correct checksum.
  *
  * A SYN that IPsec's policy forbids ends nothing; the kernel's TCP drops it, and counts
  * that a second time.
@@ -172,11 +171,12 @@ bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss)
 /*
  * A SYN has a listener of ours. Has the kernel's TCP a connection with the same
  * addresses and ports? If so, that connection answers the SYN (RFC 5961 4),
- * because the SYN may be forged. A TIME-WAIT that the SYN may end is ended.
+ * because the SYN may be forged. A TIME-WAIT that the SYN may end is ended, but not by the first
+ * fragment of a packet, whose checksum can't be verified: the kernel's TCP gets the whole.
  */
 static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 			       const struct xtcp_family *af, unsigned int offset,
-			       const struct xtcp_key *key)
+			       const struct xtcp_key *key, bool in_fragment)
 {
 	struct sock *sk = af->kernel_tcp->connection(net, key);
 	bool waits, keeps;
@@ -184,7 +184,7 @@ static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 	if (likely(!sk))
 		return false;
 	waits = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT;
-	keeps = waits ? !hook_timewait_gives_way(sk, skb, af, offset) :
+	keeps = waits ? in_fragment || !hook_timewait_gives_way(sk, skb, af, offset) :
 			kernel_tcp_keeps(sk);
 	if (!keeps)
 		skb_orphan(skb);
@@ -263,6 +263,7 @@ hook_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
  *	loses a socket that net/demux.c has attached
  * @af: family of the packet
  * @offset: offset of the TCP header in @skb->data
+ * @in_fragment: it is the first fragment of a packet
  * @found: filled in, if it belongs to xtcp: what it belongs to
  *
  * A segment without a complete header belongs to xtcp, because xtcp holds the
@@ -273,7 +274,7 @@ hook_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
  */
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    const struct xtcp_family *af, unsigned int offset,
-		    struct xtcp_found *found)
+		    bool in_fragment, struct xtcp_found *found)
 {
 	struct xtcp_key *key = &found->key;
 
@@ -292,7 +293,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		found->listener = xtcp_lookup_rcu(net, key, NULL);
 	if (found->listener)
 		return !xtcp_hook_is_steered(net, key) &&
-		       !syn_is_kernel_tcps(net, skb, af, offset, key);
+		       !syn_is_kernel_tcps(net, skb, af, offset, key, in_fragment);
 	return !af->kernel_tcp->wants(net, key);
 }
 

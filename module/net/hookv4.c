@@ -115,7 +115,7 @@ static bool hookv4_segment_is_ours(struct net *net, struct sk_buff *skb,
 				   struct xtcp_found *found)
 {
 	return skb->pkt_type == PACKET_HOST && xtcp_port_is_held_skb(net, skb, ip_hdrlen(skb)) &&
-	       xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb), found);
+	       xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb), false, found);
 }
 
 static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)

@@ -238,7 +238,7 @@ static bool hookv6_owns(struct net *net, struct sk_buff *skb,
 	bool ours;
 
 	skb_set_transport_header(skb, spot->offset);
-	ours = xtcp_hook_owns(net, skb, &xtcp_ipv6, spot->offset, found);
+	ours = xtcp_hook_owns(net, skb, &xtcp_ipv6, spot->offset, spot->in_fragment, found);
 	skb_set_transport_header(skb, offset);
 	return ours;
 }

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "net/family.h"
 #include "net/header.h"
+#include "net/ipsec.h"
 #include "observe/stats.h"
 #include "observe/trace.h"
 
@@ -118,12 +119,12 @@ static struct sk_buff *reply_skb(const struct xtcp_reply *reply,
 /*
  * Attach the socket with a reference, as the receive path does; the skb isn't
  * accounted to the socket. ESP accounts its padding to the owner of a packet, and relies on
- * the destructor to take that back, so a packet whose route leads to ESP has none. (One that a
- * rule of OUTPUT or an xfrm interface sends there later has.)
+ * the destructor to take that back. A packet may reach ESP by its route, by an xfrm or vti
+ * interface, or by a rule of OUTPUT, so it has no owner where IPsec has a policy.
  */
-static void reply_own(struct sk_buff *skb, struct sock *sk, const struct dst_entry *dst)
+static void reply_own(struct sk_buff *skb, struct sock *sk)
 {
-	if (dst_xfrm(dst) || !refcount_inc_not_zero(&sk->sk_refcnt))
+	if (!xtcp_ipsec_is_silent(sock_net(sk), sk) || !refcount_inc_not_zero(&sk->sk_refcnt))
 		return;
 	skb->sk = sk;
 	skb->destructor = sock_efree;
@@ -148,7 +149,7 @@ static struct sk_buff *reply_make(struct net *net,
 	th->check = af->packet->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
 	if (reply->owned)
-		reply_own(skb, (struct sock *)reply->sk, reply->dst);
+		reply_own(skb, (struct sock *)reply->sk);
 	return skb;
 }
 

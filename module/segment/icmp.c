@@ -239,10 +239,12 @@ static enum xtcp_event icmp_event(const struct sock *sk,
 #define ICMP_HEADER_LEN		8	/* in both families */
 #define QUOTE_LEN_MIN		128	/* RFC 4884 3: of a packet with an extension behind it */
 #define EXTENSION_VERSION	2
+/* Each look at an object goes through the fragments of the error from the first on. */
+#define OBJECTS_MAX		16
 
 /*
- * RFC 4884 7: checksum, and objects up to the end. Of another version nothing is known, so that it
- * is not wrong. @at: offset of the extension.
+ * RFC 4884 7: checksum, and objects up to the end; more than OBJECTS_MAX are wrong, too. Of another
+ * version nothing is known, so that it is not wrong. @at: offset of the extension.
  */
 static bool extension_is_valid(const struct sk_buff *skb, unsigned int at)
 {
@@ -250,7 +252,7 @@ static bool extension_is_valid(const struct sk_buff *skb, unsigned int at)
 	const struct icmp_extobj_hdr *object;
 	struct icmp_extobj_hdr object_buffer;
 	struct icmp_ext_hdr buffer;
-	unsigned int len;
+	unsigned int len, objects = 0;
 
 	ext = skb_header_pointer(skb, at, sizeof(buffer), &buffer);
 	if (!ext)
@@ -261,7 +263,7 @@ static bool extension_is_valid(const struct sk_buff *skb, unsigned int at)
 		return false;
 	for (at += sizeof(buffer); at < skb->len; at += len) {
 		object = skb_header_pointer(skb, at, sizeof(object_buffer), &object_buffer);
-		if (!object)
+		if (!object || ++objects > OBJECTS_MAX)
 			return false;
 		len = ntohs(object->length);
 		if (len < sizeof(*object) || len > skb->len - at)

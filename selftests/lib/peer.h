@@ -199,7 +199,7 @@ int peer_hold_at(struct where at, struct peer *p, int port);
  * which IPv6 has not.
  */
 #define ICMP_QUOTE_PADDED 128		/* with an extension: RFC 4884 says at least this */
-#define ICMP_EXTENSION_MAX 60
+#define ICMP_EXTENSION_MAX 80
 struct icmp_spec {
 	int type, code;
 	struct ipaddr from;		/* default: the peer */

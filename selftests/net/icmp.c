@@ -246,6 +246,14 @@ TEST_F(icmp, ip_recverr_says_that_an_extension_is_wrong)
 	/* One that ends behind the packet; half a header. */
 	EXPECT_EQ(wrong, flags_of(0x20, 0, 0, 0, 0, 9, 1, 1, 0, 1, 1, 64));
 	EXPECT_EQ(wrong, flags_of(0x20, 0, 0, 0, 0, 8, 1, 1, 0, 1, 1, 64, 0, 4));
+	/* More objects than xtcp reads. Linux reads all. */
+#define FOUR_OBJECTS 0, 4, 1, 1, 0, 4, 1, 1, 0, 4, 1, 1, 0, 4, 1, 1
+	EXPECT_EQ(0, flags_of(0x20, 0, 0, 0, FOUR_OBJECTS, FOUR_OBJECTS, FOUR_OBJECTS,
+			      FOUR_OBJECTS));
+	EXPECT_EQ(stock_mode() ? 0 : wrong,
+		  flags_of(0x20, 0, 0, 0, FOUR_OBJECTS, FOUR_OBJECTS, FOUR_OBJECTS, FOUR_OBJECTS,
+			   0, 4, 1, 1));
+#undef FOUR_OBJECTS
 	/* Of another version nothing is known. */
 	EXPECT_EQ(0, flags_of(0x30, 0, 0, 0, 0, 0, 1, 1));
 #undef flags_of

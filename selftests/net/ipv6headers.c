@@ -169,6 +169,40 @@ TEST_F(ipv6headers, rfc7112_syn_in_fragments)
 	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
 }
 
+/*
+ * An ACK behind two headers of options, of which the first fragment has one alone: no rule of a
+ * firewall finds the protocol. On the TCP wire the hook drops such fragments: tcpwire/hook6.
+ */
+TEST_F(ipv6headers, rfc7112_a_segment_behind_cut_headers)
+{
+	uint8_t options[16] = { EXT_DSTOPTS, 0, 1, 4, 0, 0, 0, 0, 0, 0, 1, 4 };
+	long long errors = snmp6_counter("Ip6InHdrErrors");
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint8_t built[2048];
+	int n;
+
+	if (stock_mode() || p->wire == IPPROTO_TCP)
+		return;		/* takes it; drops it before */
+	options[8] = p->wire;
+	for (int whole = 1; whole >= 0; whole--) {
+		struct segment_spec spec = peer_spec(p, .flags = ACK, .dport = 1, .ack = 1);
+
+		n = exthdr_put(built, segment_build(&spec, built), EXT_DSTOPTS, options, 16);
+		if (whole) {
+			peer_send_raw(p, built, n);
+			peer_expect(p, .flags = RST, .sport = 1, .seq = 1);
+			counters_take(&before);
+			continue;
+		}
+		send_part(p, built, n, 0, 8);
+		send_part(p, built, n, 8, n - 40);
+		peer_expect_silence(p, 100);
+	}
+	counters_expect(_metadata, &before, NULL);
+	EXPECT_EQ(errors + 1, snmp6_counter("Ip6InHdrErrors"));
+}
+
 /* Only an error of this type and code comes, and points there; 0: nothing comes. */
 static void expect_complaint(struct __test_metadata *_metadata, struct peer *p, int type,
 			     int code, uint32_t pointer)

@@ -4,6 +4,7 @@
  * LC-95, RFC 5961 4, RFC 6191.
  */
 /* vm: v6 mapped */
+#include "lib/exthdr.h"
 #include "lib/xtcp_test.h"
 
 #define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
@@ -184,6 +185,34 @@ static void syn_is_stocks(struct __test_metadata *_metadata, struct peer *p, uin
 }
 
 /* A SYN with an old number ends it if its timestamp is newer than the last one. */
+/*
+ * The first fragment of a SYN, with a checksum that fits this fragment. The kernel's TIME-WAIT is there
+ * still, and the whole is the kernel's: its checksum is wrong.
+ */
+TEST_F(takeover, rfc6191_a_fragment_ends_no_time_wait_of_stocks)
+{
+	uint8_t built[128], part[128];
+	struct peer *p = &self->peer;
+	struct segment_spec spec;
+	uint32_t nxt;
+	int n;
+
+	NOT_ON_STOCK();
+	if (p->family != AF_INET6)
+		return;		/* IPv4 puts fragments together before */
+	time_wait_of_stocks(_metadata, p, &nxt, 0);
+	spec = peer_spec(p, .flags = SYN, .seq = 5000, .opt = OPT(OPT_MSS(1000)));
+	n = segment_build(&spec, built);
+	fragment_cut(built, n, 0, 24, 1, part);
+	part[40 + 3] |= 1;	/* more fragments */
+	peer_send_raw(p, part, 40 + 8 + 24);
+	memset(built + n, 'x', 8);
+	n = fragment_cut(built, n + 8, 24, 32, 1, part);
+	peer_send_raw(p, part, n);
+	peer_expect_silence(p, 100);
+	syn_is_stocks(_metadata, p, 4, 0, nxt);
+}
+
 TEST_F(takeover, rfc6191_a_newer_timestamp_ends_a_time_wait_of_stocks)
 {
 	struct peer *p = &self->peer;
