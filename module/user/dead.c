@@ -140,9 +140,9 @@ static int dead_open(struct inode *inode, struct file *file)
 {
 	struct dead_reader *reader;
 
-	reader = __seq_open_private(file, &dead_seq_ops, sizeof(*reader));
-	if (!reader)
-		return -ENOMEM;
+	reader = xtcp_procfs_open_private(inode, file, &dead_seq_ops, sizeof(*reader));
+	if (IS_ERR(reader))
+		return PTR_ERR(reader);
 	reader->net = pde_data(inode);
 	return 0;
 }
@@ -164,7 +164,7 @@ static const struct proc_ops dead_proc_ops = {
 	.proc_read_iter	= seq_read_iter,
 	.proc_write	= dead_write,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= seq_release_private,
+	.proc_release	= xtcp_procfs_release,
 };
 
 /**

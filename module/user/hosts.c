@@ -77,7 +77,8 @@ static int hosts_show(struct seq_file *m, void *v)
 /* Position 0 is the header, position n the n-th chain; empty ones are skipped. */
 static void *hosts_at(struct seq_file *m, loff_t *pos)
 {
-	struct xtcp_net *xn = xtcp_net(m->private);
+	struct net *const *reader = m->private;
+	struct xtcp_net *xn = xtcp_net(*reader);
 
 	if (!*pos)
 		return SEQ_START_TOKEN;
@@ -113,11 +114,13 @@ static const struct seq_operations hosts_seq_ops = {
 
 static int hosts_open(struct inode *inode, struct file *file)
 {
-	int err = seq_open(file, &hosts_seq_ops);
+	struct net **reader;
 
-	if (!err)
-		((struct seq_file *)file->private_data)->private = pde_data(inode);
-	return err;
+	reader = xtcp_procfs_open_private(inode, file, &hosts_seq_ops, sizeof(*reader));
+	if (IS_ERR(reader))
+		return PTR_ERR(reader);
+	*reader = pde_data(inode);
+	return 0;
 }
 
 static int hosts_flush(struct net *net, char *line)
@@ -162,7 +165,7 @@ static const struct proc_ops hosts_proc_ops = {
 	.proc_read_iter	= seq_read_iter,
 	.proc_write	= hosts_write,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= seq_release,
+	.proc_release	= xtcp_procfs_release,
 };
 
 /**

@@ -183,9 +183,22 @@ static ssize_t kill_write(struct file *file, const char __user *buf,
 	return done;
 }
 
+static int kill_open(struct inode *inode, struct file *file)
+{
+	return xtcp_procfs_hold(inode);
+}
+
+static int kill_release(struct inode *inode, struct file *file)
+{
+	xtcp_procfs_release_hold(inode);
+	return 0;
+}
+
 static const struct proc_ops kill_proc_ops = {
+	.proc_open	= kill_open,
 	.proc_write	= kill_write,
 	.proc_lseek	= noop_llseek,
+	.proc_release	= kill_release,
 };
 
 /**

@@ -102,7 +102,7 @@ static const struct proc_ops listeners_proc_ops = {
 	.proc_open	= listeners_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= seq_release_private,
+	.proc_release	= xtcp_procfs_release,
 };
 
 /**

@@ -564,9 +564,9 @@ static int metrics_open(struct inode *inode, struct file *file)
 {
 	struct metrics_reader *reader;
 
-	reader = __seq_open_private(file, &metrics_seq_ops, sizeof(*reader));
-	if (!reader)
-		return -ENOMEM;
+	reader = xtcp_procfs_open_private(inode, file, &metrics_seq_ops, sizeof(*reader));
+	if (IS_ERR(reader))
+		return PTR_ERR(reader);
 	reader->net = pde_data(inode);
 	return 0;
 }
@@ -575,7 +575,7 @@ static const struct proc_ops metrics_proc_ops = {
 	.proc_open	= metrics_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= seq_release_private,
+	.proc_release	= xtcp_procfs_release,
 };
 
 /**

@@ -571,6 +571,68 @@ static const struct seq_operations ages_seq_ops = {
 };
 
 /**
+ * xtcp_procfs_hold - open a file: its namespace lives until xtcp_procfs_release_hold()
+ * @inode: its data is the namespace
+ *
+ * As for files of proc_create_net(). Without it the end of the namespace would wait for a
+ * reader or writer whose memory does not come, and with it all namespaces that end.
+ *
+ * Return: 0, or -ENXIO if the namespace ends.
+ */
+int xtcp_procfs_hold(const struct inode *inode)
+{
+	return maybe_get_net(pde_data(inode)) ? 0 : -ENXIO;
+}
+
+/**
+ * xtcp_procfs_release_hold - undo xtcp_procfs_hold()
+ * @inode: its data is the namespace
+ */
+void xtcp_procfs_release_hold(const struct inode *inode)
+{
+	put_net(pde_data(inode));
+}
+
+/**
+ * xtcp_procfs_open_private - open a file of rows that holds its namespace
+ * @inode: its data is the namespace
+ * @file: file to be opened; xtcp_procfs_release() closes it
+ * @ops: functions that print the rows
+ * @size: bytes of the reader's own data
+ *
+ * Return: this data, zeroed; or an ERR_PTR of -ENXIO or -ENOMEM.
+ */
+void *xtcp_procfs_open_private(const struct inode *inode, struct file *file,
+			       const struct seq_operations *ops, int size)
+{
+	int err = xtcp_procfs_hold(inode);
+	void *reader;
+
+	if (err)
+		return ERR_PTR(err);
+	reader = __seq_open_private(file, ops, size);
+	if (reader)
+		return reader;
+	xtcp_procfs_release_hold(inode);
+	return ERR_PTR(-ENOMEM);
+}
+
+/**
+ * xtcp_procfs_release - close a file of xtcp_procfs_open_private()
+ * @inode: its data is the namespace
+ * @file: the file
+ *
+ * Return: 0.
+ */
+int xtcp_procfs_release(struct inode *inode, struct file *file)
+{
+	int err = seq_release_private(inode, file);
+
+	xtcp_procfs_release_hold(inode);
+	return err;
+}
+
+/**
  * xtcp_procfs_open - open a file with rows of flows
  * @inode: its data is the namespace
  * @file: file to be opened
@@ -578,7 +640,7 @@ static const struct seq_operations ages_seq_ops = {
  * @family: family of the sockets to be shown; AF_UNSPEC for all
  * @listeners_only: leave out connections
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENXIO or -ENOMEM.
  */
 int xtcp_procfs_open(struct inode *inode, struct file *file,
 		     const struct seq_operations *ops, u8 family,
@@ -586,9 +648,9 @@ int xtcp_procfs_open(struct inode *inode, struct file *file,
 {
 	struct xtcp_reader *reader;
 
-	reader = __seq_open_private(file, ops, sizeof(*reader));
-	if (!reader)
-		return -ENOMEM;
+	reader = xtcp_procfs_open_private(inode, file, ops, sizeof(*reader));
+	if (IS_ERR(reader))
+		return PTR_ERR(reader);
 	reader->net = pde_data(inode);
 	reader->family = family;
 	reader->listeners_only = listeners_only;
@@ -617,21 +679,21 @@ static const struct proc_ops connections_proc_ops = {
 	.proc_open	= connections_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= seq_release_private,
+	.proc_release	= xtcp_procfs_release,
 };
 
 static const struct proc_ops connections6_proc_ops = {
 	.proc_open	= connections6_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= seq_release_private,
+	.proc_release	= xtcp_procfs_release,
 };
 
 static const struct proc_ops ages_proc_ops = {
 	.proc_open	= ages_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= seq_release_private,
+	.proc_release	= xtcp_procfs_release,
 };
 
 /* MIB_TCP_NR: index of the first counter of line TcpExt. */

@@ -19,7 +19,7 @@ struct sock;
 
 /**
  * struct xtcp_reader - an open file with rows of flows
- * @net: the namespace; outlives the file's entry in /proc
+ * @net: the namespace; held while the file is open
  * @walk: position in the tables; holds nothing between two reads
  * @line: line of the row at @walk; 0 is the header
  * @family: family of the sockets to be shown; AF_UNSPEC for all
@@ -51,6 +51,11 @@ struct xtcp_opener {
 
 bool xtcp_procfs_is_admin(const struct seq_file *m, const struct net *net,
 			  struct xtcp_opener *opener);
+int xtcp_procfs_hold(const struct inode *inode);
+void xtcp_procfs_release_hold(const struct inode *inode);
+void *xtcp_procfs_open_private(const struct inode *inode, struct file *file,
+			       const struct seq_operations *ops, int size);
+int xtcp_procfs_release(struct inode *inode, struct file *file);
 int xtcp_procfs_open(struct inode *inode, struct file *file,
 		     const struct seq_operations *ops, u8 family,
 		     bool listeners_only);

@@ -14,6 +14,43 @@
 PEER_FIXTURE(procfile);
 PAIR_FIXTURE(procfile_pair);
 
+/*
+ * The files of the kernel's TCP hold their namespace while they are open. Otherwise its end would wait
+ * for a reader whose memory does not come, and the ends of all others would wait behind it.
+ */
+TEST_F(procfile, proc_an_open_file_holds_its_namespace)
+{
+	static const char *const names[] = {
+		"xtcp", "xtcp6", "xtcp_age", "xtcp_listen", "xtcp_metrics", "xtcp_diag", "xtcp_dead",
+		"xtcp_hostcache", "xtcp_kill", "xtcp_snmp", "xtcp_lifecycle",
+	};
+	char path[64], byte;
+	int home, fd;
+
+	NOT_ON_STOCK();		/* has other files */
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		bool writes = !strcmp(names[i], "xtcp_kill");
+
+		peer_note(&self->peer, "%s", names[i]);
+		close(netns_new(WHERE(_metadata)));
+		snprintf(path, sizeof(path), "/proc/self/net/%s", names[i]);
+		fd = open(path, writes ? O_WRONLY : O_RDONLY);
+		ASSERT_LE(0, fd);
+		netns_enter(WHERE(_metadata), home);
+		/* Long enough for its end: without the file it would end at once. */
+		sleep_ms(2000);
+		if (writes) {
+			EXPECT_EQ(-1, write(fd, "nothing", 7));
+			EXPECT_EQ(EINVAL, errno);
+		} else {
+			EXPECT_LE(0, read(fd, &byte, 1));
+		}
+		close(fd);
+	}
+	close(home);
+}
+
 /* Listeners come first, whatever their age, and "sl" counts the lines. */
 TEST_F(procfile, proc_listeners_first)
 {
