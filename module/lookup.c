@@ -375,7 +375,8 @@ static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 	listener_leave(xn, sk);
 	WRITE_ONCE(ls->ifindex, ifindex);
 	/* The table may have to grow, and this must not wait for memory. */
-	if ((group_join(sk, head, joins) || !head) && lookup_insert(xn, ls))
+	if ((group_join(sk, head, joins) || !head) && lookup_insert(xn, ls) &&
+	    xtcp_net_may_log(sock_net(sk)))
 		net_warn_ratelimited("xtcp: no memory: a listener on port %u gets no SYNs\n",
 				     inet_sk(sk)->inet_num);
 }

@@ -288,6 +288,20 @@ static inline bool xtcp_net_is_ready(const struct xtcp_net *xn)
 	return smp_load_acquire(&xn->ready);
 }
 
+/**
+ * xtcp_net_may_log - may events of a network namespace be written to the kernel's log
+ * @net: namespace
+ *
+ * An owner of a user namespace of his own could fill the machine's log.
+ *
+ * Context: any.
+ * Return: true if it belongs to the first user namespace.
+ */
+static inline bool xtcp_net_may_log(const struct net *net)
+{
+	return net->user_ns == &init_user_ns;
+}
+
 /*
  * Same as net_generic(), which on a preemptible kernel makes two function calls
  * for rcu_read_lock(). This is called several times for each segment, so disable

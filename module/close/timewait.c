@@ -447,8 +447,7 @@ give_back:
 	atomic_dec(&xn->tw_count);
 full:
 	XTCP_INC(net, TIME_WAIT_OVERFLOW);
-	/* Whoever has a user namespace of his own could fill the machine's log. */
-	if (net->user_ns == &init_user_ns)
+	if (xtcp_net_may_log(net))
 		net_info_ratelimited("xtcp: no room for TIME-WAIT (xtcp_max_tw_buckets)\n");
 	xtcp_lifecycle_sk(sk, XTCP_EV_TIME_WAIT_FULL);
 }
@@ -646,10 +645,10 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 {
 	tw->rcv_nxt = seg->end;
 	timewait_take_timestamp(tw, seg);
-	/* First: connect() on another CPU may take the port as soon as it sees the state. */
-	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN) != XTCP_TIME_WAIT)
 		return;	/* another CPU has just ended it */
+	/* The event reads how long FIN-WAIT-2 lasted. */
+	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
 		timewait_send_ack(net, tw, skb);
 		if (xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TOKEN))

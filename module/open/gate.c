@@ -150,9 +150,9 @@ static bool gate_is_drop(enum xtcp_gate_verdict verdict)
 /* Log one line for each listener, however long the flood lasts. */
 static void gate_flood_warn(struct xtcp_listener *ls, bool cookies)
 {
-	if (READ_ONCE(ls->warned))
+	if (READ_ONCE(ls->warned) || !xtcp_net_may_log(sock_net(ls->sk)) ||
+	    xchg(&ls->warned, true))
 		return;
-	WRITE_ONCE(ls->warned, true);
 	net_info_ratelimited("xtcp: possible SYN flooding on port %u. %s.\n",
 			     inet_sk(ls->sk)->inet_num,
 			     cookies ? "Sending cookies" : "Dropping request");

@@ -583,6 +583,29 @@ TEST_F(timewait, lc_92_no_room_to_wait)
 	conn_to_state(p, &c, ST_TIME_WAIT, .kport = 6001);
 }
 
+/* Its owner could fill the machine's log. */
+TEST_F(timewait, lc_92_no_line_in_a_user_namespace)
+{
+	NOT_ON_STOCK();		/* has no such line */
+	struct counters before;
+	struct peer inner;
+	struct conn c;
+	int log;
+
+	user_namespace_enter(WHERE(_metadata));
+	peer_open_at(WHERE(_metadata), &inner, NULL);
+	sleep_ms(KLOG_QUIET_MS);
+	ASSERT_EQ(0, knob_set("max_tw_buckets", 0));
+	log = klog_open(_metadata);
+	conn_to_state(&inner, &c, ST_FIN_WAIT_2);
+	counters_take(&before);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+	EXPECT_EQ(1, counter_moved(&before, "TCPTimeWaitOverflow"));
+	EXPECT_EQ(0, klog_lines(log, "no room for TIME-WAIT"));
+	peer_close_at(WHERE(_metadata), &inner);
+}
+
 TEST_F(timewait, knob_max_tw_buckets_0)
 {
 	struct peer *p = &self->peer;

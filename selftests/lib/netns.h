@@ -32,6 +32,8 @@ int stream_socket(int family);
  * of it.
  */
 int netns_new(struct where at);
+/* This process is root of a new user namespace. Network namespaces that it makes belong to it. */
+void user_namespace_enter(struct where at);
 /* Commands of the shell, which must succeed. */
 void shell_run(struct where at, const char *commands);
 /* Moves this process there; its existing sockets stay where they are. */

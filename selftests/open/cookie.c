@@ -98,6 +98,25 @@ TEST_F(cookie, lc_35_one_line_a_listener)
 	forget_half_open(p);
 }
 
+/* Its owner could fill the machine's log. */
+TEST_F(cookie, lc_35_no_line_in_a_user_namespace)
+{
+	NOT_ON_STOCK();		/* logs it */
+	struct peer inner;
+	struct conn c;
+	int log, lfd;
+
+	user_namespace_enter(WHERE(_metadata));
+	peer_open_at(WHERE(_metadata), &inner, NULL);
+	sleep_ms(KLOG_QUIET_MS);
+	log = klog_open(_metadata);
+	lfd = full_listener(&inner);
+	cookie_get(&inner, &c, lfd);
+	EXPECT_EQ(0, klog_lines(log, FLOOD_LINE));
+	forget_half_open(&inner);
+	peer_close_at(WHERE(_metadata), &inner);
+}
+
 TEST_F(cookie, lc_36_off_means_drop)
 {
 	struct peer *p = &self->peer;
