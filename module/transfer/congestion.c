@@ -935,7 +935,8 @@ void xtcp_congestion_probe_failed(struct xtcp_sock *xs)
  * @before: size of a segment up to now, bytes with headers
  * @after: size of a segment from now on
  *
- * The window keeps its bytes, within its limit: algorithms count on that.
+ * The window and ssthresh keep their bytes, the window within its limit. Algorithms go on with their
+ * own numbers, as in Linux.
  */
 void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
 {
@@ -944,5 +945,7 @@ void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
 	xtcp_assert_owned(&xs->inet.sk);
 	WRITE_ONCE(xs->cwnd, clamp_t(u64, div_u64(bytes, after), 1, window_limit(xs)));
 	xs->cwnd_cnt = 0;
+	if (xs->ssthresh != U32_MAX)
+		WRITE_ONCE(xs->ssthresh, max_t(u64, div_u64((u64)xs->ssthresh * before, after), 2));
 	xtcp_congestion_keep_ssthresh(xs);
 }

@@ -6,6 +6,7 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 
 PEER_FIXTURE(mtuprobe);
@@ -128,6 +129,28 @@ TEST_F(mtuprobe, rfc4821_7_3_ctr_TCPMTUPSuccess_half_way_between)
 	/* All following segments have the new size at once. */
 	conn_expect(&c, .seq = next, .len = FIRST_PROBE);
 	conn_expect(&c, .seq = next + FIRST_PROBE, .len = FIRST_PROBE);
+	p->leave_unread = true;
+}
+
+/* Here ssthresh comes from the route. It stays as many bytes, too. */
+TEST_F(mtuprobe, rfc4821_7_6_1_ssthresh_keeps_its_bytes)
+{
+	static const struct route_metrics metrics = {
+		.value[RTAX_SSTHRESH] = 40, .value[RTAX_LOCK] = 1 << RTAX_SSTHRESH,
+	};
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t next;
+
+	NOT_ON_STOCK();		/* its ssthresh stays as many segments */
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0", &metrics);
+	open_searching(_metadata, p, &c);
+	ASSERT_EQ(0, knob_set("probe_threshold", 300));	/* one probe */
+	next = until_probe(_metadata, &c);
+	EXPECT_EQ(40, (int)conn_info(&c).ssthresh);
+	conn_send(&c, .flags = ACK, .ack = next + FIRST_PROBE);
+	EXPECT_EQ(FIRST_PROBE, (int)conn_info(&c).snd_mss);
+	EXPECT_EQ(40 * (BASE + 40) / (FIRST_PROBE + 40), (int)conn_info(&c).ssthresh);
 	p->leave_unread = true;
 }
 
