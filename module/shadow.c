@@ -456,7 +456,9 @@ int xtcp_shadow_prepare(struct net *net)
 	if (likely(READ_ONCE(all->hooked)))
 		return 0;
 	mutex_lock(&all->lock);
-	if (!all->hooked)
+	if (all->closed)
+		err = -ENETDOWN;
+	else if (!all->hooked)
 		err = xtcp_hook_add(net);
 	if (!err)
 		WRITE_ONCE(all->hooked, true);
@@ -713,6 +715,7 @@ void xtcp_shadow_net_quiesce(struct net *net)
 	if (all->hooked)
 		xtcp_hook_del(net);
 	WRITE_ONCE(all->hooked, false);
+	all->closed = true;
 	mutex_unlock(&all->lock);
 }
 

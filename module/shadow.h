@@ -17,10 +17,12 @@ struct xtcp_shadow;
  * @lock: guards the registration of the hook
  * @hooked: the hook for protocol 6 is registered (net/hook.c); set until the
  *	namespace ends
+ * @closed: the namespace ends: a kernel socket that is left there registers no hook
  */
 struct xtcp_shadows {
 	struct mutex		lock;	/* registration of the hook */
 	bool			hooked;
+	bool			closed;
 };
 
 /**
