@@ -67,7 +67,7 @@ static int scope_take(struct sock *sk, const struct sockaddr_in6 *peer,
 	if (addr_len >= (int)sizeof(*peer) && peer->sin6_scope_id) {
 		if (!sk_dev_equal_l3scope(sk, peer->sin6_scope_id))
 			return -EINVAL;
-		sk->sk_bound_dev_if = peer->sin6_scope_id;
+		WRITE_ONCE(sk->sk_bound_dev_if, peer->sin6_scope_id);
 	}
 	return sk->sk_bound_dev_if ? 0 : -EINVAL;
 }

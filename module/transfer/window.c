@@ -40,10 +40,9 @@ u32 xtcp_window_limit(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 limit = xtcp_autotune_payload_in(xs, READ_ONCE(sk->sk_rcvbuf));
+	u32 clamp = READ_ONCE(xs->window_clamp);
 
-	if (xs->window_clamp)
-		limit = min(limit, xs->window_clamp);
-	return limit;
+	return clamp ? min(limit, clamp) : limit;
 }
 
 /*
@@ -254,7 +253,7 @@ u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
 	u32 space = xtcp_window_limit(sk);
 
 	/* xtcp_window_route() will limit the child. */
-	if (unlikely(most) && !xtcp_sk(sk)->window_clamp)
+	if (unlikely(most) && !READ_ONCE(xtcp_sk(sk)->window_clamp))
 		space = min(space, most);
 	wnd = min(wnd, window_first(sk, space, payload));
 	return xtcp_window_offer(dst, mss, wnd);
@@ -287,7 +286,7 @@ void xtcp_window_route(struct sock *sk)
 void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 		      u32 *wnd, u8 *wscale)
 {
-	u32 clamp = xtcp_sk(sk)->window_clamp;
+	u32 clamp = READ_ONCE(xtcp_sk(sk)->window_clamp);
 	u32 space = xtcp_window_limit(sk);
 	u32 most = XTCP_WINDOW_MAX << XTCP_WSCALE_MAX;
 

@@ -198,7 +198,7 @@ static int tcp_set_locked(struct sock *sk, int optname, int val)
 	case TCP_MAXSEG:
 		if (val && !lies_between(val, XTCP_MSS_MIN, MAXSEG_MAX))
 			return -EINVAL;
-		xs->sockopt.user_mss = val;
+		WRITE_ONCE(xs->sockopt.user_mss, val);
 		return 0;
 	case TCP_CORK:
 		cork_set(sk, val);
