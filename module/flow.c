@@ -534,7 +534,7 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 
 	xtcp_key_from_flow(&key, flow);
 	if (unlikely(key.dif))
-		xtcp_key_is_bound(&key, net, key.dif);
+		xtcp_key_set_bound(&key, net, key.dif);
 	rcu_read_lock();
 	/* Not because of a flow with this key: that becomes @clash, and may be replaced. */
 	if (unlikely(flow_may_have_alike(net, &key)) && flow_has_enough_alike(net, &key) &&

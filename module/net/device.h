@@ -35,7 +35,7 @@ static __always_inline void xtcp_key_came_in(struct xtcp_key *key,
 }
 
 /**
- * xtcp_key_is_bound - set the devices of a new connection's key
+ * xtcp_key_set_bound - set the devices of a new connection's key
  * @key: its devices are filled in
  * @net: namespace
  * @bound: device that the connection is bound to, or 0
@@ -45,8 +45,8 @@ static __always_inline void xtcp_key_came_in(struct xtcp_key *key,
  *
  * Context: any.
  */
-static inline void xtcp_key_is_bound(struct xtcp_key *key, struct net *net,
-				     int bound)
+static inline void xtcp_key_set_bound(struct xtcp_key *key, struct net *net,
+				      int bound)
 {
 	xtcp_key_came_in(key, net, bound,
 			 l3mdev_master_ifindex_by_index(net, bound));

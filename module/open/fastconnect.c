@@ -51,14 +51,14 @@ static void fast_pause(struct sock *sk)
 	if (!XTCP_KNOB(sock_net(sk), fastopen_blackhole_timeout_sec))
 		return;
 	WRITE_ONCE(xn->fast_paused, jiffies);
-	/* Pairs with fast_is_paused(): who sees the number sees the time. */
+	/* Pairs with fast_check_pause(): who sees the number sees the time. */
 	smp_mb__before_atomic();
 	atomic_add_unless(&xn->fast_pauses, 1, PAUSE_DOUBLINGS + 1);
 	XTCP_INC(sock_net(sk), FAST_OPEN_BLACKHOLE);
 }
 
-/* A pause that is over is to be followed by a check. */
-static bool fast_is_paused(struct sock *sk)
+/* Returns true during a pause. After one it asks for the check that is to follow. */
+static bool fast_check_pause(struct sock *sk)
 {
 	unsigned int timeout_s = XTCP_KNOB(sock_net(sk), fastopen_blackhole_timeout_sec);
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
@@ -163,7 +163,7 @@ static bool may_send_data(struct sock *sk, struct xtcp_fastcookie *cookie, u16 *
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	*mss = xtcp_fastcache_get(sk, cookie) ?: xs->advmss;
-	if (fast_is_paused(sk)) {
+	if (fast_check_pause(sk)) {
 		cookie->len = -1;
 		return false;
 	}

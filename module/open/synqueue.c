@@ -831,8 +831,9 @@ static struct sock *halfopen_take_cookie(struct xtcp_halfopen *ho, struct sk_buf
 	return NULL;
 }
 
-static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
-				 const struct xtcp_seg *seg)
+/* Returns false if @seg does not acknowledge our SYN-ACK: then it is counted, and a RST sent. */
+static bool halfopen_check_ack(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			       const struct xtcp_seg *seg)
 {
 	seq_t expected = seq_add(ho->iss, 1);
 	struct net *net = sock_net(ho->ls->sk);
@@ -942,7 +943,7 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	if (unlikely(seg->ack != seq_add(ho->iss, 1)) &&
 	    xtcp_listen_sent_cookie(ho->ls->sk, skb, key, seg))
 		return halfopen_take_cookie(ho, skb, key, seg);
-	if (!halfopen_ack_is_ours(ho, skb, seg)) {
+	if (!halfopen_check_ack(ho, skb, seg)) {
 		why = SKB_DROP_REASON_TCP_OLD_ACK;
 		goto done;
 	}

@@ -48,7 +48,7 @@ static void key_of_sk(const struct sock *sk, struct xtcp_key *key)
 {
 	xtcp_key_from_flow(key, &xtcp_sk(sk)->flow);
 	if (unlikely(key->dif))
-		xtcp_key_is_bound(key, sock_net(sk), key->dif);
+		xtcp_key_set_bound(key, sock_net(sk), key->dif);
 }
 
 /*

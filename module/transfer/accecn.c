@@ -151,9 +151,9 @@ static u8 reflected_codepoint(u8 ace)
 
 /*
  * Our SYN or SYN-ACK was Not-ECT: if the peer saw anything else, something on the path changes
- * the ECN field (3.2.2.3), and marks mean nothing.
+ * the ECN field (3.2.2.3), and marks mean nothing. Returns false then, and notes it.
  */
-static bool path_keeps_not_ect(const struct xtcp_sock *xs, u8 ace)
+static bool check_not_ect(const struct xtcp_sock *xs, u8 ace)
 {
 	if (!XTCP_KNOB(sock_net(&xs->inet.sk), ecn_fallback) ||
 	    reflected_codepoint(ace) == INET_ECN_NOT_ECT)
@@ -286,10 +286,10 @@ void xtcp_accecn_syn_received(struct sock *sk, const struct xtcp_seg *seg, u8 co
 	}
 	/* 5 is none of the reports of table 2, and legal. A cookie leaves the field 0. */
 	if (codepoint == INET_ECN_CE &&
-	    (ace == XTCP_ACE_FIRST || !ace || path_keeps_not_ect(xs, ace)))
+	    (ace == XTCP_ACE_FIRST || !ace || check_not_ect(xs, ace)))
 		count_ce(acc, 1);
 	else if (ace != XTCP_ACE_FIRST && ace)
-		path_keeps_not_ect(xs, ace);
+		check_not_ect(xs, ace);
 }
 
 /**
@@ -317,7 +317,7 @@ void xtcp_accecn_third_ack(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	case 7:
 		break;
 	default:
-		if (seg->seq == seg->end && path_keeps_not_ect(xs, ace) &&
+		if (seg->seq == seg->end && check_not_ect(xs, ace) &&
 		    reflected_codepoint(ace) == INET_ECN_CE && !xs->delivered_ce)
 			xs->delivered_ce = 1;
 	}

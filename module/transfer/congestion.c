@@ -633,12 +633,13 @@ void __xtcp_congestion_wrote(struct sock *sk)
 }
 
 /*
- * True if the segments that end at SND.UNA were in flight together with a full
+ * Make cwnd_full follow SND.UNA, so that it never falls so far behind that it seems to lie ahead.
+ *
+ * Returns true if the segments that end at SND.UNA were in flight together with a full
  * window. Their arrival shows that the path takes this window, even if the
- * sender has had no data to fill it since. cwnd_full follows SND.UNA, so that
- * it never falls so far behind that it seems to lie ahead.
+ * sender has had no data to fill it since.
  */
-static bool window_was_full(struct xtcp_sock *xs)
+static bool update_cwnd_full(struct xtcp_sock *xs)
 {
 	if (!seq_before(xs->cwnd_full, xs->snd_una))
 		return true;
@@ -660,7 +661,7 @@ static bool window_was_full(struct xtcp_sock *xs)
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool full = window_was_full(xs);
+	bool full = update_cwnd_full(xs);
 	u32 cwnd = xs->cwnd;
 
 	xtcp_assert_owned(sk);
@@ -695,7 +696,7 @@ void __xtcp_congestion_inform(struct sock *sk, const struct xtcp_acked *a)
 	if (!a->delivered && !a->lost)
 		return;
 	if (xs->congestion->flags & XTCP_CONGESTION_CONTROLS)
-		sample.window_full = window_was_full(xs);
+		sample.window_full = update_cwnd_full(xs);
 	if (xs->congestion->flags & XTCP_CONGESTION_RATES)
 		xtcp_rate_acked(rate_of(xs), xs, a->last_sent_ns,
 				xtcp_rtt_min_us(xs), &sample);

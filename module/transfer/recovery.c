@@ -420,11 +420,11 @@ static enum xtcp_resend loss_recovery_acked(struct sock *sk,
 /* --- an ACK ------------------------------------------------------------- */
 
 /*
- * The oldest segment was SACKed: the peer has dropped it, or its ACKs were
+ * If the oldest segment was SACKed, the peer has dropped it, or its ACKs were
  * reordered. It gets a short time to acknowledge it; then the timeout clears
- * all SACKs (RFC 2018 8).
+ * all SACKs (RFC 2018 8). Returns true in that case.
  */
-static bool peer_seems_to_renege(struct sock *sk, struct xtcp_acked *a)
+static bool suspect_reneging(struct sock *sk, struct xtcp_acked *a)
 {
 	const struct sk_buff *oldest = xtcp_sendq_oldest(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -458,7 +458,7 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	/* A reduction for CE marks stands, even if losses are undone. */
 	if (a->ece)
 		xs->prior_ssthresh = 0;
-	if (peer_seems_to_renege(sk, a))
+	if (suspect_reneging(sk, a))
 		return XTCP_RESEND_NONE;
 	if (xs->recovery == XTCP_RECOVERY_NONE) {
 		xs->undo.ts_set = 0;
