@@ -583,6 +583,8 @@ static inline struct xtcp_fastq *xtcp_held_fastq(const struct xtcp_sock *xs)
  *
  * accept() gives a child its struct socket after it has left the queue, so true may
  * also mean that accept() is about to return it.
+ *
+ * Return: true if it is
  */
 static inline bool xtcp_awaits_accept(const struct sock *sk)
 {

@@ -290,7 +290,15 @@ static void demux_work(struct work_struct *work)
 	xtcp_demux_add(xn->net, READ_ONCE(xn->demux_asked[true]) ? AF_INET6 : AF_INET);
 }
 
-/* Slow part of xtcp_demux_ask(): the first such segment. */
+/**
+ * __xtcp_demux_ask - slow part of xtcp_demux_ask(): the first such segment
+ * @xn: namespace in which it has arrived
+ * @ipv6: its family is IPv6
+ *
+ * Early demux is added by a work item, because that may sleep.
+ *
+ * Context: any.
+ */
 void __xtcp_demux_ask(struct xtcp_net *xn, bool ipv6)
 {
 	WRITE_ONCE(xn->demux_asked[ipv6], true);
@@ -332,7 +340,11 @@ void xtcp_demux_net_exit(struct net *net)
 	cancel_work_sync(&xtcp_net(net)->demux_work);
 }
 
-/* Slow part of xtcp_demux_remember(): the segment has another route. */
+/**
+ * __xtcp_demux_remember - slow part of xtcp_demux_remember()
+ * @sk: the socket, locked
+ * @skb: segment of its connection, with another route than the cached one, or none
+ */
 void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
 {
 	struct dst_entry *dst = skb_dst(skb);

@@ -35,6 +35,8 @@ void xtcp_demux_forget(struct sock *sk);
  * br_netfilter shows each frame that a bridge receives to these hooks, as a packet for this
  * host, even if the bridge passes it on to another one. It is not known yet which it is,
  * so those for this host have no early demux, either.
+ *
+ * Return: true if it did
  */
 static inline bool xtcp_demux_is_for_host(const struct sk_buff *skb)
 {

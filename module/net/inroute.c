@@ -188,7 +188,16 @@ static bool inroute_may_be_learnt(struct net *net, const struct rtable *rt,
 	       !fib_num_tclassid_users(net);
 }
 
-/* Slow part of xtcp_inroute_learn(): cache the route that IP has found. */
+/**
+ * __xtcp_inroute_learn - slow part of xtcp_inroute_learn()
+ * @mem: this CPU's cache
+ * @net: its namespace
+ * @skb: segment without a socket, with the route that IP has found
+ *
+ * Caches that route if it may be used for other segments, too.
+ *
+ * Context: RCU, softirqs off.
+ */
 void __xtcp_inroute_learn(struct xtcp_inroute *mem, struct net *net,
 			  const struct sk_buff *skb)
 {

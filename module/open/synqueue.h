@@ -117,6 +117,8 @@ static inline struct xtcp_savedsyn *xtcp_synqueue_saved_syn(const struct xtcp_ha
  * Such a record stays if the accept queue is full, or if the listener waits for data
  * (TCP_DEFER_ACCEPT). The bit is set once. The other bits of its byte do not change in a visible
  * record.
+ *
+ * Return: true if it has
  */
 static inline bool xtcp_synqueue_was_acked(const struct xtcp_halfopen *ho)
 {

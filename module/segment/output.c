@@ -462,6 +462,8 @@ static struct sk_buff *alloc_bare(struct sk_buff *spare)
  * SND.NXT, or the right edge of the window if the peer has shrunk it, because the
  * peer would ignore an ACK beyond it. Less than one unit of a scaled window may
  * be lost by rounding (RFC 7323 2.4), so that is no shrinking; as in Linux.
+ *
+ * Return: the sequence number
  */
 seq_t xtcp_output_bare_seq(const struct xtcp_sock *xs)
 {

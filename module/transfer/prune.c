@@ -287,7 +287,16 @@ static bool prune_make_space(struct sock *sk, const struct sk_buff *skb)
 	return false;
 }
 
-/* xtcp_prune_reserve(), slow path. */
+/**
+ * __xtcp_prune_reserve - slow path of xtcp_prune_reserve()
+ * @sk: the socket, locked
+ * @skb: segment, trimmed to the window; not charged yet
+ *
+ * If the buffer is full, small segments in it are copied together. If that is not enough, or
+ * the memory that all sockets share is short, segments above a hole are dropped.
+ *
+ * Return: true if @skb may be queued
+ */
 bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 {
 	if (!xtcp_prune_is_full(sk) && sk_rmem_schedule(sk, skb, skb->truesize))
