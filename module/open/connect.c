@@ -534,7 +534,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 		return XTCP_ENDING_NONE;
 	}
 	XTCP_INC(net, TIMEOUTS);
-	if (!xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns))
+	if (!xtcp_retransmit_user_timeout_left_since_ns(xs, xs->retrans_stamp_ns))
 		return XTCP_ENDING_USER_TIMEOUT;
 	if (xs->retransmit.in_row >= retries)
 		return XTCP_ENDING_GIVE_UP;
@@ -553,7 +553,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	if (xs->retransmit.in_row > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = min(xtcp_rtt_rto_ns(xs),
-		       xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns));
+		       xtcp_retransmit_user_timeout_left_since_ns(xs, xs->retrans_stamp_ns));
 	xtcp_deadlines_syn_sent(sk, xtcp_now_ns(), delay_ns);
 	return XTCP_ENDING_NONE;
 }

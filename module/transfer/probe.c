@@ -54,7 +54,7 @@ static u64 persist_us(const struct xtcp_sock *xs, u8 backoff)
 /* Nanoseconds to the next probe, or to the user timeout if that is sooner. */
 static u64 persist_ns(const struct xtcp_sock *xs, u8 backoff)
 {
-	u64 left_ns = xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns);
+	u64 left_ns = xtcp_retransmit_user_timeout_left_since_ns(xs, xs->retrans_stamp_ns);
 
 	return min(persist_us(xs, backoff) * NSEC_PER_USEC, max(left_ns, 1ULL));
 }
@@ -152,7 +152,7 @@ static void persist_backoff(struct sock *sk)
 static void persist_refused(struct sock *sk, u8 backoff)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 left_ns = xtcp_retransmit_user_rest_ns(xs, xs->retrans_stamp_ns);
+	u64 left_ns = xtcp_retransmit_user_timeout_left_since_ns(xs, xs->retrans_stamp_ns);
 
 	WRITE_ONCE(xs->probe.backoff, backoff);
 	xtcp_deadlines_window_probed(sk, min(XTCP_LOCAL_RETRY_NS, max(left_ns, 1ULL)));
@@ -180,7 +180,7 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 		return XTCP_ENDING_NONE;
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
 		return XTCP_ENDING_NO_MEMORY;
-	if (xtcp_retransmit_user_timeout(sk)) {
+	if (xtcp_retransmit_user_timeout_is_over(sk)) {
 		/*
 		 * A user timeout that is shorter than the first interval has not passed without an
 		 * answer then: the peer has not been asked, or what waits are bytes that TCP_CORK
@@ -353,7 +353,7 @@ enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk)
 	 * The first probe gets its interval even if the user timeout is over
 	 * already.
 	 */
-	left_ns = xtcp_retransmit_user_rest_ns(xs, xs->last_rcv_ns);
+	left_ns = xtcp_retransmit_user_timeout_left_since_ns(xs, xs->last_rcv_ns);
 	xtcp_deadlines_peer_silent(sk, min(keep_intvl_ns(sk),
 					   left_ns ?: U64_MAX));
 	return XTCP_ENDING_NONE;

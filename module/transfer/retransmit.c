@@ -67,7 +67,7 @@ static bool oldest_is_held(const struct sock *sk)
  * For how long the peer has not answered. Negative: fq still holds for so long what it has to
  * answer.
  */
-static s64 waited_ns(const struct sock *sk)
+static s64 unanswered_ns(const struct sock *sk)
 {
 	u64 since_ns = xtcp_sk(sk)->retrans_stamp_ns;
 
@@ -79,27 +79,27 @@ static s64 waited_ns(const struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_user_left_ns - time until TCP_USER_TIMEOUT
+ * xtcp_retransmit_user_timeout_left_ns - time until TCP_USER_TIMEOUT
  * @xs: the connection, locked; it has a user timeout
  *
  * Return: nanoseconds, at least 1
  */
-u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
+u64 xtcp_retransmit_user_timeout_left_ns(const struct xtcp_sock *xs)
 {
 	s64 user_ns = (s64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 
 	xtcp_assert_owned(&xs->inet.sk);
-	return max(user_ns - waited_ns(&xs->inet.sk), 1LL);
+	return max(user_ns - unanswered_ns(&xs->inet.sk), 1LL);
 }
 
 /**
- * xtcp_retransmit_user_rest_ns - time until the user timeout of a wait without data in flight
+ * xtcp_retransmit_user_timeout_left_since_ns - the same for a wait without data in flight
  * @xs: the connection, locked
  * @since_ns: when the wait began
  *
  * Return: nanoseconds; 0 if the timeout has passed, U64_MAX if there is none
  */
-u64 xtcp_retransmit_user_rest_ns(const struct xtcp_sock *xs, u64 since_ns)
+u64 xtcp_retransmit_user_timeout_left_since_ns(const struct xtcp_sock *xs, u64 since_ns)
 {
 	u64 limit_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	u64 waited_ns = xtcp_now_ns() - since_ns;
@@ -152,7 +152,7 @@ static enum xtcp_wait user_first(const struct xtcp_sock *xs, u64 *delay_ns, enum
 
 	if (!xtcp_user_timeout_ms(xs))
 		return wait;
-	user_ns = xtcp_retransmit_user_left_ns(xs);
+	user_ns = xtcp_retransmit_user_timeout_left_ns(xs);
 	if (user_ns > *delay_ns)
 		return wait;
 	*delay_ns = user_ns;
@@ -258,18 +258,18 @@ static bool gives_up(const struct sock *sk, u32 retries)
 }
 
 /**
- * xtcp_retransmit_user_timeout - check whether TCP_USER_TIMEOUT has passed
+ * xtcp_retransmit_user_timeout_is_over - check whether TCP_USER_TIMEOUT has passed
  * @sk: the socket, locked
  *
  * Return: true if it has, without an answer
  */
-bool xtcp_retransmit_user_timeout(const struct sock *sk)
+bool xtcp_retransmit_user_timeout_is_over(const struct sock *sk)
 {
 	/* Read once: a program may clear it at any time, and 0 would be over. */
 	s64 user_ns = (s64)xtcp_user_timeout_ms(xtcp_sk(sk)) * NSEC_PER_MSEC;
 
 	xtcp_assert_owned(sk);
-	return user_ns && waited_ns(sk) >= user_ns;
+	return user_ns && unanswered_ns(sk) >= user_ns;
 }
 
 /**
@@ -320,7 +320,7 @@ static bool user_timeout_was_raised(struct sock *sk)
 	u64 now_ns;
 
 	if (likely(xtcp_sk(sk)->retransmit.waiting != XTCP_WAIT_USER) ||
-	    xtcp_retransmit_user_timeout(sk))
+	    xtcp_retransmit_user_timeout_is_over(sk))
 		return false;
 	now_ns = xtcp_now_ns();
 	arm_within(sk, now_ns, max(xtcp_retransmit_left_ns(sk, now_ns), 1ULL));
@@ -449,7 +449,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 		XTCP_INC(net, TIMEOUTS);
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
 		return XTCP_ENDING_NO_MEMORY;
-	if (xtcp_retransmit_user_timeout(sk))
+	if (xtcp_retransmit_user_timeout_is_over(sk))
 		return XTCP_ENDING_USER_TIMEOUT;
 	if (r2_is_reached(sk))
 		return XTCP_ENDING_GIVE_UP;
