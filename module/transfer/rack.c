@@ -70,13 +70,11 @@ bool xtcp_rack_is_on(const struct xtcp_sock *xs)
 	return XTCP_KNOB(sock_net(&xs->inet.sk), recovery) & RECOVERY_RACK;
 }
 
-/* RFC 8985 6.2, RACK_sent_after(): by time, then by sequence number. */
+/* Was the segment that RACK goes by sent later than this one? */
 static bool rack_is_later(const struct xtcp_sock *xs,
 			  const struct xtcp_skb_cb *cb)
 {
-	return xs->rack.sent_ns > cb->sent_ns ||
-	       (xs->rack.sent_ns == cb->sent_ns &&
-		seq_after(xs->rack.end, cb->end));
+	return xtcp_rack_sent_after(xs->rack.sent_ns, xs->rack.end, cb->sent_ns, cb->end);
 }
 
 /**

@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+#include "net/seq.h"
 #include "tcb.h"
 
 struct sk_buff;
@@ -19,6 +20,22 @@ void xtcp_rack_allow(struct xtcp_sock *xs, u32 rtt_us);
 void xtcp_rack_window_adapt(struct xtcp_sock *xs);
 u64 xtcp_rack_detect(struct sock *sk);
 bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb);
+
+/**
+ * xtcp_rack_sent_after - order of transmissions: by time, then by sequence number
+ * @a_ns: time of the first
+ * @a_end: end of the segment
+ * @b_ns: time of the second
+ * @b_end: end of the segment
+ *
+ * RFC 8985 6.2, RACK_sent_after().
+ *
+ * Return: true if the first one was sent later than the second one
+ */
+static inline bool xtcp_rack_sent_after(u64 a_ns, seq_t a_end, u64 b_ns, seq_t b_end)
+{
+	return a_ns > b_ns || (a_ns == b_ns && seq_after(a_end, b_end));
+}
 
 /*
  * SND.UNA has passed the round in which the window was last widened. It must not fall behind

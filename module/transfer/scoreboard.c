@@ -608,7 +608,7 @@ void xtcp_scoreboard_lose_flight(struct sock *sk)
 	}
 }
 
-/* Order of xs->sent_order, as in rack_is_later(). */
+/* Order of xs->sent_order. */
 static int sent_order_cmp(void *priv, const struct list_head *a, const struct list_head *b)
 {
 	const struct xtcp_skb_cb *first =
@@ -616,9 +616,7 @@ static int sent_order_cmp(void *priv, const struct list_head *a, const struct li
 	const struct xtcp_skb_cb *second =
 		xtcp_cb(list_entry(b, struct sk_buff, tcp_tsorted_anchor));
 
-	if (first->sent_ns != second->sent_ns)
-		return first->sent_ns > second->sent_ns;
-	return seq_after(first->end, second->end);
+	return xtcp_rack_sent_after(first->sent_ns, first->end, second->sent_ns, second->end);
 }
 
 /**
