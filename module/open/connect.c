@@ -372,13 +372,12 @@ static void connect_rcv_syn(struct sock *sk, const struct sk_buff *skb,
 /* RFC 7323 5.2: was TSecr sent between our first SYN and now? */
 static bool connect_echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	u32 sent_ms = div_u64(xs->retrans_stamp_ns, NSEC_PER_MSEC);
+	u32 first = xtcp_tsval_at(xs, xs->retrans_stamp_ns);
 	u32 now = xtcp_tsval(xs);
 
 	if (!seg->opt.has_ts || !seg->opt.tsecr || !xs->retrans_stamp_ns)
 		return true;
-	return (s32)(seg->opt.tsecr - (sent_ms + xs->ts_offset)) >= 0 &&
-	       (s32)(now - seg->opt.tsecr) >= 0;
+	return (s32)(seg->opt.tsecr - first) >= 0 && (s32)(now - seg->opt.tsecr) >= 0;
 }
 
 /*

@@ -43,29 +43,6 @@
 #define PURE_ACK_TRUESIZE 2	/* bytes; skb_is_tcp_pure_ack() of the kernel knows it by this */
 #define SACK_ROOM(n)	(4 + 8 * (n))	/* bytes with padding */
 
-/**
- * xtcp_tsval_at - our timestamp clock at some time (RFC 7323 5.4)
- * @xs: the connection
- * @now_ns: the time, CLOCK_MONOTONIC
- *
- * Return: TSval: milliseconds, with an offset of each connection
- */
-u32 xtcp_tsval_at(const struct xtcp_sock *xs, u64 now_ns)
-{
-	return (u32)div_u64(now_ns, NSEC_PER_MSEC) + xs->ts_offset;
-}
-
-/**
- * xtcp_tsval - read our timestamp clock (RFC 7323 5.4)
- * @xs: TCB
- *
- * Return: milliseconds, with an offset of each connection.
- */
-u32 xtcp_tsval(const struct xtcp_sock *xs)
-{
-	return xtcp_tsval_at(xs, xtcp_now_ns());
-}
-
 static void put_timestamps(const struct xtcp_sock *xs,
 			   struct xtcp_options *opt, u64 now_ns)
 {

@@ -5,13 +5,16 @@
 #ifndef XTCP_SEGMENT_OUTPUT_H
 #define XTCP_SEGMENT_OUTPUT_H
 
+#include <linux/math64.h>
+#include <linux/time64.h>
 #include <linux/types.h>
 
+#include "clock.h"
 #include "net/seq.h"
+#include "tcb.h"
 
 struct sk_buff;
 struct sock;
-struct xtcp_sock;
 
 /* Context: socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
@@ -25,7 +28,28 @@ void xtcp_output_reset(struct sock *sk);
 void xtcp_output_syn_ack(struct sock *sk);
 unsigned int xtcp_output_option_size(const struct sock *sk);
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
-u32 xtcp_tsval(const struct xtcp_sock *xs);
-u32 xtcp_tsval_at(const struct xtcp_sock *xs, u64 now_ns);
+
+/**
+ * xtcp_tsval_at - our timestamp clock at some time (RFC 7323 5.4)
+ * @xs: the connection
+ * @time_ns: the time, CLOCK_MONOTONIC
+ *
+ * Return: TSval: milliseconds, with an offset of each connection
+ */
+static inline u32 xtcp_tsval_at(const struct xtcp_sock *xs, u64 time_ns)
+{
+	return (u32)div_u64(time_ns, NSEC_PER_MSEC) + xs->ts_offset;
+}
+
+/**
+ * xtcp_tsval - read our timestamp clock (RFC 7323 5.4)
+ * @xs: the connection
+ *
+ * Return: milliseconds, with an offset of each connection
+ */
+static inline u32 xtcp_tsval(const struct xtcp_sock *xs)
+{
+	return xtcp_tsval_at(xs, xtcp_now_ns());
+}
 
 #endif /* XTCP_SEGMENT_OUTPUT_H */

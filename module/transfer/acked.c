@@ -11,7 +11,6 @@
  */
 #include "transfer/acked.h"
 
-#include <linux/math64.h>
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
@@ -66,7 +65,7 @@ static void part_acked(struct sock *sk, struct sk_buff *skb,
  */
 static void syn_acked(const struct xtcp_sock *xs, struct xtcp_acked *a)
 {
-	u32 first = (u32)div_u64(xs->retrans_stamp_ns, NSEC_PER_MSEC) + xs->ts_offset;
+	u32 first = xtcp_tsval_at(xs, xs->retrans_stamp_ns);
 
 	a->syn = 1;
 	a->first_syn = a->has_tsecr && a->tsecr - first <= 1;

@@ -19,7 +19,6 @@
  */
 #include "transfer/undo.h"
 
-#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/skbuff.h>
 #include <net/sock.h>
@@ -280,9 +279,7 @@ bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs,
 				  const struct xtcp_acked *a,
 				  const struct xtcp_skb_cb *cb)
 {
-	return cb->retrans &&
-	       echo_is_before(a, div_u64(cb->sent_ns, NSEC_PER_MSEC) +
-				 xs->ts_offset);
+	return cb->retrans && echo_is_before(a, xtcp_tsval_at(xs, cb->sent_ns));
 }
 
 /**

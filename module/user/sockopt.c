@@ -28,7 +28,6 @@
 #include <net/tcp.h>
 #include <uapi/linux/xtcp.h>
 
-#include "clock.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "fastq.h"
@@ -779,7 +778,7 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 		return 0;
 	case TCP_TIMESTAMP:
 		/* Linux marks a clock of microseconds by an odd number. */
-		*val = (xtcp_now_ms() + xs->ts_offset) & ~1U;
+		*val = xtcp_tsval(xs) & ~1U;
 		return 0;
 	case TCP_THIN_DUPACK:
 	case TCP_REPAIR:
