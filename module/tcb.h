@@ -55,6 +55,7 @@
 #include <linux/build_bug.h>
 #include <linux/ipv6.h>
 #include <linux/llist.h>
+#include <linux/minmax.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/stddef.h>
@@ -604,6 +605,14 @@ static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
 {
 	return READ_ONCE(xs->sockopt.user_timeout_ms) ?:
 	       XTCP_KNOB(sock_net(&xs->inet.sk), user_timeout);
+}
+
+/* @mss, or TCP_MAXSEG if that is set and less; bytes. */
+static inline u32 xtcp_maxseg_limit(const struct xtcp_sock *xs, u32 mss)
+{
+	u16 most = READ_ONCE(xs->sockopt.user_mss);
+
+	return most ? min_t(u32, mss, most) : mss;
 }
 
 /* 2MSL in ms: XTCP_TW_TIMEOUT; if not set, the knob xtcp_tw_timeout. */

@@ -82,9 +82,7 @@ static void connect_choose_numbers(struct sock *sk)
  */
 static void connect_take_mss(struct xtcp_sock *xs, u16 mss)
 {
-	u16 most = xs->sockopt.user_mss;
-
-	xs->peer_mss = most ? min(mss, most) : mss;
+	xs->peer_mss = xtcp_maxseg_limit(xs, mss);
 }
 
 /* Set up what the SYN offers: MSS, window and its scale. */

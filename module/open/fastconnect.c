@@ -185,8 +185,7 @@ static u32 syn_room(struct sock *sk, u16 mss)
 	u32 room = min_t(u32, mss, xs->pmtu > header ? xs->pmtu - header : 0);
 	u32 used = XTCP_OPT_MAX + xs->af->packet->options_len(sk);
 
-	if (xs->sockopt.user_mss)
-		room = min_t(u32, room, xs->sockopt.user_mss);
+	room = xtcp_maxseg_limit(xs, room);
 	return room > used ? room - used : 0;
 }
 

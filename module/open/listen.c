@@ -310,13 +310,10 @@ static noinline void listen_negotiate_ecn(struct net *net, struct xtcp_halfopen 
 static __always_inline void listen_negotiate(struct net *net, struct xtcp_halfopen *ho,
 					     const struct xtcp_seg *seg, u8 ecn_offers)
 {
-	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	const struct xtcp_knobs *knobs = &xtcp_net_rcu(net)->knobs;
-	u16 user_mss = READ_ONCE(lxs->sockopt.user_mss);
+	u16 mss = seg->opt.mss ?: xtcp_family_get(ho->flow.family)->mss_default;
 
-	ho->mss = seg->opt.mss ?: xtcp_family_get(ho->flow.family)->mss_default;
-	if (user_mss && user_mss < ho->mss)
-		ho->mss = user_mss;
+	ho->mss = xtcp_maxseg_limit(xtcp_sk(ho->ls->sk), mss);
 	ho->wscale_ok = seg->opt.has_wscale && READ_ONCE(knobs->window_scaling);
 	ho->snd_wscale = ho->wscale_ok ? seg->opt.wscale : 0;
 	ho->sack_ok = seg->opt.sack_perm && READ_ONCE(knobs->sack);

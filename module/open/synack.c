@@ -122,7 +122,6 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 		     const struct xtcp_fastcookie *answer, struct sk_buff *spare)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
-	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.user_mss);
 	u8 accecn[XTCP_ACCECN_OPTION_MAX] __uninitialized;
 	struct xtcp_bare bare = {
 		.seq	= ho->iss,
@@ -130,7 +129,6 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 		.flags	= XTCP_SYN | XTCP_ACK,
 	};
 	struct xtcp_reply reply;
-	u16 advmss;
 
 	xtcp_synack_reply(ho, &reply);
 	reply.spare = spare;
@@ -144,8 +142,8 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
 		return -EHOSTUNREACH;
 	}
-	advmss = min_t(u32, dst_metric_advmss(reply.dst), U16_MAX);
-	bare.opt.mss = user_mss ? min(user_mss, advmss) : advmss;
+	bare.opt.mss = xtcp_maxseg_limit(xtcp_sk(ho->ls->sk),
+					 min_t(u32, dst_metric_advmss(reply.dst), U16_MAX));
 	bare.wnd = xtcp_window_syn_ack(ho->ls->sk, reply.dst, bare.opt.mss,
 				       ho->ts_ok, ho->rcv_wnd);
 	bare.opt.has_wscale = ho->wscale_ok;

@@ -596,9 +596,7 @@ void xtcp_output_syn_ack(struct sock *sk)
  */
 static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst)
 {
-	u32 mss = min_t(u32, dst_metric_advmss(dst), U16_MAX);
-
-	return xs->sockopt.user_mss ? min_t(u32, mss, xs->sockopt.user_mss) : mss;
+	return xtcp_maxseg_limit(xs, min_t(u32, dst_metric_advmss(dst), U16_MAX));
 }
 
 /**
