@@ -155,8 +155,7 @@ void xtcp_recovery_settle(struct sock *sk)
 
 static void settle_without_loss(struct sock *sk)
 {
-	if (!xtcp_undo_any_resent(sk))
-		xtcp_sk(sk)->undo.ts_set = 0;
+	xtcp_undo_forget_ts(sk);
 	if (xtcp_sk(sk)->recovery != XTCP_RECOVERY_REDUCTION)
 		xtcp_recovery_settle(sk);
 }
@@ -175,8 +174,7 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (!xtcp_undo_any_resent(sk))
-		xs->undo.ts_set = 0;
+	xtcp_undo_forget_ts(sk);
 	if (xs->sack_ok)
 		XTCP_INC(sock_net(sk), SACK_RECOVERY);
 	else
@@ -309,8 +307,7 @@ static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 	xtcp_scoreboard_reordered(sk, a->prior_una, true);
 	if (xs->retrans_out)
 		return true;
-	if (!xtcp_undo_any_resent(sk))
-		xs->undo.ts_set = 0;
+	xtcp_undo_forget_ts(sk);
 	/* The next segments may be as late as this one, and are not lost yet. */
 	xtcp_rack_allow(xs, xtcp_acked_echo_rtt_us(xs, a));
 	xtcp_undo_restore(sk, true);

@@ -96,6 +96,19 @@ bool xtcp_undo_any_resent(struct sock *sk)
 	return xtcp_sk(sk)->retrans_out || (oldest && xtcp_cb(oldest)->retrans);
 }
 
+/**
+ * xtcp_undo_forget_ts - forget when the first retransmission was made, unless one may still arrive
+ * @sk: the socket, locked
+ *
+ * The next one is the first then.
+ */
+void xtcp_undo_forget_ts(struct sock *sk)
+{
+	xtcp_assert_owned(sk);
+	if (!xtcp_undo_any_resent(sk))
+		xtcp_sk(sk)->undo.ts_set = 0;
+}
+
 /* --- D-SACK ------------------------------------------------------------- */
 
 /* RFC 2883 4: below SEG.ACK, or part of the second block. */

@@ -24,6 +24,7 @@ bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
 bool xtcp_undo_is_due(const struct xtcp_sock *xs, const struct xtcp_acked *a);
 bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs);
 bool xtcp_undo_any_resent(struct sock *sk);
+void xtcp_undo_forget_ts(struct sock *sk);
 void xtcp_undo_restore(struct sock *sk, bool absolve);
 
 #endif /* XTCP_TRANSFER_UNDO_H */
