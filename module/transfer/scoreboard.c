@@ -371,19 +371,6 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 	}
 }
 
-/*
- * A block must lie in the window and within what was sent. One that begins at
- * SND.UNA contradicts its own ACK.
- */
-static bool block_is_sound(const struct xtcp_sock *xs,
-			   const struct xtcp_sack_block *b)
-{
-	return seq_before(b->start, b->end) &&
-	       seq_before_eq(b->end, xs->snd_nxt) &&
-	       seq_before(b->start, xs->snd_nxt) &&
-	       seq_after(b->start, xs->snd_una);
-}
-
 static void block_discarded(struct sock *sk, const struct xtcp_seg *seg,
 			    const struct xtcp_sack_block *b)
 {
@@ -422,7 +409,7 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 	for (; i < seg->opt.nr_sacks; i++) {
 		const struct xtcp_sack_block *b = &seg->opt.sack[i];
 
-		if (block_is_sound(xs, b))
+		if (xtcp_scoreboard_block_is_sound(xs, b))
 			block_arrived(sk, b, a);
 		else
 			block_discarded(sk, seg, b);

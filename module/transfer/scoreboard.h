@@ -44,6 +44,26 @@ static inline seq_t xtcp_scoreboard_highest(const struct xtcp_sock *xs)
 }
 
 /**
+ * xtcp_scoreboard_block_is_sound - can a SACK block report arrivals
+ * @xs: the connection, locked
+ * @b: the block
+ *
+ * It must lie in the window and within what was sent. One that begins at SND.UNA contradicts its
+ * own ACK. A start that is 2^31 away from SND.UNA passes seq_after(), and the block may end below
+ * SND.NXT: so the start must be below SND.NXT, too.
+ *
+ * Return: true if it can
+ */
+static inline bool xtcp_scoreboard_block_is_sound(const struct xtcp_sock *xs,
+						  const struct xtcp_sack_block *b)
+{
+	return seq_before(b->start, b->end) &&
+	       seq_before_eq(b->end, xs->snd_nxt) &&
+	       seq_before(b->start, xs->snd_nxt) &&
+	       seq_after(b->start, xs->snd_una);
+}
+
+/**
  * xtcp_scoreboard_begin - nothing from a sequence number on is lost or SACKed
  * @xs: TCB of a new connection
  * @seq: SND.NXT

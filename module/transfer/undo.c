@@ -203,20 +203,6 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 }
 
 /*
- * True if a block lies wholly above SND.UNA and within what was sent. Part of a duplicate can't
- * have been acknowledged before, so one that begins at SND.UNA or below it must end there, too.
- */
-static bool block_is_in_flight(const struct xtcp_sock *xs, const struct xtcp_sack_block *b)
-{
-	/*
-	 * A start that is 2^31 away from SND.UNA passes seq_after(), and the block may end below
-	 * SND.NXT: so the start must be below SND.NXT, too.
-	 */
-	return seq_after(b->start, xs->snd_una) && seq_before(b->start, xs->snd_nxt) &&
-	       seq_before_eq(b->end, xs->snd_nxt);
-}
-
-/*
  * Count a D-SACK that is wrong, or concerns no current reduction. As in Linux only if
  * something was in flight, which this ACK may have acknowledged.
  */
@@ -262,7 +248,11 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	if (xs->reord_seen && !a->dsack_of_probe)
 		xs->rack.dsack = 1;
 
-	if (block_is_in_flight(xs, b))
+	/*
+	 * Part of a duplicate can't have been acknowledged before: one that begins at SND.UNA or
+	 * below must end there, too.
+	 */
+	if (xtcp_scoreboard_block_is_sound(xs, b))
 		block_duplicate(sk, b, a);
 	else if (!xs->undo.armed || !seq_after(b->end, xs->undo.seq) ||
 		 seq_after(b->end, xs->snd_una))
