@@ -102,11 +102,12 @@ static bool limit_arrived(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_scoreboard_exclude - segments were marked as lost that may have arrived
+ * xtcp_scoreboard_exclude - fewer segments in flight can have arrived than before
  * @xs: the connection, locked
  *
- * Without SACK a duplicate ACK does not say which segment has arrived. One that counts for a
- * segment that is now taken for lost is no sign of reordering.
+ * Some were marked as lost, or two became one. Without SACK a duplicate ACK does not say which
+ * segment has arrived. One that counts for a segment that is now taken for lost, or is none any
+ * more, is no sign of reordering.
  */
 void xtcp_scoreboard_exclude(struct xtcp_sock *xs)
 {

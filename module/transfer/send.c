@@ -33,6 +33,7 @@
 #include "transfer/recovery.h"
 #include "transfer/retransmit.h"
 #include "transfer/rtt.h"
+#include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
 #include "transfer/txstamp.h"
@@ -728,7 +729,7 @@ static u32 retransmit_room(const struct xtcp_sock *xs,
  */
 static void retransmit_collapse(struct sock *sk, struct sk_buff *skb)
 {
-	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_sock *xs = xtcp_sk(sk);
 	seq_t edge = seq_add(xs->snd_una, xs->snd_wnd);
 	struct sk_buff *next;
 
@@ -740,6 +741,7 @@ static void retransmit_collapse(struct sock *sk, struct sk_buff *skb)
 	       !(xtcp_cb(next)->marks & XTCP_MARK_SACKED)) {
 		if (!xtcp_sendq_collapse(sk, skb, next))
 			return;
+		xtcp_scoreboard_exclude(xs);
 	}
 }
 

@@ -759,6 +759,7 @@ static bool make_tailroom(struct sock *sk, struct sk_buff *skb, int bytes)
  * @next: the one behind it, likewise
  *
  * Small segments take a header and a turn each; their payload fits into fewer segments.
+ * Fewer of them can have arrived then: the caller calls xtcp_scoreboard_exclude().
  *
  * Return: true if @next was appended and freed; false if they don't fit together, and
  * without memory
@@ -766,7 +767,6 @@ static bool make_tailroom(struct sock *sk, struct sk_buff *skb, int bytes)
 bool xtcp_sendq_collapse(struct sock *sk, struct sk_buff *skb, struct sk_buff *next)
 {
 	const struct xtcp_skb_cb *more = xtcp_cb(next);
-	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	int copied = skb_headlen(next) ? next->len : 0;
 
@@ -781,11 +781,7 @@ bool xtcp_sendq_collapse(struct sock *sk, struct sk_buff *skb, struct sk_buff *n
 	    !make_tailroom(sk, skb, copied) || !take_payload(sk, skb, next))
 		return false;
 	cb->retrans = max(cb->retrans, more->retrans);
-	sendq_recount(xs, more->marks, -(int)xtcp_sendq_segs(next));
-	/* Without SACK duplicate ACKs stand for segments that have arrived. */
-	if (!xs->sack_ok)
-		xs->sacked_out = min(xs->sacked_out, xs->in_flight -
-				     clamp(xs->lost_out, 1U, xs->in_flight));
+	sendq_recount(xtcp_sk(sk), more->marks, -(int)xtcp_sendq_segs(next));
 	rb_erase(&next->rbnode, &sk->tcp_rtx_queue);
 	list_del(&next->tcp_tsorted_anchor);
 	free_landed(sk, next);
