@@ -11,6 +11,7 @@
 #include <net/sock.h>
 
 #include "flow.h"
+#include "net/family.h"
 #include "netns.h"
 #include "proto.h"
 #include "tcb.h"
@@ -82,6 +83,27 @@ static inline struct sock *xtcp_demux_take(const struct net *net, struct sk_buff
 		return sk;
 	sock_put(sk);
 	return NULL;
+}
+
+/**
+ * xtcp_demux_find_flow - find the flow of a segment that has not been looked up
+ * @net: namespace that has received the segment
+ * @skb: segment; has no socket afterwards
+ * @key: its connection; gets its digest, unless early demux has found the socket
+ *
+ * Context: RCU.
+ * Return: the flow, with a reference for the caller: the socket that early demux has attached, or
+ * any flow; NULL if there is none.
+ */
+static __always_inline struct xtcp_flow *
+xtcp_demux_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
+{
+	struct sock *sk = xtcp_demux_take(net, skb, key);
+
+	if (likely(sk))
+		return &xtcp_sk(sk)->flow;
+	xtcp_key_digest(key);
+	return xtcp_flow_lookup_rcu(net, key);
 }
 
 /**

@@ -244,18 +244,6 @@ static __always_inline void hook_key_read(const struct sk_buff *skb,
 		af->packet->key_read(skb, XTCP_WIRE_TCP, key);
 }
 
-/* Find the connection: the socket that net/demux.c has attached, or any flow. */
-static __always_inline struct xtcp_flow *
-hook_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
-{
-	struct sock *sk = xtcp_demux_take(net, skb, key);
-
-	if (sk)
-		return &xtcp_sk(sk)->flow;
-	xtcp_key_digest(key);
-	return xtcp_flow_lookup_rcu(net, key);
-}
-
 /**
  * xtcp_hook_owns - does a segment of protocol 6 belong to xtcp
  * @net: namespace
@@ -286,7 +274,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 	if (kernel_tcp_has_found(skb))
 		return false;
 	hook_key_read(skb, af, key);
-	found->flow = hook_find_flow(net, skb, key);
+	found->flow = xtcp_demux_find_flow(net, skb, key);
 	if (found->flow)
 		return true;
 	if (hook_is_opening(tcp_hdr(skb)))

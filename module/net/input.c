@@ -511,21 +511,6 @@ static noinline void input_long(struct net *net, struct sk_buff *skb,
 		       true);
 }
 
-/*
- * Find the flow, with a reference, of a segment that has not been looked up: the
- * socket that early demux has attached, or any flow.
- */
-static __always_inline struct xtcp_flow *
-input_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
-{
-	struct sock *sk = xtcp_demux_take(net, skb, key);
-
-	if (likely(sk))
-		return &xtcp_sk(sk)->flow;
-	xtcp_key_digest(key);
-	return xtcp_flow_lookup_rcu(net, key);
-}
-
 /**
  * xtcp_input - handle a segment
  * @skb: segment, at its TCP header; consumed
@@ -559,7 +544,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire,
 	xtcp_seg_read_header(&seg, skb);
 	trace_xtcp_rcv(net, key, &seg);
 	if (!found)
-		flow = input_find_flow(net, skb, &own_key);
+		flow = xtcp_demux_find_flow(net, skb, &own_key);
 	/*
 	 * Without a flow the options are read only if there may be a token, or by
 	 * input_listener(), if there is a listener.
