@@ -12,6 +12,7 @@
 #include <net/sock.h>
 
 #include "tcb.h"
+#include "transfer/window.h"
 
 struct sk_buff;
 
@@ -20,12 +21,22 @@ static inline bool xtcp_prune_is_full(const struct sock *sk)
 	return atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf);
 }
 
-/* Is it full, but for an eighth? A reader that waits for SO_RCVLOWAT wakes then, as in Linux. */
+/**
+ * xtcp_prune_is_nearly_full - can little more arrive before the program reads
+ * @sk: the socket; without the lock the result is an estimate
+ *
+ * A reader that waits for SO_RCVLOWAT wakes then, as in Linux.
+ *
+ * Return: true if the buffer is full but for an eighth, the window is less than a segment, or
+ * memory is short
+ */
 static inline bool xtcp_prune_is_nearly_full(const struct sock *sk)
 {
+	const struct xtcp_sock *xs = xtcp_sk(sk);
 	int most = READ_ONCE(sk->sk_rcvbuf);
 
-	return atomic_read(&sk->sk_rmem_alloc) > most - (most >> 3);
+	return atomic_read(&sk->sk_rmem_alloc) > most - (most >> 3) ||
+	       xtcp_window_left(xs) <= xs->ack.rcv_mss || sk_under_memory_pressure(sk);
 }
 
 bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb);

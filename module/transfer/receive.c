@@ -243,8 +243,7 @@ static void wake_reader(struct sock *sk)
 	s32 unread = seq_dist(xs->copied_seq, xs->rcv_nxt);
 
 	if (unread >= sock_rcvlowat(sk, 0, INT_MAX) || xtcp_prune_is_nearly_full(sk) ||
-	    xtcp_window_left(xs) <= xs->ack.rcv_mss ||
-	    sk_under_memory_pressure(sk) || sock_flag(sk, SOCK_DONE))
+	    sock_flag(sk, SOCK_DONE))
 		sk->sk_data_ready(sk);
 }
 

@@ -76,7 +76,6 @@
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
 #include "transfer/urgent.h"
-#include "transfer/window.h"
 #include "user/diag.h"
 #include "user/sockopt.h"
 #include "user/stream.h"
@@ -416,8 +415,7 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 
 /*
  * True if a reader that wants @target bytes can read. Fewer are enough when
- * little more can arrive: when the buffer is nearly full, or the window is less
- * than a segment.
+ * little more can arrive.
  */
 static bool sock_is_readable(const struct sock *sk, int target)
 {
@@ -427,9 +425,7 @@ static bool sock_is_readable(const struct sock *sk, int target)
 
 	if (bytes <= 0)
 		return false;
-	return bytes >= target || sk_under_memory_pressure(sk) ||
-	       xtcp_prune_is_nearly_full(sk) ||
-	       xtcp_window_left(xs) <= xs->ack.rcv_mss;
+	return bytes >= target || xtcp_prune_is_nearly_full(sk);
 }
 
 /*
