@@ -159,33 +159,10 @@ static ssize_t dead_write(struct file *file, const char __user *buf, size_t len,
 	return len;
 }
 
-static const struct proc_ops dead_proc_ops = {
+const struct proc_ops xtcp_dead_proc_ops = {
 	.proc_open	= dead_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_write	= dead_write,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= xtcp_procfs_release,
 };
-
-/**
- * xtcp_dead_net_init - create xtcp_dead in /proc/net of a netns
- * @net: the namespace
- *
- * Return: 0 or -ENOMEM.
- */
-int xtcp_dead_net_init(struct net *net)
-{
-	return proc_create_data("xtcp_dead", 0644, net->proc_net, &dead_proc_ops,
-				net) ? 0 : -ENOMEM;
-}
-
-/**
- * xtcp_dead_net_exit - remove the file
- * @net: the namespace
- *
- * Waits for readers and writers inside a call.
- */
-void xtcp_dead_net_exit(struct net *net)
-{
-	remove_proc_entry("xtcp_dead", net->proc_net);
-}

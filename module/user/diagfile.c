@@ -129,32 +129,9 @@ static int diag_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct proc_ops diag_proc_ops = {
+const struct proc_ops xtcp_diagfile_proc_ops = {
 	.proc_open	= diag_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= xtcp_procfs_release,
 };
-
-/**
- * xtcp_diagfile_net_init - create xtcp_diag in /proc/net of a netns
- * @net: the namespace, with its tables ready
- *
- * Return: 0 or -ENOMEM.
- */
-int xtcp_diagfile_net_init(struct net *net)
-{
-	return proc_create_data("xtcp_diag", 0444, net->proc_net,
-				&diag_proc_ops, net) ? 0 : -ENOMEM;
-}
-
-/**
- * xtcp_diagfile_net_exit - remove the file
- * @net: the namespace
- *
- * Waits for readers inside a call.
- */
-void xtcp_diagfile_net_exit(struct net *net)
-{
-	remove_proc_entry("xtcp_diag", net->proc_net);
-}

@@ -160,33 +160,10 @@ static ssize_t hosts_write(struct file *file, const char __user *buf, size_t len
 	return err ?: len;
 }
 
-static const struct proc_ops hosts_proc_ops = {
+const struct proc_ops xtcp_hosts_proc_ops = {
 	.proc_open	= hosts_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_write	= hosts_write,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= xtcp_procfs_release,
 };
-
-/**
- * xtcp_hosts_net_init - create xtcp_hostcache in /proc/net of a netns
- * @net: the namespace
- *
- * Return: 0 or -ENOMEM.
- */
-int xtcp_hosts_net_init(struct net *net)
-{
-	return proc_create_data("xtcp_hostcache", 0644, net->proc_net,
-				&hosts_proc_ops, net) ? 0 : -ENOMEM;
-}
-
-/**
- * xtcp_hosts_net_exit - remove the file
- * @net: the namespace
- *
- * Waits for readers and writers inside a call.
- */
-void xtcp_hosts_net_exit(struct net *net)
-{
-	remove_proc_entry("xtcp_hostcache", net->proc_net);
-}

@@ -194,32 +194,9 @@ static int kill_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct proc_ops kill_proc_ops = {
+const struct proc_ops xtcp_killfile_proc_ops = {
 	.proc_open	= kill_open,
 	.proc_write	= kill_write,
 	.proc_lseek	= noop_llseek,
 	.proc_release	= kill_release,
 };
-
-/**
- * xtcp_killfile_net_init - create the file in /proc/net of a netns
- * @net: the namespace
- *
- * Return: 0 or -ENOMEM.
- */
-int xtcp_killfile_net_init(struct net *net)
-{
-	return proc_create_data("xtcp_kill", 0200, net->proc_net,
-				&kill_proc_ops, net) ? 0 : -ENOMEM;
-}
-
-/**
- * xtcp_killfile_net_exit - remove the file
- * @net: the namespace
- *
- * Waits for writers inside a call.
- */
-void xtcp_killfile_net_exit(struct net *net)
-{
-	remove_proc_entry("xtcp_kill", net->proc_net);
-}

@@ -98,32 +98,9 @@ static int listeners_open(struct inode *inode, struct file *file)
 				true);
 }
 
-static const struct proc_ops listeners_proc_ops = {
+const struct proc_ops xtcp_listeners_proc_ops = {
 	.proc_open	= listeners_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= xtcp_procfs_release,
 };
-
-/**
- * xtcp_listeners_net_init - create xtcp_listen in /proc/net of a netns
- * @net: the namespace, with its tables ready
- *
- * Return: 0 or -ENOMEM.
- */
-int xtcp_listeners_net_init(struct net *net)
-{
-	return proc_create_data("xtcp_listen", 0444, net->proc_net,
-				&listeners_proc_ops, net) ? 0 : -ENOMEM;
-}
-
-/**
- * xtcp_listeners_net_exit - remove the file
- * @net: the namespace
- *
- * Waits for readers inside a call.
- */
-void xtcp_listeners_net_exit(struct net *net)
-{
-	remove_proc_entry("xtcp_listen", net->proc_net);
-}

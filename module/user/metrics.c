@@ -571,32 +571,9 @@ static int metrics_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct proc_ops metrics_proc_ops = {
+const struct proc_ops xtcp_metrics_proc_ops = {
 	.proc_open	= metrics_open,
 	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= xtcp_procfs_release,
 };
-
-/**
- * xtcp_metrics_net_init - create xtcp_metrics in /proc/net of a netns
- * @net: the namespace, with its tables and counters ready
- *
- * Return: 0 or -ENOMEM.
- */
-int xtcp_metrics_net_init(struct net *net)
-{
-	return proc_create_data("xtcp_metrics", 0444, net->proc_net,
-				&metrics_proc_ops, net) ? 0 : -ENOMEM;
-}
-
-/**
- * xtcp_metrics_net_exit - remove the file
- * @net: the namespace
- *
- * Waits for readers inside a call.
- */
-void xtcp_metrics_net_exit(struct net *net)
-{
-	remove_proc_entry("xtcp_metrics", net->proc_net);
-}

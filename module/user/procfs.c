@@ -35,6 +35,7 @@
 #include <linux/fs.h>
 #include <linux/inet.h>
 #include <linux/jiffies.h>
+#include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/netdevice.h>
 #include <linux/proc_fs.h>
@@ -843,6 +844,42 @@ static const struct seq_operations lifecycle_seq_ops = {
 	.show	= lifecycle_show,
 };
 
+/* A file of a namespace: with operations of its own, or with the kernel's for a single text. */
+struct procfs_file {
+	const char		*name;
+	umode_t			mode;
+	const struct proc_ops	*ops;
+	int			(*show)(struct seq_file *m, void *v);
+};
+
+static const struct procfs_file procfs_files[] = {
+	{ .name = "xtcp", .mode = 0444, .ops = &connections_proc_ops },
+	{ .name = "xtcp6", .mode = 0444, .ops = &connections6_proc_ops },
+	{ .name = "xtcp_age", .mode = 0444, .ops = &ages_proc_ops },
+	{ .name = "xtcp_snmp", .mode = 0444, .show = snmp_show },
+	{ .name = "xtcp_netstat", .mode = 0444, .show = netstat_show },
+	{ .name = "xtcp_listen", .mode = 0444, .ops = &xtcp_listeners_proc_ops },
+	{ .name = "xtcp_metrics", .mode = 0444, .ops = &xtcp_metrics_proc_ops },
+	{ .name = "xtcp_diag", .mode = 0444, .ops = &xtcp_diagfile_proc_ops },
+	{ .name = "xtcp_dead", .mode = 0644, .ops = &xtcp_dead_proc_ops },
+	{ .name = "xtcp_hostcache", .mode = 0644, .ops = &xtcp_hosts_proc_ops },
+	{ .name = "xtcp_kill", .mode = 0200, .ops = &xtcp_killfile_proc_ops },
+};
+
+static bool procfs_create(struct net *net, const struct procfs_file *f)
+{
+	if (f->show)
+		return proc_create_net_single(f->name, f->mode, net->proc_net, f->show, NULL);
+	return proc_create_data(f->name, f->mode, net->proc_net, f->ops, net);
+}
+
+/* Remove the first @nr files. Waits for readers and writers inside a call. */
+static void procfs_remove(struct net *net, unsigned int nr)
+{
+	while (nr--)
+		remove_proc_entry(procfs_files[nr].name, net->proc_net);
+}
+
 /**
  * xtcp_procfs_net_init - create xtcp's files in /proc/net of a netns
  * @net: the namespace, with its tables and counters ready
@@ -851,58 +888,17 @@ static const struct seq_operations lifecycle_seq_ops = {
  */
 int xtcp_procfs_net_init(struct net *net)
 {
-	struct proc_dir_entry *dir = net->proc_net;
+	unsigned int nr;
 
-	if (!proc_create_data("xtcp", 0444, dir, &connections_proc_ops, net))
-		return -ENOMEM;
-	if (!proc_create_data("xtcp6", 0444, dir, &connections6_proc_ops, net))
-		goto undo_connections;
-	if (!proc_create_data("xtcp_age", 0444, dir, &ages_proc_ops, net))
-		goto undo_connections6;
-	if (!proc_create_net_single("xtcp_snmp", 0444, dir, snmp_show, NULL))
-		goto undo_ages;
-	if (!proc_create_net_single("xtcp_netstat", 0444, dir, netstat_show,
-				    NULL))
-		goto undo_snmp;
-	if (!proc_create_net("xtcp_lifecycle", 0444, dir, &lifecycle_seq_ops,
+	for (nr = 0; nr < ARRAY_SIZE(procfs_files); nr++)
+		if (!procfs_create(net, &procfs_files[nr]))
+			goto undo;
+	if (!proc_create_net("xtcp_lifecycle", 0444, net->proc_net, &lifecycle_seq_ops,
 			     sizeof(struct lifecycle_reader)))
-		goto undo_netstat;
-	if (xtcp_listeners_net_init(net))
-		goto undo_lifecycle;
-	if (xtcp_metrics_net_init(net))
-		goto undo_listeners;
-	if (xtcp_diagfile_net_init(net))
-		goto undo_metrics;
-	if (xtcp_dead_net_init(net))
-		goto undo_diag;
-	if (xtcp_hosts_net_init(net))
-		goto undo_dead;
-	if (xtcp_killfile_net_init(net))
-		goto undo_hosts;
+		goto undo;
 	return 0;
-
-undo_hosts:
-	xtcp_hosts_net_exit(net);
-undo_dead:
-	xtcp_dead_net_exit(net);
-undo_diag:
-	xtcp_diagfile_net_exit(net);
-undo_metrics:
-	xtcp_metrics_net_exit(net);
-undo_listeners:
-	xtcp_listeners_net_exit(net);
-undo_lifecycle:
-	remove_proc_entry("xtcp_lifecycle", dir);
-undo_netstat:
-	remove_proc_entry("xtcp_netstat", dir);
-undo_snmp:
-	remove_proc_entry("xtcp_snmp", dir);
-undo_ages:
-	remove_proc_entry("xtcp_age", dir);
-undo_connections6:
-	remove_proc_entry("xtcp6", dir);
-undo_connections:
-	remove_proc_entry("xtcp", dir);
+undo:
+	procfs_remove(net, nr);
 	return -ENOMEM;
 }
 
@@ -910,20 +906,10 @@ undo_connections:
  * xtcp_procfs_net_exit - remove the files
  * @net: the namespace
  *
- * Waits for readers inside a call, and closes open files.
+ * Waits for readers and writers inside a call, and closes open files.
  */
 void xtcp_procfs_net_exit(struct net *net)
 {
-	xtcp_killfile_net_exit(net);
-	xtcp_hosts_net_exit(net);
-	xtcp_dead_net_exit(net);
-	xtcp_diagfile_net_exit(net);
-	xtcp_metrics_net_exit(net);
-	xtcp_listeners_net_exit(net);
 	remove_proc_entry("xtcp_lifecycle", net->proc_net);
-	remove_proc_entry("xtcp_netstat", net->proc_net);
-	remove_proc_entry("xtcp_snmp", net->proc_net);
-	remove_proc_entry("xtcp_age", net->proc_net);
-	remove_proc_entry("xtcp6", net->proc_net);
-	remove_proc_entry("xtcp", net->proc_net);
+	procfs_remove(net, ARRAY_SIZE(procfs_files));
 }

@@ -6,6 +6,7 @@
 #ifndef XTCP_USER_PROCFS_H
 #define XTCP_USER_PROCFS_H
 
+#include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/types.h>
 
@@ -70,29 +71,12 @@ void xtcp_procfs_ends(struct seq_file *m, struct net *net, const struct xtcp_key
 const char *xtcp_procfs_wire(u8 wire);
 unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk);
 
-/* user/listeners.c: /proc/net/xtcp_listen */
-int xtcp_listeners_net_init(struct net *net);
-void xtcp_listeners_net_exit(struct net *net);
-
-/* user/diagfile.c: /proc/net/xtcp_diag */
-int xtcp_diagfile_net_init(struct net *net);
-void xtcp_diagfile_net_exit(struct net *net);
-
-/* user/metrics.c: /proc/net/xtcp_metrics */
-int xtcp_metrics_net_init(struct net *net);
-void xtcp_metrics_net_exit(struct net *net);
-
-/* user/dead.c: /proc/net/xtcp_dead */
-int xtcp_dead_net_init(struct net *net);
-void xtcp_dead_net_exit(struct net *net);
-
-/* user/hosts.c: /proc/net/xtcp_hostcache */
-int xtcp_hosts_net_init(struct net *net);
-void xtcp_hosts_net_exit(struct net *net);
-
-/* user/killfile.c: /proc/net/xtcp_kill */
-int xtcp_killfile_net_init(struct net *net);
-void xtcp_killfile_net_exit(struct net *net);
+extern const struct proc_ops xtcp_dead_proc_ops;
+extern const struct proc_ops xtcp_diagfile_proc_ops;
+extern const struct proc_ops xtcp_hosts_proc_ops;
+extern const struct proc_ops xtcp_killfile_proc_ops;
+extern const struct proc_ops xtcp_listeners_proc_ops;
+extern const struct proc_ops xtcp_metrics_proc_ops;
 
 /* Without /proc the files above are not compiled (Kbuild). */
 #ifdef CONFIG_PROC_FS

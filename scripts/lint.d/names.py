@@ -209,7 +209,7 @@ def tracepoints(texts):
 def proc_files(texts):
     known = set()
     for name in files("module/user/*.c"):
-        known.update(re.findall(r'\bproc_create\w*\(\s*"(xtcp\w*)"', read(name)))
+        known.update(re.findall(r'(?:\bproc_create\w*\(|\.name =)\s*"(xtcp\w*)"', read(name)))
     return unknown(texts, r"/proc/net/(xtcp\w*)", known, "file of /proc/net")
 
 
