@@ -12,6 +12,7 @@
 #include "transfer/acked.h"
 
 #include <linux/skbuff.h>
+#include <net/net_debug.h>
 #include <net/sock.h>
 
 #include "deadlines.h"
@@ -589,8 +590,7 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	struct xtcp_acked a __uninitialized;
 
 	xtcp_assert_owned(sk);
-	if (seq_after(seg->ack, xs->snd_nxt))
-		return false;
+	DEBUG_NET_WARN_ON_ONCE(seq_after(seg->ack, xs->snd_nxt));
 	if (ack_is_empty(xs, seg)) {
 		take_segment(sk, seg);
 		xtcp_trace_ack(sk, seg->ack);
