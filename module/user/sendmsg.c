@@ -341,11 +341,47 @@ static int await_open(struct sock *sk, struct msghdr *msg, bool pages, long *tim
 	return sk_stream_wait_connect(sk, timeo);
 }
 
+/* The call has queued @copied bytes: send what may be sent now. */
+static void push_at_the_end(struct sock *sk, int flags, u32 tsflags, int copied)
+{
+	bool more = flags & XTCP_MSG_MORE;
+	u8 nagle = more ? XTCP_NAGLE_CORK : 0;
+
+	if (unlikely(tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK))
+		xtcp_txstamp_request(sk, tsflags);
+	/*
+	 * If the call slept, the last byte may have been sent, or the
+	 * connection ended.
+	 */
+	if ((flags & MSG_OOB) && xtcp_sendq_has_unsent(sk))
+		xtcp_urgent_mark(xtcp_sk(sk));
+	if (!more)
+		xtcp_sendq_mark_push(sk);
+	if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss && !more)
+		xtcp_sk(sk)->nagle |= XTCP_NAGLE_LARGE;
+	/* The end of a large write is held back for a moment only. */
+	if (((xtcp_sk(sk)->nagle & XTCP_NAGLE_LARGE) ||
+	     !xtcp_send_waits_for_more(sk, nagle)) &&
+	    !xtcp_smallqueue_corks(sk))
+		xtcp_send_push(sk, nagle);
+}
+
+/* The call has queued nothing because of @err, which is returned as the program is told. */
+static int send_failed(struct sock *sk, int flags, int err)
+{
+	err = sk_stream_error(sk, flags, err);
+	/*
+	 * Nothing is queued or in flight, so no ACK will come and wake the writer. A program
+	 * that waits for an edge (EPOLLET) gets it here.
+	 */
+	if (err == -EAGAIN && xtcp_sendq_is_idle(sk))
+		sk->sk_write_space(sk);
+	return err;
+}
+
 static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 {
 	int flags = msg->msg_flags;
-	bool more = flags & XTCP_MSG_MORE;
-	u8 nagle = more ? XTCP_NAGLE_CORK : 0;
 	u32 tsflags = READ_ONCE(sk->sk_tsflags);
 	struct xtcp_zerocopy zc;
 	int err, copied = 0;
@@ -394,36 +430,10 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	xtcp_sendq_drop_empty(sk);
 	if (copied) {
-		if (unlikely(tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK))
-			xtcp_txstamp_request(sk, tsflags);
-		/*
-		 * If the call slept, the last byte may have been sent, or the
-		 * connection ended.
-		 */
-		if ((flags & MSG_OOB) && xtcp_sendq_has_unsent(sk))
-			xtcp_urgent_mark(xtcp_sk(sk));
-		if (!more)
-			xtcp_sendq_mark_push(sk);
-		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss && !more)
-			xtcp_sk(sk)->nagle |= XTCP_NAGLE_LARGE;
-		/* The end of a large write is held back for a moment only. */
-		if (((xtcp_sk(sk)->nagle & XTCP_NAGLE_LARGE) ||
-		     !xtcp_send_waits_for_more(sk, nagle)) &&
-		    !xtcp_smallqueue_corks(sk))
-			xtcp_send_push(sk, nagle);
+		push_at_the_end(sk, flags, tsflags, copied);
 		return copied;
 	}
-	if (!err)
-		return 0;
-
-	err = sk_stream_error(sk, flags, err);
-	/*
-	 * Nothing is queued or in flight, so no ACK will come and wake the writer. A program
-	 * that waits for an edge (EPOLLET) gets it here.
-	 */
-	if (err == -EAGAIN && xtcp_sendq_is_idle(sk))
-		sk->sk_write_space(sk);
-	return err;
+	return err ? send_failed(sk, flags, err) : 0;
 }
 
 /* Without the lock: true for a short write with nothing in flight. */
