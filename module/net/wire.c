@@ -16,10 +16,9 @@
 #define LEN_MSS		4
 #define LEN_WSCALE	3
 #define LEN_SACK_PERM	2
-#define LEN_TS		10
 #define LEN_SACK_BLOCK	8
-#define LEN_COOKIE	(4 + XTCP_COOKIE_LEN)
-#define LEN_TOKEN	(4 + XTCP_TOKEN_LEN)
+#define LEN_COOKIE	XTCP_ROOM_COOKIE	/* no padding */
+#define LEN_TOKEN	XTCP_ROOM_TOKEN
 #define LEN_FASTOPEN	2	/* and the cookie */
 #define LEN_FASTOPEN_EXP 4	/* and the cookie */
 #define LEN_SACK(n)	(2 + LEN_SACK_BLOCK * (n))
@@ -43,13 +42,6 @@ static_assert(XTCP_TS_ROOM + XTCP_ROOM_TOKEN + ROOM_SACK(1) == XTCP_OPT_MAX);
 static __be32 opt_word(u8 a, u8 b, u8 c, u8 d)
 {
 	return cpu_to_be32((u32)a << 24 | (u32)b << 16 | (u32)c << 8 | d);
-}
-
-static void opt_ts_get(const u8 *p, struct xtcp_options *opt)
-{
-	opt->has_ts = 1;
-	opt->tsval = get_unaligned_be32(p);
-	opt->tsecr = get_unaligned_be32(p + 4);
 }
 
 static void opt_wscale_get(u8 shift, struct xtcp_options *opt)
@@ -123,8 +115,8 @@ static void opt_get(const u8 *p, u8 len, bool syn, struct xtcp_options *opt)
 			opt_sack_get(p + 2, len - 2, opt);
 		break;
 	case XTCP_OPT_TS:
-		if (len == LEN_TS)
-			opt_ts_get(p + 2, opt);
+		if (len == XTCP_TS_LEN)
+			xtcp_options_read_ts(opt, p + 2);
 		break;
 	case XTCP_OPT_ACCECN0:
 	case XTCP_OPT_ACCECN1:
@@ -162,7 +154,7 @@ static bool opt_is_usual_syn(const struct tcphdr *th)
 			opt_word(XTCP_OPT_MSS, LEN_MSS, 0, 0) &&
 	       get_unaligned(p + 1) ==
 			opt_word(XTCP_OPT_SACK_PERM, LEN_SACK_PERM,
-				 XTCP_OPT_TS, LEN_TS) &&
+				 XTCP_OPT_TS, XTCP_TS_LEN) &&
 	       (get_unaligned(p + 4) & htonl(0xffffff00)) ==
 			opt_word(XTCP_OPT_NOP, XTCP_OPT_WSCALE, LEN_WSCALE, 0);
 }
@@ -171,7 +163,7 @@ static void opt_usual_syn_get(const u8 *p, struct xtcp_options *opt)
 {
 	opt->mss = get_unaligned_be16(p + 2);
 	opt->sack_perm = 1;
-	opt_ts_get(p + 8, opt);
+	xtcp_options_read_ts(opt, p + 8);
 	opt_wscale_get(p[19], opt);
 }
 
@@ -340,10 +332,10 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 	if (opt->has_ts) {
 		if (opt->sack_perm)
 			*p++ = opt_word(XTCP_OPT_SACK_PERM, LEN_SACK_PERM,
-					XTCP_OPT_TS, LEN_TS);
+					XTCP_OPT_TS, XTCP_TS_LEN);
 		else
 			*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP,
-					XTCP_OPT_TS, LEN_TS);
+					XTCP_OPT_TS, XTCP_TS_LEN);
 		*p++ = cpu_to_be32(opt->tsval);
 		*p++ = cpu_to_be32(opt->tsecr);
 	}

@@ -50,7 +50,8 @@
 #define XTCP_OPT_WSCALE		3	/* length 3 */
 #define XTCP_OPT_SACK_PERM	4	/* length 2 */
 #define XTCP_OPT_SACK		5	/* length 2 + 8 n */
-#define XTCP_OPT_TS		8	/* length 10 */
+#define XTCP_OPT_TS		8
+#define XTCP_TS_LEN		10	/* bytes of the option */
 #define XTCP_TS_ROOM		12	/* bytes with the padding in front */
 #define XTCP_OPT_FASTOPEN	34	/* length 2: request; 2 + even 4..16: cookie */
 #define XTCP_OPT_ACCECN0	172	/* length 2 + 3 n: fields EE0B, ECEB, EE1B */
@@ -238,7 +239,7 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt);
 
 /* First word of the timestamps option as nearly every segment has it. */
 #define XTCP_OPT_TS_WORD \
-	htonl(XTCP_OPT_NOP << 24 | XTCP_OPT_NOP << 16 | XTCP_OPT_TS << 8 | 10)
+	htonl(XTCP_OPT_NOP << 24 | XTCP_OPT_NOP << 16 | XTCP_OPT_TS << 8 | XTCP_TS_LEN)
 
 /**
  * xtcp_options_write_ts - write the timestamps option only
@@ -268,14 +269,12 @@ static inline bool xtcp_options_are_ts_alone(const struct tcphdr *th)
 	       get_unaligned((const __be32 *)(th + 1)) == XTCP_OPT_TS_WORD;
 }
 
-static inline void xtcp_options_read_ts(struct xtcp_options *opt,
-					const struct tcphdr *th)
+/* @p: the option behind its kind and length. */
+static inline void xtcp_options_read_ts(struct xtcp_options *opt, const u8 *p)
 {
-	const u8 *p = (const u8 *)(th + 1);
-
 	opt->has_ts = 1;
-	opt->tsval = get_unaligned_be32(p + 4);
-	opt->tsecr = get_unaligned_be32(p + 8);
+	opt->tsval = get_unaligned_be32(p);
+	opt->tsecr = get_unaligned_be32(p + 4);
 }
 
 /*
@@ -351,7 +350,7 @@ static inline void xtcp_seg_read_options(struct xtcp_seg *seg,
 
 	if (likely(xtcp_options_are_ts_alone(th))) {
 		xtcp_options_clear(&seg->opt);
-		xtcp_options_read_ts(&seg->opt, th);
+		xtcp_options_read_ts(&seg->opt, (const u8 *)(th + 1) + 4);
 		return;
 	}
 	xtcp_options_parse(th, &seg->opt);
