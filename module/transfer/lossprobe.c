@@ -100,7 +100,8 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 			    xtcp_retransmit_left_ns(sk, now_ns);
 	if (rto_ns)
 		probe_ns = min(probe_ns, rto_ns);
-	if (unlikely(xs->sockopt.user_timeout_ms ?: READ_ONCE(knobs->user_timeout)) &&
+	if (unlikely(READ_ONCE(xs->sockopt.user_timeout_ms) ?:
+		     READ_ONCE(knobs->user_timeout)) &&
 	    xtcp_retransmit_user_timeout_left_ns(xs) <= probe_ns)
 		return false;
 	xtcp_deadlines_flight_changed(sk, XTCP_WAIT_LOSS_PROBE, now_ns,
