@@ -7,6 +7,8 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <netinet/tcp.h>
+
 PEER_FIXTURE(bad_options);
 
 /*
@@ -116,28 +118,96 @@ TEST_F_TIMEOUT(bad_options, rfc9293_must_07_each_kind_and_length_on_text, 3600)
 	p->leave_unread = true;
 }
 
+/* What a SYN's list says: the options that are whole and in front of its end or its fault. */
+struct said {
+	int mss, wscale;	/* -1: nothing */
+	bool sackok, ts;
+};
+
+static struct said said(const struct optbytes *o)
+{
+	struct said said = { .mss = -1, .wscale = -1 };
+
+	for (int i = 0; i < o->len && o->b[i]; i += o->b[i] == 1 ? 1 : o->b[i + 1]) {
+		const uint8_t *b = o->b + i;
+
+		if (b[0] == 1)
+			continue;
+		if (i + 1 == o->len || b[1] < 2 || i + b[1] > o->len)
+			break;
+		if (b[0] == 2 && b[1] == 4)
+			said.mss = b[2] << 8 | b[3];
+		if (b[0] == 3 && b[1] == 3)
+			said.wscale = b[2] < 14 ? b[2] : 14;
+		said.sackok |= b[0] == 4 && b[1] == 2;
+		said.ts |= b[0] == 8 && b[1] == 10;
+	}
+	return said;
+}
+
+/* A connection whose SYN has these options, and perhaps payload, heeds what they say. */
+static void syn_counts(struct peer *p, int lfd, const struct optbytes *opt,
+		       const uint8_t *payload, int len)
+{
+	struct __test_metadata *_metadata = p->test;
+	struct said say = said(opt);
+	int mss = say.mss > 0 ? say.mss : mss_default();
+	const struct segment *s;
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+	int fd;
+
+	peer_send(p, .flags = SYN, .seq = 1, .sport = ++p->port, .opt = *opt,
+		  .data = payload, .len = len);
+	s = peer_expect(p, .flags = SYN | ACK, .ack = 2);
+	EXPECT_EQ(say.sackok, s->opt.sackok);
+	EXPECT_EQ(say.ts, s->opt.ts);
+	EXPECT_EQ(say.wscale >= 0, s->opt.wscale >= 0);
+	if (say.ts)
+		peer_send(p, .flags = ACK, .seq = 2, .ack = s->seq + 1,
+			  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(78, s->opt.tsval)));
+	else
+		peer_send(p, .flags = ACK, .seq = 2, .ack = s->seq + 1);
+	fd = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size));
+	if (mss > 1460)
+		mss = 1460;
+	EXPECT_EQ(mss - 12 * say.ts, info.tcpi_snd_mss);
+	EXPECT_EQ(say.wscale > 0 ? say.wscale : 0, +info.tcpi_snd_wscale);
+	socket_abort(fd);
+	peer_expect(p, .flags = RST | ACK, .ack = 2);
+}
+
+/*
+ * The header ends within an option: bytes fill it up to there, or it has NOPs in front and
+ * payload begins with the rest of the option. Nobody may read that beyond the header.
+ */
 TEST_F(bad_options, rfc9293_must_07_cut_at_every_byte)
 {
 	struct optbytes good = OPT(OPT_MSS(1200), OPT_SACKOK, OPT_TS(77, 0), OPT_NOP,
 				   OPT_WSCALE(5), 254, 6, 0xf9, 0x89, 1, 2,
 				   OPT_SACK1(10, 20), OPT_NOP);
+	static const uint8_t fills[] = { 0, 1, 0xff };
 	struct peer *p = &self->peer;
-	uint32_t seq = 1;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
 
-	/*
-	 * The header ends in the middle of an option: its bytes fill the header up to
-	 * there; a receiver must not read beyond the header.
-	 */
-	peer_listen(p, KERNEL_PORT, 16);
 	for (int len = 0; len <= good.len; len++) {
-		for (int fill = 0; fill < 3; fill++) {
-			struct optbytes o = { .len = len };
+		int pad = -len & 3;
+		struct optbytes o = { .len = len + pad };
 
-			memcpy(o.b, good.b, len);
-			while (o.len % 4)
-				o.b[o.len++] = fill == 0 ? 0 : fill == 1 ? 1 : 0xff;
-			syn_survives(p, &o, seq += 100);
+		memcpy(o.b, good.b, len);
+		for (size_t i = 0; i < ARRAY_SIZE(fills); i++) {
+			p->trace_n = 0;
+			peer_note(p, "%d bytes, then %d", len, fills[i]);
+			memset(o.b + len, fills[i], pad);
+			syn_counts(p, lfd, &o, NULL, 0);
 		}
+		p->trace_n = 0;
+		peer_note(p, "%d bytes, the others are payload", len);
+		memset(o.b, 1, pad);
+		memcpy(o.b + pad, good.b, len);
+		syn_counts(p, lfd, &o, good.b + len, good.len - len);
 	}
 }
 
