@@ -533,23 +533,23 @@ TEST_F(options, opt_timeouts_and_linger)
 
 TEST_F(options, opt_so_bindtodevice)
 {
+	struct peer *p = &self->peer;
 	char name[16] = "";
 	socklen_t len = sizeof(name);
-	int fd = fresh(_metadata);
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_port = htons(40000),
-		.sin_addr = self->peer.addr.v4,
-	};
+	int fd = socket_new(-1), other = socket_new(-1);
 
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len));
 	EXPECT_STREQ("lo", name);
 	EXPECT_EQ(-1, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "none", 5));
 	EXPECT_EQ(ENODEV, errno);
-	/* Through lo the peer can't be reached: no SYN on the tun device. */
-	peer_hold(&self->peer, 40000);
-	connect(fd, (void *)&sin, sizeof(sin));
-	peer_expect_silence(&self->peer, 100);
+	/* Through lo the peer can't be reached: no SYN on the tun device, which has the route. */
+	EXPECT_EQ(p->family == AF_INET6 ? ENETUNREACH : EINPROGRESS,
+		  socket_connect(fd, "10.0.0.2", 40000));
+	peer_expect_silence(p, 100);
+	ASSERT_EQ(0, setsockopt(other, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	EXPECT_EQ(EINPROGRESS, socket_connect(other, "10.0.0.2", 40000));
+	peer_expect(p, .flags = SYN, .dport = 40000, .sport = socket_port(other));
 }
 
 /* Only segments that arrive by the listener's device reach it. */
