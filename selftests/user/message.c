@@ -6,16 +6,18 @@
  */
 /* vm: wires families short */
 /* vm: still=msg_long_write_heeds_acks_each_sixteen_segments */
-#include "lib/holder.h"
 #include "lib/xtcp_test.h"
+#include "lib/holder.h"
 
 #include <linux/ethtool.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
@@ -701,6 +703,72 @@ TEST_F(message_pair, so_busy_poll_knows_its_queue)
 	EXPECT_EQ(EAGAIN, errno_of(recv(server, (char[1]){ 0 }, 1, MSG_DONTWAIT)));
 	ASSERT_EQ(3, send(client, "def", 3, 0));
 	expect_read(server, "def", 0);
+}
+
+/* The queue of a device @waits: after a packet it is polled a second later, or by a program. */
+static void queue_waits(struct __test_metadata *_metadata, struct pair *pr, enum side side,
+			const char *dev, bool waits)
+{
+	char path[64];
+
+	pair_enter(pr, side);
+	/* sysfs shows the devices of the namespace that mounts it. */
+	ASSERT_EQ(0, mount("sysfs", "/sys", "sysfs", 0, NULL));
+	snprintf(path, sizeof(path), "/sys/class/net/%s/gro_flush_timeout", dev);
+	ASSERT_EQ(0, sysctl_write(path, waits ? "1000000000" : "0"));
+	snprintf(path, sizeof(path), "/sys/class/net/%s/napi_defer_hard_irqs", dev);
+	ASSERT_EQ(0, sysctl_write(path, waits ? "1000" : "0"));
+	ASSERT_EQ(0, umount("/sys"));
+}
+
+/*
+ * A packet waits in the queue of a device, and nobody is told. A program that may poll finds it
+ * when it reads, whether it waits for data or not; another one gets it a second later.
+ */
+TEST_F(message_pair, so_busy_poll_looks_into_its_queue)
+{
+	static const char *const devs[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
+	struct pair *pr = &self->pair;
+	int fd[2];
+
+	/* With these switches both ends of a veth pair have queues that can be polled. */
+	for (int side = CLIENT; side <= SERVER; side++) {
+		pair_enter(pr, side);
+		link_set_offload(WHERE(_metadata), devs[side], ETHTOOL_STSO, false);
+		link_set_offload(WHERE(_metadata), devs[side], ETHTOOL_SGRO, true);
+	}
+	ASSERT_EQ(0, unshare(CLONE_NEWNS));
+	ASSERT_EQ(0, mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	pair_connected(pr, KERNEL_PORT, &fd[CLIENT], &fd[SERVER]);
+	socket_set(fd[CLIENT], IPPROTO_TCP, TCP_NODELAY, 1);
+	socket_set(fd[SERVER], IPPROTO_TCP, TCP_NODELAY, 1);
+	for (int reader = CLIENT; reader <= SERVER; reader++) {
+		int from = fd[!reader], to = fd[reader];
+		int64_t began_ms;
+
+		ASSERT_EQ(3, send(from, "abc", 3, 0));
+		sleep_ms(100);
+		expect_read(to, "abc", 0);
+		queue_waits(_metadata, pr, reader, devs[reader], true);
+		/* The packet after which the queue waits. */
+		ASSERT_EQ(3, send(from, "def", 3, 0));
+		expect_read(to, "def", 0);
+		began_ms = now_ms();
+		ASSERT_EQ(3, send(from, "ghi", 3, 0));
+		EXPECT_EQ(EAGAIN, errno_of(recv(to, (char[1]){ 0 }, 1, MSG_DONTWAIT)));
+		socket_set(to, SOL_SOCKET, SO_BUSY_POLL, 50);
+		expect_read(to, "ghi", MSG_DONTWAIT);
+		ASSERT_EQ(3, send(from, "jkl", 3, 0));
+		expect_read(to, "jkl", 0);
+		EXPECT_GT(100, now_ms() - began_ms);
+		socket_set(to, SOL_SOCKET, SO_BUSY_POLL, 0);
+		ASSERT_EQ(3, send(from, "mno", 3, 0));
+		EXPECT_EQ(EAGAIN, errno_of(recv(to, (char[1]){ 0 }, 1, MSG_DONTWAIT)));
+		sleep_ms(1100);
+		expect_read(to, "mno", MSG_DONTWAIT);
+		queue_waits(_metadata, pr, reader, devs[reader], false);
+		sleep_ms(1100);
+	}
 }
 
 /*
