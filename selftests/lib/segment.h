@@ -168,7 +168,7 @@ struct segment {
 	int ttl, tos;
 	uint32_t label;			/* IPv6's flow label */
 	int ip_id;
-	bool df;
+	bool df;			/* IPv4's bit; over IPv6 always */
 	uint16_t sport, dport;
 	uint16_t flags;			/* AE included */
 	uint8_t reserved;		/* AE excluded */

@@ -265,6 +265,43 @@ TEST_F(options, rfc9293_must_69_nothing_counts_after_eol)
 	expect_segment_size(_metadata, &c, 600);
 }
 
+static bool has_eol(const struct segment *s)
+{
+	const uint8_t *p = s->data - s->opt.len;
+
+	for (int i = 0; i < s->opt.len; i += p[i] == 1 ? 1 : p[i + 1])
+		if (!p[i])
+			return true;
+	return false;
+}
+
+/*
+ * What is behind EOL would have to be zero. Whichever options xtcp sends, they and NOPs fill all
+ * words, so that it sends no EOL; and a list that is broken fails each test.
+ */
+TEST_F(options, rfc9293_must_69_own_lists_have_no_eol)
+{
+	static const char *const knobs[] = { "sack", "timestamps", "window_scaling" };
+	struct peer *p = &self->peer;
+
+	for (int which = 0; which < 8; which++) {
+		struct conn c;
+
+		for (int i = 0; i < 3; i++)
+			ASSERT_EQ(0, knob_set(knobs[i], which >> i & 1));
+		conn_start(p, &c, .active = true);
+		EXPECT_FALSE(has_eol(conn_expect(&c, .flags = SYN, .sackok = which & 1,
+						 .ts = which >> 1 & 1,
+						 .wscale = which & 4 ? 7 : ABSENT)));
+		close(c.fd);
+		syn_with(p, &c, OPT_MSS(1000), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(7));
+		EXPECT_FALSE(has_eol(conn_expect(&c, .flags = SYN | ACK, .ack = 1,
+						 .sackok = which & 1, .ts = which >> 1 & 1,
+						 .wscale = which & 4 ? 7 : ABSENT)));
+		conn_send(&c, .flags = RST, .seq = 1);
+	}
+}
+
 TEST_F(options, mss_of_zero_is_none)
 {
 	struct peer *p = &self->peer;
