@@ -449,8 +449,8 @@ unprobe_hook() {
 
 # The hook comes with the first port of the TCP wire, and stays: to take it away
 # would empty the namespace's queues to user space.
-program_test wish_12_no_hook_without_a_port
-wish_12_no_hook_without_a_port() {
+program_test lc_114_no_hook_without_a_port
+lc_114_no_hook_without_a_port() {
 	local before during after
 	tcp_wire $server && probe_hook || return
 	# Native sockets do not need it.
@@ -472,6 +472,29 @@ wish_12_no_hook_without_a_port() {
 	expect_equal 0 "$before" 'runs with native sockets only' || return
 	[ "$during" -ge 1 ] || { echo 'it never ran'; return 1; }
 	[ "$after" -gt "$during" ] || { echo 'it went with the last socket'; return 1; }
+}
+
+# The same two programs, started in the same way: only the knob differs.
+program_test wish_12_tcp_wire_where_253_is_dropped
+wish_12_tcp_wire_where_253_is_dropped() {
+	local dropped
+	rules $server <<-END || return
+		table ip t {
+			counter native { }
+			chain in {
+				type filter hook input priority filter
+				ip protocol 253 counter name native drop
+			}
+		}
+	END
+	echo_server $server 5013 "$run" || return
+	! say $client "$run" 10.9.0.2 5013 connect-timeout=2 >/dev/null 2>&1 || { echo 'it got through'; return 1; }
+	dropped=$(counted $server native)
+	[ "$dropped" -gt 0 ] || { echo 'no segment of protocol 253 came'; return 1; }
+	kill "${pids[@]}"
+	tcp_wire $client $server && echo_server $server 5014 "$run" && expect_echo $client "$run" 10.9.0.2 5014 || return
+	expect_equal "$dropped" "$(counted $server native)" 'segments of protocol 253' &&
+		expect_equal 1 "$(xtcp_count $server TcpPassiveOpens)" "xtcp's connections"
 }
 
 program_tests_run
