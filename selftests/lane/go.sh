@@ -17,7 +17,8 @@ go_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	start $server $1 "$echo" serve 10.9.0.2:5062
 	await_row $server "${1:+x}tcp" 5062 0A || { cat "$dir/out.0"; return 1; }
 	expect_status 0 on $client timeout 60 $2 "$echo" ask 10.9.0.2:5062 &&
-		expect_equal '1048580 true' "$(<"$dir/out")" 'bytes of the echo, and whether they are those sent'
+		expect_equal '1048580 true' "$(<"$dir/out")" 'bytes of the echo, and whether they are those sent' &&
+		expect_opened 1 "$@"
 }
 
 program_test go_serves

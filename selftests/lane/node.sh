@@ -69,7 +69,8 @@ node_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	done
 	expect_status 0 on $client timeout 200 $2 node "$dir/client.js" || { cat "$dir/out.0"; return 1; }
 	expect_equal 'true false, true true, true true, true true, true, true' "$(<"$dir/out")" \
-		'each answer, and whether its connection was used before; upload; half-closed'
+		'each answer, and whether its connection was used before; upload; half-closed' &&
+		expect_opened 2 "$@"
 }
 
 program_test node_serves

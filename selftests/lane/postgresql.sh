@@ -54,6 +54,7 @@ stop_postgres() {
 	as_postgres pg_ctl -D "$dir/pg" -m fast stop >"$dir/stop" 2>&1 || { cat "$dir/stop"; return 1; }
 }
 
+# Connections: one to fill the tables; one to look at them and four clients; two for queries.
 postgres_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	local text="select string_agg(md5(i::text), '') from generate_series(1, 32768) i"
 	choose_wire "$@" && start_postgres "$1" || return
@@ -67,7 +68,8 @@ postgres_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 		mv "$dir/out" "$dir/text" &&
 		expect_status 0 psql -h "$dir/pg" -At postgres -c "$text" &&
 		expect_equal 1048577 "$(stat -c %s "$dir/out")" 'bytes of the text' &&
-		expect_same "$dir/out" "$dir/text" && stop_postgres
+		expect_same "$dir/out" "$dir/text" &&
+		expect_opened 8 "$@" && stop_postgres
 }
 
 program_test postgresql_serves

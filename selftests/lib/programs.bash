@@ -140,6 +140,12 @@ xtcp_count() { # NAMESPACE NAME
 		nstat -asz "$2" | sed -n "s/^$2 *\([0-9]*\) .*/\1/p"
 }
 
+# So many connections were opened at the ends that are xtcp's, and none of xtcp at another end.
+expect_opened() { # COUNT SERVER-PROGRAM CLIENT-PROGRAM
+	expect_equal "$([ -z "$2" ] && echo 0 || echo $1)" "$(xtcp_count $server TcpPassiveOpens)" "xtcp's connections at the server" &&
+		expect_equal "$([ -z "$3" ] && echo 0 || echo $1)" "$(xtcp_count $client TcpActiveOpens)" "xtcp's connections at the client"
+}
+
 # Waits for a socket in state STATE (hex) on PORT in TABLE (xtcp, xtcp6, tcp, tcp6).
 await_row() { # NAMESPACE TABLE PORT STATE
 	local i
