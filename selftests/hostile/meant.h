@@ -39,6 +39,12 @@ static bool is_stamped(const struct episode *e)
 	return e->syn >= 2 && !episode_has_knob(e, "timestamps");
 }
 
+/* Does the peer offer SACK, and the kernel accept it? Rows of episode_syn_options(). */
+static bool has_sack(const struct episode *e)
+{
+	return (e->syn == 1 || e->syn == 2) && !episode_has_knob(e, "sack");
+}
+
 /* Has the program set an option, as episode_act_text() says it, before the end of a scene? */
 static bool has_setting(const struct episode *e, int scene, const char *option)
 {

@@ -41,7 +41,7 @@ static bool is_without_ack(const struct episode *e, const struct difference *d,
 static bool has_old_sack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
+	for (int i = d->scene; i >= 0 && has_sack(e); i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && e->act[i].ack < 0)
 			return true;
 	return false;

@@ -5,12 +5,6 @@
 
 #include "meant.h"
 
-/* Does the peer offer SACK, and the kernel accept it? Rows of episode_syn_options(). */
-static bool has_sack(const struct episode *e)
-{
-	return (e->syn == 1 || e->syn == 2) && !episode_has_knob(e, "sack");
-}
-
 static bool window_differs(const struct episode *e, const struct difference *d,
 			   const struct transcript *stock, const struct transcript *ours)
 {
@@ -104,7 +98,7 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 static bool acks_a_part(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
+	for (int i = d->scene; i >= 0 && has_sack(e); i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 &&
 		    (e->act[i].sacks || !strcmp(d->what, "TCPSACKReorder")))
 			return true;
@@ -119,7 +113,7 @@ static bool act_acks_a_part(const struct act *a)
 static bool has_recent_part(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
-	return any_recent(e, d, act_acks_a_part);
+	return has_sack(e) && any_recent(e, d, act_acks_a_part);
 }
 
 /* Was a segment above an ACK sent later than one below it? */
