@@ -56,6 +56,9 @@ WORDS = (
     Word("distro", "", "it needs what a distribution's kernel has, or its times: not run on\n"
          "scripts/build-kernel quick",
          bars=(QUICK,)),
+    Word("machine", "", "it needs an emulated machine, where computing takes time on the clock and\n"
+         "random numbers do not come from a host: not run on User-mode Linux",
+         bars=(UM, QUICK)),
     Word("ia32", "", "it makes calls of 32-bit programs, which are not those of User-mode Linux",
          bars=(UM, QUICK, FOREIGN)),
     Word("debug", "", "for debug kernels with one CPU only: it needs their checks",

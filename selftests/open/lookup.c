@@ -9,7 +9,6 @@
 
 #include <linux/filter.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 PEER_FIXTURE(lookup);
 
@@ -244,118 +243,6 @@ TEST_F(lookup, reuseport_choice_is_by_a_secret)
 		same += here[i] == there[i];
 	/* By chance 16; 40 in one of 10^9. */
 	EXPECT_GE(40, same);
-}
-
-/* --- what many listeners cost those who have nothing to do with them */
-
-#define MANY 6000
-#define ROUNDS 100
-
-/*
- * Twice as much, or on a clock that others advance as well, much more. A walk of
- * all listeners costs the second half of them three times what it costs the
- * first half. And there is a step: when the kernel's first chunk of per-CPU
- * memory is full, which depends on what ran before, each listen() costs 8 us
- * more, so that a listener costs 1.6 times as much.
- */
-static int64_t at_most(int64_t before)
-{
-	return peer_real_time() ? 100 * before : 2 * before;
-}
-
-static void files_allow(struct __test_metadata *_metadata, int n)
-{
-	struct rlimit many = { n, n };
-
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &many));
-}
-
-/* ns for a connection that is made, accepted and reset. */
-static int64_t connection_ns(struct peer *p, const int *fd)
-{
-	int64_t began = now_ns();
-
-	for (int i = 0; i < ROUNDS; i++)
-		who_answers(p, "10.0.0.1", fd, 1);
-	return (now_ns() - began) / ROUNDS;
-}
-
-/* ns for a SYN that is answered, and a RST. */
-static int64_t syn_ns(struct peer *p)
-{
-	int64_t began = now_ns();
-
-	for (int i = 0; i < ROUNDS; i++) {
-		peer_send(p, .flags = SYN, .seq = 1, .sport = 1000 + i);
-		peer_expect(p, .flags = SYN | ACK, .ack = 2, .dport = 1000 + i);
-		peer_send(p, .flags = RST, .seq = 2, .sport = 1000 + i);
-	}
-	return (now_ns() - began) / ROUNDS;
-}
-
-/* MANY listeners, each at an address of its own, or all at one. Returns ns. */
-static int64_t half_of_many(struct __test_metadata *_metadata, int from, bool at_one)
-{
-	int64_t began = now_ns();
-	char addr[32];
-
-	for (int i = from; i < from + MANY / 2; i++) {
-		snprintf(addr, sizeof(addr), "20.0.%d.%d", i / 250, i % 250);
-		listener(_metadata, at_one ? "10.0.0.1" : addr, NULL, SO_REUSEPORT);
-	}
-	return now_ns() - began;
-}
-
-/* The same port at other addresses: binding there takes no privilege. */
-TEST_F(lookup, listeners_elsewhere_cost_nothing)
-{
-	struct peer *p = &self->peer;
-	int fd = listener(_metadata, "10.0.0.1", NULL, SO_REUSEADDR);
-	int64_t before, first, second;
-
-	files_allow(_metadata, MANY + 100);
-	ASSERT_EQ(0, nonlocal_bind_allow());
-	connection_ns(p, &fd);
-	before = connection_ns(p, &fd);
-	first = half_of_many(_metadata, 0, false);
-	second = half_of_many(_metadata, MANY / 2, false);
-	EXPECT_GE(at_most(before), connection_ns(p, &fd));
-	EXPECT_GE(at_most(first), second);
-}
-
-/* The same address, other ports. */
-TEST_F(lookup, listeners_at_other_ports_cost_nothing)
-{
-	struct peer *p = &self->peer;
-	int fd = listener(_metadata, "10.0.0.1", NULL, SO_REUSEADDR);
-	int64_t before;
-
-	files_allow(_metadata, MANY + 100);
-	connection_ns(p, &fd);
-	before = connection_ns(p, &fd);
-	for (int i = 0; i < MANY; i++) {
-		int other = socket_new(-1);
-
-		ASSERT_EQ(0, socket_bind(other, "10.0.0.1", 6000 + i));
-		ASSERT_EQ(0, socket_listen(other, 1)) TH_LOG("the %d.", i);
-	}
-	EXPECT_GE(at_most(before), connection_ns(p, &fd));
-}
-
-TEST_F(lookup, reuseport_group_costs_no_more_when_it_is_large)
-{
-	struct peer *p = &self->peer;
-	int64_t before, first, second;
-
-	listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
-	listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
-	files_allow(_metadata, MANY + 100);
-	syn_ns(p);
-	before = syn_ns(p);
-	first = half_of_many(_metadata, 0, true);
-	second = half_of_many(_metadata, MANY / 2, true);
-	EXPECT_GE(at_most(before), syn_ns(p));
-	EXPECT_GE(at_most(first), second);
 }
 
 /* Of a group, the listener meant for the CPU on which a SYN arrived. */
