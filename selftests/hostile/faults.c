@@ -122,7 +122,7 @@ TEST_F_TIMEOUT(faults, socket, 36000)
 		more = faults_disarm();
 		close_or_no_inode(_metadata, fd);
 	}
-	EXPECT_FAULTS("socket()", 3);
+	EXPECT_FAULTS("socket()", 7);
 }
 
 TEST_F_TIMEOUT(faults, connect, 36000)
@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(faults, connect, 36000)
 		socket_abort(fd);
 		peer_drain(p, 5);
 	}
-	EXPECT_FAULTS("connect()", 3);
+	EXPECT_FAULTS("connect()", 5);
 }
 
 /* The crossing SYN finds no memory, and shutdown() comes before the SYN-ACK could leave. */
@@ -186,7 +186,7 @@ TEST_F_TIMEOUT(faults, simultaneous_open, 36000)
 		EXPECT_TRUE(more || conn_tcp_info(&c).tcpi_state == TCP_FIN_WAIT2);
 		over(p, &c);
 	}
-	EXPECT_FAULTS("crossing SYN", 1);
+	EXPECT_FAULTS("crossing SYN", 6);
 }
 
 TEST_F_TIMEOUT(faults, listen, 36000)
@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(faults, listen, 36000)
 				TH_LOG("%s", strerror(error));
 		close(fd);
 	}
-	EXPECT_FAULTS("bind(), listen()", 2);
+	EXPECT_FAULTS("bind(), listen()", 5);
 }
 
 TEST_F_TIMEOUT(faults, syn, 36000)
@@ -235,7 +235,7 @@ TEST_F_TIMEOUT(faults, syn, 36000)
 		EXPECT_EQ(1001, answer->ack);
 		peer_send(p, .flags = RST, .seq = 1001, .sport = 20000 + n);
 	}
-	EXPECT_FAULTS("SYN", 2);
+	EXPECT_FAULTS("SYN", 5);
 }
 
 /* The ACK that opens a connection, with @len bytes of data. */
@@ -269,14 +269,14 @@ static void third_ack(struct __test_metadata *_metadata, struct peer *p, int len
 TEST_F_TIMEOUT(faults, third_ack, 36000)
 {
 	third_ack(_metadata, &self->peer, 100);
-	EXPECT_FAULTS("third ACK with text", 3);
+	EXPECT_FAULTS("third ACK with text", 6);
 }
 
 TEST_F_TIMEOUT(faults, third_ack_of_a_cookie, 36000)
 {
 	ASSERT_EQ(0, knob_set("syncookies", 2));
 	third_ack(_metadata, &self->peer, 0);
-	EXPECT_FAULTS("third ACK of a cookie", 3);
+	EXPECT_FAULTS("third ACK of a cookie", 6);
 }
 
 TEST_F_TIMEOUT(faults, accept, 36000)
@@ -296,7 +296,7 @@ TEST_F_TIMEOUT(faults, accept, 36000)
 		c.fd = -1;
 		over(p, &c);
 	}
-	EXPECT_FAULTS("accept()", 2);
+	EXPECT_FAULTS("accept()", 5);
 }
 
 /* --- transfer ----------------------------------------------------------------- */
@@ -326,7 +326,7 @@ TEST_F_TIMEOUT(faults, send, 36000)
 		EXPECT_NE(NULL, await(p, 0, 1000));
 		over(p, &c);
 	}
-	EXPECT_FAULTS("send()", 4);
+	EXPECT_FAULTS("send()", 18);
 }
 
 /* A call of another process, which waits while this one is the peer. */
@@ -392,7 +392,7 @@ TEST_F_TIMEOUT(faults, fast_open, 36000)
 		silent += !syn;
 		over(p, &c);
 	}
-	EXPECT_FAULTS("sendto() with MSG_FASTOPEN", 4);
+	EXPECT_FAULTS("sendto() with MSG_FASTOPEN", 25);
 	/* IPv4 makes a route for each connection, IPv6 only for the first one of a CPU. */
 	if (p->family == AF_INET)
 		EXPECT_LT(0, silent);
@@ -445,7 +445,7 @@ TEST_F_TIMEOUT(faults, acks, 36000)
 			}
 			over(p, &c);
 		}
-		EXPECT_FAULTS(part ? "ACK with SACK" : "partial ACK", 1);
+		EXPECT_FAULTS(part ? "ACK with SACK" : "partial ACK", 9);
 	}
 }
 
@@ -480,7 +480,7 @@ TEST_F_TIMEOUT(faults, collapse, 36000)
 			TH_LOG("allocation %d", n);
 		over(p, &c);
 	}
-	EXPECT_FAULTS("ACK with SACK", 1);
+	EXPECT_FAULTS("ACK with SACK", 5);
 }
 
 TEST_F_TIMEOUT(faults, text, 36000)
@@ -504,29 +504,34 @@ TEST_F_TIMEOUT(faults, text, 36000)
 			expect_text(_metadata, c.fd, 2000);
 			over(p, &c);
 		}
-		EXPECT_FAULTS(late ? "text out of order" : "text", 1);
+		EXPECT_FAULTS(late ? "text out of order" : "text", 6);
 	}
 }
 
 TEST_F_TIMEOUT(faults, receive, 36000)
 {
 	struct peer *p = &self->peer;
-	uint8_t buf[1000];
-	int got;
 	struct conn c;
+	uint8_t buf[20];
+	int got;
 
 	EACH_FAULT(n, more) {
 		conn_open(p, &c);
-		conn_send(&c, .flags = ACK | PSH, .len = 1000, .pattern = 0);
+		/* The second of two small segments waits for the reader, to be acknowledged. */
+		socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+		conn_send(&c, .flags = ACK | PSH, .len = 10, .pattern = 0);
+		conn_send(&c, .flags = ACK | PSH, .len = 10, .pattern = 10);
+		peer_drain(p, 0);
 		faults_arm(n);
 		got = recv(c.fd, buf, sizeof(buf), 0);
 		more = faults_disarm();
-		/* The only allocation is for an ACK, which may be sent later. */
-		ASSERT_EQ(1000, got);
-		EXPECT_EQ(-1, pattern_check(buf, 1000, 0));
+		/* The only allocations are for that ACK, which may be sent later. */
+		ASSERT_EQ(20, got);
+		EXPECT_EQ(-1, pattern_check(buf, 20, 0));
+		conn_expect(&c, .flags = ACK, .ack = 21, .within_ms = 500);
 		over(p, &c);
 	}
-	EXPECT_FAULTS("recv()", 0);
+	EXPECT_FAULTS("recv()", 1);
 }
 
 /* --- closing -------------------------------------------------------------------- */
@@ -564,13 +569,13 @@ static void close_with(struct __test_metadata *_metadata, struct peer *p, int le
 
 TEST_F_TIMEOUT(faults, close, 36000)
 {
-	close_with(_metadata, &self->peer, 0, 1);
+	close_with(_metadata, &self->peer, 0, 3);
 }
 
 /* With data in flight the FIN needs an skb of its own, whose allocation must not fail. */
 TEST_F_TIMEOUT(faults, close_behind_data, 36000)
 {
-	close_with(_metadata, &self->peer, 5, 0);
+	close_with(_metadata, &self->peer, 5, 1);
 }
 
 TEST_F_TIMEOUT(faults, abort, 36000)
@@ -593,7 +598,7 @@ TEST_F_TIMEOUT(faults, abort, 36000)
 		EXPECT_EQ(ST_CLOSED, conn_state(&c)) TH_LOG("allocation %d", n);
 		over(p, &c);
 	}
-	EXPECT_FAULTS("close() with SO_LINGER 0", 1);
+	EXPECT_FAULTS("close() with SO_LINGER 0", 3);
 }
 
 /* The last FIN: a socket becomes a TIME-WAIT record. */
@@ -621,7 +626,7 @@ TEST_F_TIMEOUT(faults, time_wait, 36000)
 			}
 			over(p, &c);
 		}
-		EXPECT_FAULTS(orphan ? "FIN of an orphan" : "FIN", 1);
+		EXPECT_FAULTS(orphan ? "FIN of an orphan" : "FIN", 6);
 	}
 }
 
@@ -641,7 +646,7 @@ TEST_F_TIMEOUT(faults, fin_wait_2, 36000)
 		conn_send(&c, .flags = RST);
 		over(p, &c);
 	}
-	EXPECT_FAULTS("ACK of an orphan's FIN", 0);
+	EXPECT_FAULTS("ACK of an orphan's FIN", 4);
 }
 
 /* --- without a task ---------------------------------------------------------------- */
@@ -793,7 +798,7 @@ TEST_F_TIMEOUT(faults, proc_and_knobs, 36000)
 		n_sum++;
 	}
 	TH_LOG("/proc: %d allocations failed in turn", n_sum);
-	EXPECT_LT(20, n_sum);
+	EXPECT_LE(100, n_sum);
 	over(p, &c);
 }
 
@@ -865,7 +870,7 @@ TEST_F_TIMEOUT(faults, namespace, 600)
 	 * of earlier calls may push xtcp's out of the list.
 	 */
 	EXPECT_LT(2, failed);
-	EXPECT_FAULTS("unshare(CLONE_NEWNET)", 8);
+	EXPECT_FAULTS("unshare(CLONE_NEWNET)", 27);
 	EXPECT_TRUE(knob_exists("syncookies"));
 	EXPECT_EQ(0, socket_listen(socket_new(-1), 1));
 }
@@ -897,7 +902,7 @@ TEST_F_TIMEOUT(faults, first_socket_of_a_namespace, 600)
 	 * the thirty hit a page for new objects instead, which SLUB asks for again.
 	 */
 	EXPECT_LT(20, failed);
-	EXPECT_FAULTS("the first socket()", 8);
+	EXPECT_FAULTS("the first socket()", 15);
 }
 
 /*
@@ -943,7 +948,7 @@ TEST_F_TIMEOUT(faults, module, 36000)
 	}
 	close(fd);
 	write_to(FAULTS "failslab/cache-filter", "N");
-	EXPECT_FAULTS("finit_module()", 20);
+	EXPECT_FAULTS("finit_module()", 38);
 }
 
 TEST_HARNESS_MAIN
