@@ -15,6 +15,8 @@ DESTDIR ?=
 
 # Debian's users have no sbin in PATH, but depmod, modinfo, sysctl and ethtool are there.
 export PATH := $(PATH):/usr/sbin:/sbin
+# With it, "cd scripts" may go to another folder of that name.
+unexport CDPATH
 
 # $(call quoted,NAME): the variable as the user wrote it, as one word of the shell.
 # Neither make nor the shell interprets it: T='a$|b' reaches scripts/check unchanged.

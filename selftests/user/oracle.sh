@@ -13,6 +13,7 @@ set -u
 # shellcheck source=../lib/bpftrace.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/bpftrace.bash"
 
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 
 # Starts a program of the oracle and runs oracle.py beside it.
