@@ -30,6 +30,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -39,6 +40,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -67,11 +69,29 @@ static struct {
 	int wire;			/* 0: the knob's */
 } told;
 
+/* What stderr was when the options were read. */
+static struct {
+	bool is_open;
+	dev_t device;
+	ino_t inode;
+} first_stderr;
+
 static bool is_set(const char *variable)
 {
 	const char *value = getenv(variable);
 
 	return value && *value && strcmp(value, "0");
+}
+
+static void note_stderr(void)
+{
+	struct stat st;
+
+	first_stderr.is_open = !fstat(STDERR_FILENO, &st);
+	if (!first_stderr.is_open)
+		return;
+	first_stderr.device = st.st_dev;
+	first_stderr.inode = st.st_ino;
 }
 
 /* Before anything depends on it: the constructor of a library that the program is linked with
@@ -89,6 +109,7 @@ static void read_options(void)
 	if (wire && *wire)
 		told.wire = strcmp(wire, "tcp") ? XTCP_WIRE_NATIVE : XTCP_WIRE_TCP;
 	xtcp_preload_read_choice();
+	note_stderr();
 	atomic_store(&told.is_read, true);
 }
 
@@ -117,6 +138,24 @@ static void look_up(void)
 }
 
 /*
+ * A program that has closed stderr may get its number for a file of its own, or a socket. What was
+ * stderr at the start still is, and so are a terminal, a pipe and what a shell's ">>" opens.
+ */
+static bool is_of_program(void)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st))
+		return true;
+	if (first_stderr.is_open && st.st_dev == first_stderr.device &&
+	    st.st_ino == first_stderr.inode)
+		return false;
+	if (S_ISREG(st.st_mode))
+		return !(fcntl(STDERR_FILENO, F_GETFL) & O_APPEND);
+	return !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode);
+}
+
+/*
  * Is stderr a connection? inetd and systemd's StandardInput=socket make it one: its peer must not
  * read our lines in the middle of a protocol.
  */
@@ -139,7 +178,8 @@ void xtcp_preload_say(const char *fmt, ...)
 	va_list args;
 	int used, len;
 
-	if (stderr_is_a_connection()) {
+	read_options();
+	if (is_of_program() || stderr_is_a_connection()) {
 		errno = saved;
 		return;
 	}

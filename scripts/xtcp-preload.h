@@ -66,7 +66,7 @@ extern struct xtcp_preload_next xtcp_preload_next;
 int xtcp_preload_open(int family, int type);
 
 /**
- * xtcp_preload_say - print a line to stderr, unless that is a connection
+ * xtcp_preload_say - print a line to stderr, unless that is a connection or a file of the program
  * @fmt: as of printf(), without a newline
  *
  * errno is kept.

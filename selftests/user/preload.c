@@ -300,12 +300,79 @@ TEST(launcher_socket_speaks_to_the_journal)
 	EXPECT_EQ(1, lines_in(said));
 }
 
+static void load(void)
+{
+	atomic_store(&told.is_read, false);
+	look_up();
+}
+
+/* What a line to @fd as stderr adds there, in bytes. @at_start: it was stderr already when the
+ * library was loaded.
+ */
+static long said_to(int fd, int reader, bool at_start)
+{
+	int saved = dup(2);
+	char said[512];
+	ssize_t len;
+
+	if (!at_start)
+		load();
+	if (saved < 0 || dup2(fd, 2) < 0)
+		abort();
+	if (at_start)
+		load();
+	xtcp_preload_say("a line");
+	dup2(saved, 2);
+	close(saved);
+	len = read(reader, said, sizeof(said));
+	return len < 0 ? 0 : len;
+}
+
+static long said_to_file(int flags, bool at_start)
+{
+	char path[] = "/tmp/preload.XXXXXX";
+	int reader = mkstemp(path), fd = open(path, O_WRONLY | flags);
+	long len;
+
+	if (reader < 0 || fd < 0)
+		abort();
+	len = said_to(fd, reader, at_start);
+	unlink(path);
+	close(reader);
+	close(fd);
+	return len;
+}
+
+static long said_to_socket(bool at_start)
+{
+	int ends[2];
+	long len;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends))
+		abort();
+	stderr_is_a_socket = true;
+	kernel_domain = AF_UNIX;
+	len = said_to(ends[0], ends[1], at_start);
+	close(ends[0]);
+	close(ends[1]);
+	return len;
+}
+
+/* The program has closed stderr, and its next file or socket has got the number. */
+TEST(launcher_socket_says_nothing_to_the_programs_file)
+{
+	EXPECT_EQ(0, said_to_file(0, false));
+	EXPECT_LT(0, said_to_file(0, true));
+	EXPECT_LT(0, said_to_file(O_APPEND, false));
+	EXPECT_EQ(0, said_to_socket(false));
+	EXPECT_LT(0, said_to_socket(true));
+}
+
 /* The library reads its options when it is loaded. */
 static void load_with(const char *variable, const char *value)
 {
 	setenv(variable, value, 1);
-	atomic_store(&told.is_read, false);
-	look_up();
+	load();
 	unsetenv(variable);
 }
 
