@@ -33,6 +33,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,6 +45,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/inet_diag.h>
@@ -168,6 +172,35 @@ static bool stderr_is_a_connection(void)
 	       (family == AF_INET || family == AF_INET6);
 }
 
+/* A pipe that is full would block the program. */
+static bool has_room(int fd)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	return poll(&room, 1, 0) == 1 && room.revents & POLLOUT;
+}
+
+/* Without SIGPIPE, which would end the program, if nobody reads what stderr is. One that waits
+ * already stays.
+ */
+static void write_line(const char *line, size_t len)
+{
+	const struct timespec none = { };
+	sigset_t pipe, before, pending;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigemptyset(&pending);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &pipe, &before);
+	/* No stderr: the program still gets the call's errno. */
+	if (NEXT(write)(STDERR_FILENO, line, len) < 0 && errno == EPIPE &&
+	    !sigismember(&pending, SIGPIPE))
+		while (sigtimedwait(&pipe, NULL, &none) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* A single write, so that the lines of several threads don't mix. errno is kept for
  * the caller, who is about to report it.
  */
@@ -179,7 +212,7 @@ void xtcp_preload_say(const char *fmt, ...)
 	int used, len;
 
 	read_options();
-	if (is_of_program() || stderr_is_a_connection()) {
+	if (is_of_program() || stderr_is_a_connection() || !has_room(STDERR_FILENO)) {
 		errno = saved;
 		return;
 	}
@@ -198,9 +231,7 @@ void xtcp_preload_say(const char *fmt, ...)
 		used = sizeof(line) - 2;
 	line[used++] = '\n';
 
-	if (NEXT(write)(STDERR_FILENO, line, used) < 0) {
-		/* No stderr: the program still gets the call's errno. */
-	}
+	write_line(line, used);
 	errno = saved;
 }
 

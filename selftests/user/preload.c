@@ -368,6 +368,53 @@ TEST(launcher_socket_says_nothing_to_the_programs_file)
 	EXPECT_LT(0, said_to_socket(true));
 }
 
+/* In a child whose stderr is a pipe; its status, of wait(). */
+static int status_of_line(bool is_read, bool is_full, bool is_pending)
+{
+	char much[4096] = "";
+	sigset_t pipe_signal, pending;
+	int ends[2], status;
+
+	if (pipe2(ends, O_NONBLOCK))
+		abort();
+	if (!is_read)
+		close(ends[0]);
+	if (!fork()) {
+		signal(SIGPIPE, SIG_DFL);
+		while (is_full && write(ends[1], much, sizeof(much)) > 0)
+			;
+		fcntl(ends[1], F_SETFL, 0);
+		dup2(ends[1], 2);
+		sigemptyset(&pipe_signal);
+		sigaddset(&pipe_signal, SIGPIPE);
+		if (is_pending) {
+			sigprocmask(SIG_BLOCK, &pipe_signal, NULL);
+			raise(SIGPIPE);
+		}
+		alarm(5);
+		errno = EMFILE;
+		xtcp_preload_say("a line");
+		if (errno != EMFILE)
+			_exit(1);
+		sigpending(&pending);
+		_exit(sigismember(&pending, SIGPIPE) == is_pending ? 0 : 2);
+	}
+	wait(&status);
+	if (is_read)
+		close(ends[0]);
+	close(ends[1]);
+	return status;
+}
+
+/* A line neither ends the program nor blocks it. */
+TEST(launcher_socket_line_that_nobody_reads)
+{
+	EXPECT_EQ(0, status_of_line(true, false, false));
+	EXPECT_EQ(0, status_of_line(false, false, false));
+	EXPECT_EQ(0, status_of_line(false, false, true));
+	EXPECT_EQ(0, status_of_line(true, true, false));
+}
+
 /* The library reads its options when it is loaded. */
 static void load_with(const char *variable, const char *value)
 {
