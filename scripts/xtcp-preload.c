@@ -73,6 +73,11 @@ static struct {
 	int wire;			/* 0: the knob's */
 } told;
 
+/* The program's name as it was started: setproctitle() of some programs overwrites the original.
+ * No byte of it controls a terminal.
+ */
+static char program[64];
+
 /* What stderr was when the options were read. */
 static struct {
 	bool is_open;
@@ -85,6 +90,22 @@ static bool is_set(const char *variable)
 	const char *value = getenv(variable);
 
 	return value && *value && strcmp(value, "0");
+}
+
+static void note_program(void)
+{
+	const char *name = program_invocation_short_name;
+	size_t i;
+
+	for (i = 0; i < sizeof(program) - 1 && name[i]; i++) {
+		unsigned char c = name[i], before = i ? name[i - 1] : 0;
+
+		/* Controls from 0x80 on are one byte, or two in UTF-8: the first is 0xc2. */
+		if (c < ' ' || (c >= 0x7f && c < 0xa0 && (before < 0x80 || before == 0xc2)))
+			c = '?';
+		program[i] = c;
+	}
+	program[i] = '\0';
 }
 
 static void note_stderr(void)
@@ -113,6 +134,7 @@ static void read_options(void)
 	if (wire && *wire)
 		told.wire = strcmp(wire, "tcp") ? XTCP_WIRE_NATIVE : XTCP_WIRE_TCP;
 	xtcp_preload_read_choice();
+	note_program();
 	note_stderr();
 	atomic_store(&told.is_read, true);
 }
@@ -216,10 +238,7 @@ void xtcp_preload_say(const char *fmt, ...)
 		errno = saved;
 		return;
 	}
-	used = snprintf(line, sizeof(line), "xtcp-run: %s[%d]: ",
-			program_invocation_short_name, (int)getpid());
-	if (used < 0 || used >= (int)sizeof(line) - 1)
-		used = 0;
+	used = snprintf(line, sizeof(line), "xtcp-run: %s[%d]: ", program, (int)getpid());
 
 	va_start(args, fmt);
 	len = vsnprintf(line + used, sizeof(line) - used - 1, fmt, args);
@@ -303,7 +322,8 @@ int xtcp_preload_open(int family, int type)
  */
 static void fail(int err, const char *why)
 {
-	if (!strcmp(program_invocation_short_name, "ss")) {
+	read_options();
+	if (!strcmp(program, "ss")) {
 		xtcp_preload_say("%s: %s", why, strerror(err));
 		_exit(1);
 	}

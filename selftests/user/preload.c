@@ -368,6 +368,23 @@ TEST(launcher_socket_says_nothing_to_the_programs_file)
 	EXPECT_LT(0, said_to_socket(true));
 }
 
+/* As programs do that write a title over their arguments. */
+TEST(launcher_socket_name_at_the_start)
+{
+	char name[80] = "a\x1b[2J\xc2\x9b\xc3\xa4", expected[128], said[512];
+
+	program_invocation_short_name = name;
+	load();
+	strcpy(name, "title");
+	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 262, said, sizeof(said)));
+	snprintf(expected, sizeof(expected), "xtcp-run: a?[2J\xc2?\xc3\xa4[%d]: Multipath", getpid());
+	EXPECT_EQ(0, strncmp(expected, said, strlen(expected)));
+	/* A longer one is cut. */
+	memset(name, 'b', sizeof(name) - 1);
+	load();
+	EXPECT_EQ(63, strlen(program));
+}
+
 /* In a child whose stderr is a pipe; its status, of wait(). */
 static int status_of_line(bool is_read, bool is_full, bool is_pending)
 {
@@ -618,6 +635,7 @@ static void ends(struct __test_metadata *_metadata, int type, int socket_errno, 
 	ASSERT_EQ(0, pipe(pipefd));
 	if (!fork()) {
 		program_invocation_short_name = "ss";
+		load();
 		dup2(pipefd[1], 2);
 		asked.errno_then = socket_errno;
 		sent.errno_then = send_errno;
