@@ -408,7 +408,7 @@ static bool replace(int fd, struct undecided *u)
 	u->own_len = sizeof(u->own);
 	if (u->is_bound && getsockname(fd, (struct sockaddr *)&u->own, &u->own_len))
 		return false;
-	new = xtcp_preload_open(u->family, u->type | SOCK_CLOEXEC);
+	new = xtcp_preload_open(u->family, u->type | SOCK_CLOEXEC, fd);
 	if (new < 0)
 		return false;
 	hand_over_flags(fd, new);

@@ -296,24 +296,26 @@ static void explain(int err)
 				 (unsigned int)getegid());
 }
 
-/* The wire that --wire asks for. */
-static void choose_wire(int fd)
+/* The wire that --wire asks for. @shown: the descriptor's number for the user. */
+static void choose_wire(int fd, int shown)
 {
 	if (fd < 0 || !told.wire)
 		return;
 	if (setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, &told.wire, sizeof(told.wire)))
-		xtcp_preload_say("the wire of socket %d was not set: %s", fd, strerror(errno));
+		xtcp_preload_say("the wire of socket %d was not set: %s", shown, strerror(errno));
 }
 
-int xtcp_preload_open(int family, int type)
+int xtcp_preload_open(int family, int type, int shown)
 {
 	int fd = NEXT(socket)(family, type, IPPROTO_XTCP);
 
 	if (fd < 0)
 		explain(errno);
-	choose_wire(fd);
+	if (shown < 0)
+		shown = fd;
+	choose_wire(fd, shown);
 	if (fd >= 0 && told.verbose)
-		xtcp_preload_say("socket %d is an xtcp socket", fd);
+		xtcp_preload_say("socket %d is an xtcp socket", shown);
 	return fd;
 }
 
@@ -356,7 +358,7 @@ int socket(int family, int type, int protocol)
 	if (is_tcp(protocol)) {
 		read_options();
 		return xtcp_preload_later ? xtcp_preload_later(family, type, protocol) :
-					    xtcp_preload_open(family, type);
+					    xtcp_preload_open(family, type, -1);
 	}
 	if (protocol == PROTO_MPTCP)
 		return refuse_mptcp();

@@ -60,10 +60,11 @@ extern struct xtcp_preload_next xtcp_preload_next;
  * xtcp_preload_open - open an xtcp socket as the launcher's options say
  * @family: as of socket()
  * @type: as of socket()
+ * @shown: the number of the descriptor for the user, or -1 for that of the new socket
  *
  * Return: the descriptor, or -1 with errno, after it told the user once what to do
  */
-int xtcp_preload_open(int family, int type);
+int xtcp_preload_open(int family, int type, int shown);
 
 /**
  * xtcp_preload_say - print a line to stderr, unless that is a connection or a file of the program

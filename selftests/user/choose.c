@@ -76,7 +76,10 @@ static int result(int err)
 	return err ? -1 : 0;
 }
 
-int xtcp_preload_open(int family, int type)
+/* The number of the last one that the user was told. */
+static int shown_last;
+
+int xtcp_preload_open(int family, int type, int shown)
 {
 	int fd = open_errno ? -1 : socket(family, type, IPPROTO_TCP);
 
@@ -85,6 +88,7 @@ int xtcp_preload_open(int family, int type)
 	if (our_count == ARRAY_SIZE(ours))
 		abort();
 	ours[our_count++] = inode_of(fd);
+	shown_last = shown;
 	return fd;
 }
 
@@ -210,6 +214,7 @@ TEST(launcher_choose_hands_options_over)
 	EXPECT_EQ(0, choose_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
 	EXPECT_EQ(0, choose_listen(fd, 1));
 	EXPECT_EQ(1, by_xtcp.listen);
+	EXPECT_EQ(fd, shown_last);
 	ASSERT_EQ(2, got_count);
 	EXPECT_EQ(SO_BINDTODEVICE, got[0].name);
 	EXPECT_EQ(sizeof(device), got[0].len);

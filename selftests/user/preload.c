@@ -469,6 +469,12 @@ TEST(launcher_socket_before_the_library_is_loaded)
 	EXPECT_EQ(IPPROTO_TCP, value);
 }
 
+/* As listen() and connect() do for a descriptor of the program. */
+static int open_as_5(int family, int type, int protocol)
+{
+	return xtcp_preload_open(family, type, 5);
+}
+
 TEST(launcher_socket_verbose)
 {
 	char said[512];
@@ -476,6 +482,9 @@ TEST(launcher_socket_verbose)
 	load_with("XTCP_RUN_VERBOSE", "1");
 	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
 	EXPECT_NE(NULL, strstr(said, "socket 7 is an xtcp socket"));
+	xtcp_preload_later = open_as_5;
+	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_NE(NULL, strstr(said, "socket 5 is an xtcp socket"));
 	load_with("XTCP_RUN_VERBOSE", "0");
 	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
 	EXPECT_STREQ("", said);
