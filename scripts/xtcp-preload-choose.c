@@ -498,35 +498,44 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 
 /* --- the launcher's options ----------------------------------------------- */
 
-static void read_ports(const char *list)
+/* False: it is no list of ports. */
+static bool read_ports(const char *list)
 {
 	/* Bit by bit in a copy: another thread may use the map, and has filled it likewise. */
 	unsigned char map[sizeof(ports)] = { };
 	unsigned long port;
 	char *end;
 
-	while (*list) {
+	for (;; list = end + 1) {
+		/* Not a sign or a blank, which strtoul() takes. */
+		if (*list < '0' || *list > '9')
+			return false;
 		port = strtoul(list, &end, 10);
-		if (end == list || port >= PORTS)
-			break;
+		if (!port || port >= PORTS || (*end && *end != ','))
+			return false;
 		map[port / 8] |= 1 << port % 8;
-		list = *end ? end + 1 : end;
+		if (!*end)
+			break;
 	}
 	memcpy(ports, map, sizeof(ports));
+	return true;
 }
 
-void xtcp_preload_read_choice(void)
+const char *xtcp_preload_read_choice(void)
 {
 	const char *role = getenv(XTCP_RUN_ROLE), *list = getenv(XTCP_RUN_PORTS);
 
 	if (role && *role) {
 		listeners = !strcmp(role, "listen");
-		connections = !listeners;
+		connections = !strcmp(role, "connect");
+		if (!listeners && !connections)
+			return XTCP_RUN_ROLE " is neither listen nor connect";
 	}
-	if (list && *list)
-		read_ports(list);
-	else
+	if (!list || !*list)
 		memset(ports, 0xff, sizeof(ports));
+	else if (!read_ports(list))
+		return XTCP_RUN_PORTS " is not a list of ports from 1 to 65535 with commas between";
 	if ((role && *role) || (list && *list))
 		xtcp_preload_later = open_undecided;
+	return NULL;
 }

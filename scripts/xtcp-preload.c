@@ -71,6 +71,7 @@ static struct {
 	atomic_bool is_read;
 	bool verbose, as_tcp;
 	int wire;			/* 0: the knob's */
+	const char *wrong;		/* why no socket is opened, or NULL */
 } told;
 
 /* The program's name as it was started: setproctitle() of some programs overwrites the original.
@@ -124,16 +125,23 @@ static void note_stderr(void)
  */
 static void read_options(void)
 {
-	const char *wire;
+	const char *wire, *wrong;
 
 	if (atomic_load(&told.is_read))
 		return;
-	wire = getenv(XTCP_RUN_WIRE);
 	told.verbose = is_set(XTCP_RUN_VERBOSE);
 	told.as_tcp = is_set(XTCP_RUN_AS_TCP);
-	if (wire && *wire)
-		told.wire = strcmp(wire, "tcp") ? XTCP_WIRE_NATIVE : XTCP_WIRE_TCP;
-	xtcp_preload_read_choice();
+	wrong = xtcp_preload_read_choice();
+	wire = getenv(XTCP_RUN_WIRE);
+	if (!wire || !*wire)
+		told.wire = 0;
+	else if (!strcmp(wire, "tcp"))
+		told.wire = XTCP_WIRE_TCP;
+	else if (!strcmp(wire, "native"))
+		told.wire = XTCP_WIRE_NATIVE;
+	else
+		wrong = XTCP_RUN_WIRE " is neither tcp nor native";
+	told.wrong = wrong;
 	note_program();
 	note_stderr();
 	atomic_store(&told.is_read, true);
@@ -279,6 +287,17 @@ static int refuse_mptcp(void)
 	return -1;
 }
 
+/* Whichever stack the socket got, nothing would show that an option was not understood. */
+static int refuse_wrong(void)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&said))
+		xtcp_preload_say("%s: no socket is opened", told.wrong);
+	errno = EINVAL;
+	return -1;
+}
+
 /* Print why socket() failed, if the user can do something about it. */
 static void explain(int err)
 {
@@ -357,6 +376,8 @@ int socket(int family, int type, int protocol)
 		return NEXT(socket)(family, type, protocol);
 	if (is_tcp(protocol)) {
 		read_options();
+		if (told.wrong)
+			return refuse_wrong();
 		return xtcp_preload_later ? xtcp_preload_later(family, type, protocol) :
 					    xtcp_preload_open(family, type, -1);
 	}

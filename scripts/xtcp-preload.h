@@ -87,7 +87,9 @@ extern int (*xtcp_preload_later)(int family, int type, int protocol);
  *
  * Called before the first socket is opened, by several threads if they open it at once:
  * each stores the same values.
+ *
+ * Return: NULL, or what is wrong with them, for the user
  */
-void xtcp_preload_read_choice(void);
+const char *xtcp_preload_read_choice(void);
 
 #endif /* XTCP_PRELOAD_H */

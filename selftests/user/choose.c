@@ -204,6 +204,44 @@ TEST(launcher_choose_by_role_and_port)
 	EXPECT_EQ(0, lines);
 }
 
+/* What the library says is wrong with these. */
+static const char *wrong_choice(const char *role, const char *list)
+{
+	const char *wrong;
+
+	setenv("XTCP_RUN_ROLE", role, 1);
+	setenv("XTCP_RUN_PORTS", list, 1);
+	wrong = xtcp_preload_read_choice();
+	return wrong ? wrong : "nothing";
+}
+
+/* Nothing else than what the manual page has is taken, for another meaning at that. */
+TEST(launcher_choose_refuses_other_words)
+{
+	static const char *const roles[] = {
+		"listen-only", "connect-only", "Listen", "listen ", "both", "-", "1",
+	};
+	static const char *const lists[] = {
+		"http", "80,http", "80;443", "80 443", "80, 443", " 80", "+80", "-1", ",80", "80,",
+		"80,,443", ",", "0", "80,0", "65536", "80,65536", "4294967376",
+		"18446744073709551696", "0x50", "80-90", "80x",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
+		EXPECT_STREQ("XTCP_RUN_ROLE is neither listen nor connect", wrong_choice(roles[i], "80"))
+			TH_LOG("%s", roles[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		EXPECT_STREQ("XTCP_RUN_PORTS is not a list of ports from 1 to 65535 with commas between",
+			     wrong_choice("listen", lists[i])) TH_LOG("%s", lists[i]);
+	}
+	EXPECT_EQ(NULL, xtcp_preload_later);
+	EXPECT_STREQ("nothing", wrong_choice("listen", ""));
+	EXPECT_STREQ("nothing", wrong_choice("connect", "65535"));
+	EXPECT_STREQ("nothing", wrong_choice("", "1,080,65535"));
+	EXPECT_STREQ("nothing", wrong_choice("", ""));
+}
+
 /* SO_BINDTODEVICE is often given the whole structure. */
 TEST(launcher_choose_hands_options_over)
 {

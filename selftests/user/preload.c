@@ -58,9 +58,14 @@ static int open_later(int family, int type, int protocol)
 	return 8;
 }
 
-void xtcp_preload_read_choice(void)
+const char *xtcp_preload_read_choice(void)
 {
-	xtcp_preload_later = getenv("XTCP_RUN_ROLE") ? open_later : NULL;
+	const char *role = getenv("XTCP_RUN_ROLE");
+
+	if (role && !strcmp(role, "wrong"))
+		return "the role is wrong";
+	xtcp_preload_later = role ? open_later : NULL;
+	return NULL;
 }
 
 /* The library's last calls, and the results that it gets. */
@@ -488,6 +493,32 @@ TEST(launcher_socket_verbose)
 	load_with("XTCP_RUN_VERBOSE", "0");
 	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
 	EXPECT_STREQ("", said);
+}
+
+/* socket() fails, and the reason is told once; what is not TCP is opened. */
+TEST(launcher_socket_options_that_are_wrong)
+{
+	static const struct { const char *variable, *value, *line; } wrong[] = {
+		{ "XTCP_RUN_WIRE", "tpc", ": XTCP_RUN_WIRE is neither tcp nor native: no socket is opened\n" },
+		{ "XTCP_RUN_WIRE", "TCP", "" },
+		{ "XTCP_RUN_WIRE", "6", "" },
+		{ "XTCP_RUN_WIRE", "native ", "" },
+		{ "XTCP_RUN_ROLE", "wrong", "" },
+	};
+	char said[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		load_with(wrong[i].variable, wrong[i].value);
+		EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+		EXPECT_EQ(EINVAL, errno);
+		EXPECT_EQ(*wrong[i].line ? 1 : 0, lines_in(said));
+		EXPECT_NE(NULL, strstr(said, wrong[i].line));
+		EXPECT_EQ(0, asked.calls);
+		EXPECT_EQ(7, preload_socket(AF_INET, SOCK_DGRAM, 0));
+		asked.calls = 0;
+	}
+	load_with("XTCP_RUN_WIRE", "");
+	EXPECT_EQ(7, preload_socket(AF_INET, SOCK_STREAM, 0));
 }
 
 TEST(launcher_so_protocol_is_the_truth)
