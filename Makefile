@@ -104,8 +104,13 @@ help:
 	@echo 'scripts/check --list prints what make check would run, and in which guests.'
 	@echo 'Documentation/testing.rst explains the rest (T=, STRICT=, MEM=, TIMEOUT=).'
 
-# Each target provides what it needs, and no more: $(call provide,STEP,VARIABLE WITH KVER).
-provide = kver=$(call quoted,$(2)); C=$(call quoted,C) scripts/setup --quick $(1) $$kver
+# For the shell of a recipe that builds a module: make and kbuild take the words of a path apart.
+path_fits = path=$$(pwd -P); case $$path in *[[:blank:]:]*) \
+	echo "make: kbuild takes no blank or colon in the path of a clone: $$path" >&2; exit 1 ;; esac
+
+# Each target provides what it needs, and no more: $(call provide,STEP,VARIABLE WITH KVER). Documents and the model need
+# no module.
+provide = $(if $(filter-out docs model,$(1)),$(path_fits);) kver=$(call quoted,$(2)); C=$(call quoted,C) scripts/setup --quick $(1) $$kver
 
 setup:
 	@scripts/setup
@@ -126,6 +131,7 @@ modules:
 # The same as a step of something else: a line for each kernel. The whole output is in
 # build/RELEASE.log, and shown if the build fails; warnings always are. C=1 is for reading.
 modules-quietly:
+	@$(path_fits)
 	@mkdir -p build; $(told_when_full); set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
 		scripts/kver --build $$release >/dev/null; log=build/$$release.log; first=; \
 		[ -e build/$$release/xtcp.ko ] || first=' (about two minutes the first time)'; \
@@ -143,6 +149,7 @@ warnings = $$(perl -e 'use Pod::Usage; print "W=1"' 2>/dev/null)
 # Links to files that are gone would keep a deleted file in the build. The lock
 # is for two makes in one clone.
 build/%/xtcp.ko: FORCE
+	@$(path_fits)
 	@headers=$$(scripts/kver --build '$*') && mkdir -p '$(@D)' && \
 	exec 9>'$(@D).lock' && scripts/turn 9 'another make builds $(@D); waiting for it' && \
 	find '$(@D)' -xtype l -delete && \
