@@ -15,6 +15,8 @@ argument: exit status 2. The reports that several subcommands need are in procfs
 """
 
 VERSION = "0.2.0"	# of these commands, see dkms.conf
+# Where root's children are looked for: the PATH of a shell that `su` or sudo has opened may be a user's.
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Failure(Exception):

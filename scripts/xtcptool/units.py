@@ -15,7 +15,7 @@ import stat
 import subprocess
 import tempfile
 
-from xtcptool import Failure, elf
+from xtcptool import SYSTEM_PATH, Failure, elf
 
 MARK = "# Written by `xtcp enable`; `xtcp disable` removes it.\n"
 DROP_IN = "xtcp.conf"
@@ -266,8 +266,7 @@ def apply_knob():
 def tell_machine(*commands):
     """Runs @commands, which make the new files count now. Returns a line for each that failed; the others run."""
     said = []
-    # Of a root shell that `su` has opened, PATH is the user's.
-    env = os.environ | {"PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"}
+    env = os.environ | {"PATH": SYSTEM_PATH}
     for command in commands:
         try:
             done = subprocess.run(command, check=False, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

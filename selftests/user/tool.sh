@@ -525,7 +525,14 @@ enable_and_disable_without_systemd() {
 		expect_equal 0 "$(grep -c 'uses xtcp' "$dir/out")" 'promises' &&
 		expect_status 1 "${there[@]}" xtcp disable xtcp-test && expect_error 'systemctl: No such file or directory' &&
 		expect_equal 0 "$(grep -c 'uses the kernel' "$dir/out")" 'promises' &&
-		expect_equal 0 "$(find "$etc/systemd" "$etc/modules-load.d" "$etc/sysctl.d" -name '*xtcp.conf' | wc -l)" 'files that stay'
+		expect_equal 0 "$(find "$etc/systemd" "$etc/modules-load.d" "$etc/sysctl.d" -name '*xtcp.conf' | wc -l)" 'files that stay' ||
+		return
+	# A root shell may have the PATH of a user, whose programs are not run.
+	mkdir "$dir/bin" && printf '#!/bin/sh\necho "$0" >>%q\n' "$dir/ran" | tee "$dir/bin/modprobe" >"$dir/bin/systemctl" &&
+		chmod 755 "$dir"/bin/* || return
+	PATH=$dir/bin:$PATH expect_status 1 "${there[@]}" xtcp enable xtcp-test && expect_error 'systemctl: No such file or directory' &&
+		PATH=$dir/bin:$PATH expect_status 1 "${there[@]}" xtcp disable xtcp-test && [ ! -e "$dir/ran" ] ||
+		{ echo "the user's programs that ran:"; cat "$dir/ran"; return 1; }
 }
 
 program_test without_the_module
