@@ -109,13 +109,15 @@ class Units:
         return self.path(os.path.join(SETTINGS, name + ".d", DROP_IN))
 
     def drop_ins(self, name):
-        """Files that change the unit @name, in systemd's order: by their names. Of one name the first counts."""
+        """Files that change the unit @name, in systemd's order: by their names. Of one name the first counts, also
+        if it is a link that leads nowhere or to /dev/null."""
         found = {}
         for owner in owners(name):
             for place in PLACES:
-                for path in glob.glob(os.path.join(glob.escape(self.path(os.path.join(place, owner + ".d"))), "*.conf")):
-                    found.setdefault(os.path.basename(path), path)
-        return [found[name] for name in sorted(found)]
+                folder = self.followed(os.path.join(place, owner + ".d"))
+                for path in glob.glob(os.path.join(glob.escape(folder), "*.conf")):
+                    found.setdefault(os.path.basename(path), self.followed(os.path.relpath(path, self.root)))
+        return [found[name] for name in sorted(found) if os.path.isfile(found[name])]
 
     def settings(self, name):
         """Of the unit @name: key and value, in systemd's order."""

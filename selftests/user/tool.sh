@@ -464,7 +464,19 @@ print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + 
 		expect_status 1 xtcp enable made --root "$image" && expect_error '/arm is of another' || return
 	# In place of the one with that name.
 	: >"$units/two.service.d/d.conf"
-	expect_status 0 xtcp enable two --root "$image"
+	expect_status 0 xtcp enable two --root "$image" || return
+	# Absolute links, also of a whole folder, lead to files of the image. One that leads nowhere there changes nothing,
+	# although this machine has such a file.
+	mkdir -p "$units/three.service.d" "$image$dir/of-image" "$dir/of-image" "$image/srv/four.service.d" &&
+		ln -s "$dir/of-image/e.conf" "$units/three.service.d/e.conf" &&
+		ln -s /nowhere.conf "$units/three.service.d/f.conf" && ln -s /srv/four.service.d "$units/four.service.d" &&
+		printf '[Service]\nExecStart=/narrow\n' >"$dir/of-image/e.conf" &&
+		printf '[Service]\nExecStart="/my bin/socat"\n' | tee "$units/three.service" >"$units/four.service" || return
+	expect_status 0 xtcp enable three --root "$image" && expect_status 0 xtcp disable three --root "$image" &&
+		expect_status 0 xtcp disable two --root "$image" || return
+	printf '[Service]\nExecStart=/arm\n' | tee "$image$dir/of-image/e.conf" >"$image/srv/four.service.d/g.conf"
+	refused three '"/my bin/socat"' '/arm is of another machine type' &&
+		refused four '"/my bin/socat"' '/arm is of another machine type'
 }
 
 # The file is written whole or not at all, and the one on which the service depends last.
