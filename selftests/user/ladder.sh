@@ -193,7 +193,11 @@ ladder_as_a_picture() {
 		grep -q '>a &lt;loss&gt;</text>' "$dir/svg" || return
 	expect_status 0 xtcp ladder "$dir/file" --svg "$dir/svg" --segments 3 &&
 		expect_error ': 12 segments more, see --segments$' &&
-		expect_equal 3 "$(svg_arrows "$dir/svg")" 'arrows of three segments'
+		expect_equal 3 "$(svg_arrows "$dir/svg")" 'arrows of three segments' || return
+	ln -s kept "$dir/link" && echo keep | tee "$dir/kept" >"$dir/theirs" && chown nobody "$dir/theirs" &&
+		expect_status 1 xtcp ladder "$dir/file" --svg "$dir/link" && expect_error 'link: is a link$' &&
+		expect_status 1 xtcp ladder "$dir/file" --svg "$dir/theirs" && expect_error 'theirs belongs to another user$' &&
+		expect_equal 'keep keep' "$(cat "$dir/kept" "$dir/theirs" | xargs)" 'both files'
 }
 
 # --- live --------------------------------------------------------------------

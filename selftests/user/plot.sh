@@ -125,7 +125,12 @@ a_picture_is_not_lost() {
 		expect_status 0 xtcp plot --from "$dir/file" && expect_error '^xtcp plot: the picture is xtcp-plot-3.svg$' &&
 		expect_equal keep "$(<xtcp-plot.svg)" 'the file that was there' && svg_titles xtcp-plot-3.svg >/dev/null &&
 		expect_equal 'xtcp-plot-2.svg xtcp-plot-3.svg xtcp-plot.svg' "$(echo *)" files &&
-		expect_status 0 xtcp plot --from "$dir/file" -o xtcp-plot.svg && svg_titles xtcp-plot.svg >/dev/null
+		expect_status 0 xtcp plot --from "$dir/file" -o xtcp-plot.svg && svg_titles xtcp-plot.svg >/dev/null &&
+		ln -s kept link && echo keep | tee kept >theirs && chown nobody theirs &&
+		expect_status 1 xtcp plot --from "$dir/file" -o link && expect_error 'link: is a link$' &&
+		expect_status 1 xtcp plot --from "$dir/file" -o theirs && expect_error 'theirs belongs to another user$' &&
+		expect_equal 'keep keep' "$(cat kept theirs | xargs)" 'both files' &&
+		expect_equal 644 "$(stat -c %a xtcp-plot-3.svg)" mode
 	local status=$?
 	cd - >/dev/null && return $status
 }

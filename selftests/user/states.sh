@@ -67,14 +67,26 @@ states_as_a_graph() {
 	END
 	)" "${edges//$'\xc2\xa0'/}" 'edges' || return
 	expect_status 1 xtcp states --svg "$dir/svg" "$dir/file" && expect_error 'install graphviz' || return
-	# The guest has no graphviz: a program in its place that prints or writes its input.
-	printf '#!/bin/sh\n[ "$2" = -o ] && exec cat >"$3"\nexec cat\n' >"$dir/dot"
-	chmod 755 "$dir/dot"
-	PATH=$dir:$PATH expect_status 0 xtcp states --svg - "$dir/file" &&
-		expect_equal 'digraph xtcp_lifecycle {' "$(head -n 1 "$dir/out")" 'on standard output' &&
-		PATH=$dir:$PATH expect_status 0 xtcp states --svg "$dir/svg" "$dir/file" &&
-		expect_equal 'digraph xtcp_lifecycle {' "$(head -n 1 "$dir/svg")" 'in a file' &&
+	# The guest has no graphviz: a program in its place that prints its input. Root does not run that of a user's PATH.
+	printf '#!/bin/sh\nexec cat\n' >"$dir/dot"
+	chmod 755 "$dir" "$dir/dot"
+	PATH=$dir:$PATH expect_status 1 xtcp states --svg "$dir/svg" "$dir/file" && expect_error 'install graphviz' &&
+		expect_status 0 su nobody -c "PATH=$dir:\$PATH xtcp states --svg - '$dir/file'" || return
+	with_dot 0 --svg - && expect_equal 'digraph xtcp_lifecycle {' "$(head -n 1 "$dir/out")" 'on standard output' &&
+		with_dot 0 --svg "$dir/svg" && expect_equal 'digraph xtcp_lifecycle {' "$(head -n 1 "$dir/svg")" 'in a file' || return
+	echo keep >"$dir/kept" && ln -s kept "$dir/link" && with_dot 1 --svg "$dir/link" && expect_error 'link: is a link$' &&
+		expect_equal keep "$(<"$dir/kept")" 'the file behind a link' &&
 		expect_status 2 xtcp states --json --dot "$dir/file" && expect_error 'either --json or a graph'
+}
+
+# Of a machine with $dir/dot.
+with_dot() { # STATUS OPTION...
+	local status
+	cp "$dir/dot" /usr/bin/dot || return
+	expect_status "$1" xtcp states "${@:2}" "$dir/file"
+	status=$?
+	rm /usr/bin/dot
+	return $status
 }
 
 program_test states_of_a_bad_file_is_one_line

@@ -19,6 +19,7 @@ from xtcptool import Failure, Usage, capture, choose, laddersvg, laddertext, liv
 from xtcptool.conversation import Conversation, Filter
 from xtcptool.conversation import choose as choose_one
 from xtcptool.conversation import group, plain_state
+from xtcptool.output import Output
 from xtcptool.segment import Change
 
 SVG_MOST = 250	# segments: beyond them nobody reads a picture
@@ -114,8 +115,7 @@ def write_svg(path, conversation, title):
     if path == "-":
         print(drawn, end="")
         return
-    with open(path, "w", encoding="utf-8", errors="replace") as f:
-        f.write(drawn)
+    Output(path).write(drawn.encode("utf-8", "replace"))
 
 
 def run(args):
@@ -126,6 +126,8 @@ def run(args):
         raise Usage("either --json or --svg")
     if args.seconds is not None and not args.live:
         raise Usage("--seconds is for --live")
+    if args.svg not in (None, "-"):
+        Output(args.svg)	# complains before the connection is watched
     path = None if args.live else words.pop(0)
     filters = [end_filter(w) for w in words]
     events, name = watch(filters, args.seconds) if args.live else of_file(path)

@@ -10,6 +10,8 @@ flow of a file beside it on the same scales, such as that of the kernel's TCP.
 """
 
 import collections
+import contextlib
+import os
 import sys
 import time
 
@@ -17,6 +19,7 @@ from xtcptool import Failure, Usage, capture, choose, flow, flowsvg, live, sniff
 from xtcptool.commands.ladder import end_filter, of_file
 from xtcptool.conversation import Conversation
 from xtcptool.conversation import choose as choose_one
+from xtcptool.output import Output
 from xtcptool.segment import PROTOCOLS, Segment
 
 NAME = "xtcp-plot{}.svg"
@@ -167,22 +170,25 @@ def write(path, drawn):
     if path == "-":
         print(drawn, end="")
         return
-    names = [path] if path else (NAME.format(f"-{n}" if n > 1 else "") for n in range(1, NAMES))
-    for name in names:
-        try:
-            with open(name, "w" if path else "x", encoding="utf-8", errors="replace") as f:
-                f.write(drawn)
-        except FileExistsError:
-            continue
-        if not path:
-            print(f"xtcp plot: the picture is {name}", file=sys.stderr)
+    data = drawn.encode("utf-8", "replace")
+    if path is not None:
+        Output(path).write(data)
         return
+    for name in (NAME.format(f"-{n}" if n > 1 else "") for n in range(1, NAMES)):
+        if os.path.lexists(name):
+            continue
+        with contextlib.suppress(FileExistsError):
+            Output(name, replaces=False).write(data)
+            print(f"xtcp plot: the picture is {name}", file=sys.stderr)
+            return
     raise Failure(f"{NAME.format('')} and all numbered names exist: choose one with -o")
 
 
 def run(args):
     if args.json and args.output == "-":
         raise Usage("either --json or the picture on standard output")
+    if args.output not in (None, "-"):
+        Output(args.output)	# complains before the connection is watched
     filters = [end_filter(word) for word in args.ends]
     flows = [from_file(args.file, filters) if args.file else watch(filters, args.seconds)]
     titles = [args.title or ("the transfer" if not args.beside else "xtcp" if flows[0].acked else args.file or "")]

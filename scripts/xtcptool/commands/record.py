@@ -10,8 +10,6 @@ selftests/script/packetdrill plays against the module or the kernel's TCP. --fro
 script of a capture that exists; it must be of that end.
 """
 
-import os
-import stat
 import time
 
 from xtcptool import Failure, Usage, capture, choose, live, sniff, text
@@ -19,6 +17,7 @@ from xtcptool.commands.ladder import end_filter, of_file
 from xtcptool.conversation import Conversation
 from xtcptool.conversation import choose as choose_one
 from xtcptool.conversation import left_end
+from xtcptool.output import Output
 from xtcptool.packetscript import Script
 from xtcptool.segment import PROTOCOLS, Segment, end_text
 
@@ -97,48 +96,18 @@ class Recording:
                 return
 
 
-class Output:
-    """A file to write. Only a name that the user chose may be one of a file that exists."""
-
-    def __init__(self, args, ending):
-        self.path, self.replaces = args.output + ending, args.output != NAME
-        self.check()
-
-    def check(self):
-        """Complains at once of what open() would complain of when the connection is there."""
-        if not self.replaces and os.path.lexists(self.path):
-            raise Failure(f"{self.path} exists: move it, or choose a name with -o")
-        if os.path.isdir(self.path):
-            raise Failure(f"{self.path}: is a directory")
-        if os.path.islink(self.path):
-            raise Failure(f"{self.path}: is a link")
-        if os.path.lexists(self.path):
-            self.check_owner(os.lstat(self.path))
-        if not os.access(self.path if os.path.exists(self.path) else os.path.dirname(self.path) or ".", os.W_OK):
-            raise Failure(f"{self.path}: can't be written")
-
-    def check_owner(self, status):
-        if status.st_uid != os.geteuid() and not stat.S_ISCHR(status.st_mode):
-            raise Failure(f"{self.path} belongs to another user")
-
-    def open(self):
-        """For bytes. Nobody else can read the payload, also where others may write, as in /tmp."""
-        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if self.replaces else os.O_EXCL), 0o600)
-        status = os.fstat(fd)
-        self.check_owner(status)
-        if stat.S_ISREG(status.st_mode):
-            os.fchmod(fd, 0o600)    # one that is replaced may have had another mode
-            os.ftruncate(fd, 0)
-        return os.fdopen(fd, "wb")
+def output(args, ending):
+    """The file with this ending. Nobody else can read the payload, also where others may write, as in /tmp."""
+    return Output(args.output + ending, replaces=args.output != NAME, private=True)
 
 
 def record(args, filters):
     """Writes the pcapng. Returns the Recording."""
     recording = None
     with live.until_signal(), sniff.Sniffer(filters) as sniffer:
-        packets = Output(args, PCAPNG)
+        packets = output(args, PCAPNG)
         if args.script:
-            Output(args, SCRIPT)
+            output(args, SCRIPT)
         recording = Recording(sniffer, filters, packets.open, args.script)
         print("xtcp record: recording, Ctrl-C ends it", file=text.sys.stderr, flush=True)
         recording.run(args.seconds, args.count)
@@ -188,9 +157,9 @@ def run(args):
         left = chosen_end(args, conversation, segments)
         script = Script(conversation, left, name)
         made = script.make()
-        output = Output(args, SCRIPT)
-        report.update(script=output.path, of=ENDS[not left], calls=script.calls)
-        with output.open() as f:
+        file = output(args, SCRIPT)
+        report.update(script=file.path, of=ENDS[not left], calls=script.calls)
+        with file.open() as f:
             f.write(made.encode("ascii"))
     tell(args, report)
 

@@ -7,12 +7,15 @@ graph, --svg and --png have graphviz draw it. DWELL is the mean time in the stat
 that the event ended, if the module measures it (/proc/net/xtcp_metrics).
 """
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
-from xtcptool import Failure, Usage, choose, laddersvg, procfs, text
+from xtcptool import SYSTEM_PATH, Failure, Usage, choose, laddersvg, procfs, text
+from xtcptool.output import Output
 
 BESIDE = "\u00a0\u00a0"	# between arrows and their words
 TABLE, METRICS = "xtcp_lifecycle", "xtcp_metrics"
@@ -155,15 +158,19 @@ def graph(rows, measured):
 
 def draw(dot, kind, path):
     """Has graphviz write @path, "-" is standard output."""
-    program = shutil.which("dot")
+    program = shutil.which("dot", path=None if os.geteuid() else SYSTEM_PATH)
     if not program:
         raise Failure("no program dot: install graphviz, or use --dot")
-    output = [] if path == "-" else ["-o", path]
-    done = subprocess.run([program, "-T" + kind, *output], input=dot, encoding="utf-8",
-                          errors="replace", check=False, stderr=subprocess.PIPE)
+    output = None if path == "-" else Output(path)
+    done = subprocess.run([program, "-T" + kind], input=dot.encode("utf-8", "replace"), check=False, capture_output=True)
     if done.returncode:
-        said = done.stderr.strip().splitlines()
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise Failure(f"dot: {text.printable(said[-1]) if said else 'failed'}")
+    if output:
+        output.write(done.stdout)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(done.stdout)
 
 
 def as_dict(key, count, measured):
