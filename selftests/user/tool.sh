@@ -391,6 +391,9 @@ enable_and_disable() {
 	expect_status 1 xtcp enable one --root "$dir/root" && expect_error 'xtcp-preload.so: no such library below' &&
 		tools_in "$dir/root" || return
 	expect_status 0 xtcp enable one --root "$dir/root" --wire tcp -l --port 5001 --port 5002 &&
+		expect_equal 0 "$(grep -c xtcp_wire "$dir/out")" 'hints beside --wire' &&
+		expect_status 0 xtcp enable two@x.service --root "$dir/root" &&
+		expect_equal 1 "$(grep -c '^while net.ipv4.xtcp_wire is 253,.* with --wire tcp' "$dir/out")" hints &&
 		expect_status 0 xtcp enable two@x.service --root "$dir/root" --json &&
 		expect_equal /etc/systemd/system/two@x.service.d/xtcp.conf "$(json 'j[0]["files"][0]')" 'file of an instance' || return
 	files=$(cd "$dir/root/etc" && find . -name '*xtcp.conf' | sort | xargs)

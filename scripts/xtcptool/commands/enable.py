@@ -76,4 +76,7 @@ def run(args):
         print(f"xtcp enable: the files are written; mend this before {name} is started next", file=sys.stderr)
         return 1
     print(f"{name} uses xtcp when it is started next: systemctl restart {name}")
+    if not args.wire:
+        print(f"while net.ipv4.xtcp_wire is 253, as by default, {name} reaches only hosts with xtcp; "
+              "enable it with --wire tcp to reach all")
     return 0
