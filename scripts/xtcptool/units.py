@@ -6,6 +6,8 @@ module at boot, the other lets all groups open xtcp sockets. A file of one of th
 somebody else wrote is left alone.
 """
 
+import contextlib
+import fcntl
 import glob
 import os
 import re
@@ -19,6 +21,7 @@ from xtcptool import SYSTEM_PATH, Failure, elf
 
 MARK = "# Written by `xtcp enable`; `xtcp disable` removes it.\n"
 DROP_IN = "xtcp.conf"
+LOCK = "/run/xtcp-enable.lock"
 SETTINGS = "etc/systemd/system"
 PLACES = (SETTINGS, "run/systemd/system", "run/systemd/generator", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
           "lib/systemd/system", "run/systemd/generator.late")
@@ -68,6 +71,24 @@ class Units:
 
     def path(self, name):
         return os.path.join(self.root, name)
+
+    @contextlib.contextmanager
+    def alone(self):
+        """For one `xtcp enable` or `xtcp disable` at a time: the last unit's disable removes the shared files. An image
+        is locked itself; the lock of this machine is a file that root alone can open, and so hold."""
+        lock = None
+        with contextlib.suppress(OSError):	# who may not have the lock may not write either
+            if os.path.realpath(self.root) == "/":
+                lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            else:
+                lock = os.open(self.root, os.O_RDONLY)
+        try:
+            if lock is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            if lock is not None:
+                os.close(lock)
 
     def shown(self, path):
         """@path as the machine with this root names it."""

@@ -512,6 +512,30 @@ enable_that_fails() {
 		expect_equal 3 "$(find "$image" -name '*xtcp.conf' | wc -l)" 'files of two.service'
 }
 
+# Two at once: disable of the last unit would remove the shared files that the other one has just found.
+program_test enable_and_disable_one_at_a_time
+enable_and_disable_one_at_a_time() {
+	local image=$dir/turn call
+	tools_in "$image" && mkdir -p "$image/etc/systemd/system" || return
+	printf '[Service]\nExecStart=/bin/sh\n' >"$image/etc/systemd/system/one.service"
+	for call in enable disable; do
+		python3 - "$image" $call <<-'END' || return
+			import fcntl, os, subprocess, sys, time
+			image, call = sys.argv[1:]
+			drop_in = os.path.join(image, "etc/systemd/system/one.service.d/xtcp.conf")
+			folder = os.open(image, os.O_RDONLY)
+			fcntl.flock(folder, fcntl.LOCK_EX)
+			with subprocess.Popen(["xtcp", call, "one", "--root", image]) as other:
+			    time.sleep(3)
+			    waits = other.poll() is None and os.path.exists(drop_in) == (call == "disable")
+			    fcntl.flock(folder, fcntl.LOCK_UN)
+			    status = other.wait()
+			if not waits or status or os.path.exists(drop_in) != (call == "enable"):
+			    sys.exit(f"{call}: waits {waits}, status {status}")
+		END
+	done
+}
+
 # An image with links to this machine's files, and a program into which nothing is preloaded.
 program_test enable_refuses
 enable_refuses() {

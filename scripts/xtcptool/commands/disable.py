@@ -23,11 +23,12 @@ def run(args):
         raise Usage("--root is empty")
     name, here = units.full_name(args.unit), units.Units(args.root or "/")
     path = here.drop_in(name)
-    removed = [path] if here.remove(path) else []
-    with contextlib.suppress(OSError):
-        os.rmdir(os.path.dirname(path))	# it may have other drop-ins
-    # Also if somebody else has removed the drop-in, or an earlier call ended before this.
-    removed += here.remove_shared()
+    with here.alone():
+        removed = [path] if here.remove(path) else []
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))	# it may have other drop-ins
+        # Also if somebody else has removed the drop-in, or an earlier call ended before this.
+        removed += here.remove_shared()
     if not removed:
         raise Failure(f"{name} is not enabled")
     said = [] if args.root else units.tell_machine(["systemctl", "daemon-reload"])

@@ -40,6 +40,22 @@ def content(args, library):
             "".join(f'Environment="{name}={value}"\n' for name, value in variables.items() if value))
 
 
+def write(here, drop_in, what):
+    """Returns the shared files that are written, too."""
+    if not here.may_write(drop_in):
+        raise Failure(f"{here.shown(drop_in)} is not of xtcp enable")
+    try:
+        # The drop-in last: with it alone the service would not start after a boot.
+        shared = [here.path(path) for path, of_all in units.SHARED.items() if here.write(here.path(path), of_all)]
+        here.write(drop_in, what)
+    except BaseException:
+        # Without a drop-in `xtcp disable` would not find them, and the next boot would let all groups in.
+        with contextlib.suppress(OSError, Failure):
+            here.remove_shared()
+        raise
+    return shared
+
+
 def run(args):
     name, library = units.full_name(args.unit), units.library()
     if any(c in library for c in " :\"\\%"):
@@ -51,17 +67,8 @@ def run(args):
     here = units.Units(args.root or "/")
     here.check_program(name, library)
     drop_in = here.drop_in(name)
-    if not here.may_write(drop_in):
-        raise Failure(f"{here.shown(drop_in)} is not of xtcp enable")
-    try:
-        # The drop-in last: with it alone the service would not start after a boot.
-        shared = [here.path(path) for path, what in units.SHARED.items() if here.write(here.path(path), what)]
-        here.write(drop_in, content(args, library))
-    except BaseException:
-        # Without a drop-in `xtcp disable` would not find them, and the next boot would let all groups in.
-        with contextlib.suppress(OSError, Failure):
-            here.remove_shared()
-        raise
+    with here.alone():
+        shared = write(here, drop_in, content(args, library))
     written = [here.shown(path) for path in [drop_in] + shared]
     said = [] if args.root else units.tell_machine(
         ["modprobe", "xtcp"], units.apply_knob(), ["systemctl", "daemon-reload"])
