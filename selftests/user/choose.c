@@ -221,6 +221,8 @@ TEST(launcher_choose_refuses_other_words)
 	static const char *const roles[] = {
 		"listen-only", "connect-only", "Listen", "listen ", "both", "-", "1",
 	};
+	static const char no_list[] =
+		"XTCP_RUN_PORTS is not a list of ports from 1 to 65535 with commas between";
 	static const char *const lists[] = {
 		"http", "80,http", "80;443", "80 443", "80, 443", " 80", "+80", "-1", ",80", "80,",
 		"80,,443", ",", "0", "80,0", "65536", "80,65536", "4294967376",
@@ -228,12 +230,11 @@ TEST(launcher_choose_refuses_other_words)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
-		EXPECT_STREQ("XTCP_RUN_ROLE is neither listen nor connect", wrong_choice(roles[i], "80"))
-			TH_LOG("%s", roles[i]);
+		EXPECT_STREQ("XTCP_RUN_ROLE is neither listen nor connect",
+			     wrong_choice(roles[i], "80")) TH_LOG("%s", roles[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-		EXPECT_STREQ("XTCP_RUN_PORTS is not a list of ports from 1 to 65535 with commas between",
-			     wrong_choice("listen", lists[i])) TH_LOG("%s", lists[i]);
+		EXPECT_STREQ(no_list, wrong_choice("listen", lists[i])) TH_LOG("%s", lists[i]);
 	}
 	EXPECT_EQ(NULL, xtcp_preload_later);
 	EXPECT_STREQ("nothing", wrong_choice("listen", ""));

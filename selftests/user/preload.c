@@ -382,7 +382,8 @@ TEST(launcher_socket_name_at_the_start)
 	load();
 	strcpy(name, "title");
 	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 262, said, sizeof(said)));
-	snprintf(expected, sizeof(expected), "xtcp-run: a?[2J\xc2?\xc3\xa4[%d]: Multipath", getpid());
+	snprintf(expected, sizeof(expected), "xtcp-run: a?[2J\xc2?\xc3\xa4[%d]: Multipath",
+		 getpid());
 	EXPECT_EQ(0, strncmp(expected, said, strlen(expected)));
 	/* A longer one is cut. */
 	memset(name, 'b', sizeof(name) - 1);
@@ -499,7 +500,8 @@ TEST(launcher_socket_verbose)
 TEST(launcher_socket_options_that_are_wrong)
 {
 	static const struct { const char *variable, *value, *line; } wrong[] = {
-		{ "XTCP_RUN_WIRE", "tpc", ": XTCP_RUN_WIRE is neither tcp nor native: no socket is opened\n" },
+		{ "XTCP_RUN_WIRE", "tpc",
+		  ": XTCP_RUN_WIRE is neither tcp nor native: no socket is opened\n" },
 		{ "XTCP_RUN_WIRE", "TCP", "" },
 		{ "XTCP_RUN_WIRE", "6", "" },
 		{ "XTCP_RUN_WIRE", "native ", "" },
