@@ -30,7 +30,6 @@
 #include "close/timewait.h"
 
 #include <linux/slab.h>
-#include <linux/user_namespace.h>
 #include <net/inet_sock.h>
 #include <net/route.h>
 
@@ -647,7 +646,10 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 	timewait_take_timestamp(tw, seg);
 	if (xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN) != XTCP_TIME_WAIT)
 		return;	/* another CPU has just ended it */
-	/* The event reads how long FIN-WAIT-2 lasted. */
+	/*
+	 * The event reads how long FIN-WAIT-2 lasted. Until now connect() on another CPU may take
+	 * that for the time in TIME-WAIT: some 100 ns.
+	 */
 	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
 		timewait_send_ack(net, tw, skb);

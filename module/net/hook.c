@@ -176,7 +176,7 @@ bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss)
  */
 static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 			       const struct xtcp_family *af, unsigned int offset,
-			       const struct xtcp_key *key, bool in_fragment)
+			       const struct xtcp_key *key, bool cut)
 {
 	struct sock *sk = af->kernel_tcp->connection(net, key);
 	bool waits, keeps;
@@ -184,7 +184,7 @@ static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 	if (likely(!sk))
 		return false;
 	waits = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT;
-	keeps = waits ? in_fragment || !hook_timewait_gives_way(sk, skb, af, offset) :
+	keeps = waits ? cut || !hook_timewait_gives_way(sk, skb, af, offset) :
 			kernel_tcp_keeps(sk);
 	if (!keeps)
 		skb_orphan(skb);
@@ -251,7 +251,7 @@ static __always_inline void hook_key_read(const struct sk_buff *skb,
  *	loses a socket that net/demux.c has attached
  * @af: family of the packet
  * @offset: offset of the TCP header in @skb->data
- * @in_fragment: it is the first fragment of a packet
+ * @cut: it is the first of several fragments of a packet
  * @found: filled in, if it belongs to xtcp: what it belongs to
  *
  * A segment without a complete header belongs to xtcp, because xtcp holds the
@@ -262,7 +262,7 @@ static __always_inline void hook_key_read(const struct sk_buff *skb,
  */
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    const struct xtcp_family *af, unsigned int offset,
-		    bool in_fragment, struct xtcp_found *found)
+		    bool cut, struct xtcp_found *found)
 {
 	struct xtcp_key *key = &found->key;
 
@@ -281,7 +281,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		found->listener = xtcp_lookup_rcu(net, key, NULL);
 	if (found->listener)
 		return !xtcp_hook_is_steered(net, key) &&
-		       !syn_is_kernel_tcps(net, skb, af, offset, key, in_fragment);
+		       !syn_is_kernel_tcps(net, skb, af, offset, key, cut);
 	return !af->kernel_tcp->wants(net, key);
 }
 

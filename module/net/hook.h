@@ -41,7 +41,7 @@ bool xtcp_hook_is_open(void);
 bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb);
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    const struct xtcp_family *af, unsigned int offset,
-		    bool in_fragment, struct xtcp_found *found);
+		    bool cut, struct xtcp_found *found);
 void xtcp_hook_attach(struct sk_buff *skb, const struct xtcp_found *found);
 void xtcp_hook_detach(struct sk_buff *skb);
 bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss);

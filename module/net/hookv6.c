@@ -50,12 +50,14 @@
  * struct spot - a header in a packet
  * @named_at: offset of the byte that contains its protocol number
  * @offset: offset of the header itself
- * @in_fragment: it is in the first fragment of a packet
+ * @in_fragment: it is in the first fragment of a packet, or behind the header of an atomic one
+ * @cut: further fragments follow
  */
 struct spot {
 	unsigned int	named_at;
 	unsigned int	offset;
 	bool		in_fragment;
+	bool		cut;
 };
 
 /*
@@ -101,6 +103,7 @@ static unsigned int hookv6_header_len(const struct sk_buff *skb, u8 type,
 		if (!frag || frag->frag_off & htons(IP6_OFFSET))
 			return 0;
 		spot->in_fragment = true;
+		spot->cut = frag->frag_off & htons(IP6_MF);
 		return sizeof(*frag);
 	}
 	return 0;
@@ -238,7 +241,7 @@ static bool hookv6_owns(struct net *net, struct sk_buff *skb,
 	bool ours;
 
 	skb_set_transport_header(skb, spot->offset);
-	ours = xtcp_hook_owns(net, skb, &xtcp_ipv6, spot->offset, spot->in_fragment, found);
+	ours = xtcp_hook_owns(net, skb, &xtcp_ipv6, spot->offset, spot->cut, found);
 	skb_set_transport_header(skb, offset);
 	return ours;
 }

@@ -120,11 +120,13 @@ static struct sk_buff *reply_skb(const struct xtcp_reply *reply,
  * Attach the socket with a reference, as the receive path does; the skb isn't
  * accounted to the socket. ESP accounts its padding to the owner of a packet, and relies on
  * the destructor to take that back. A packet may reach ESP by its route, by an xfrm or vti
- * interface, or by a rule of OUTPUT, so it has no owner where IPsec has a policy.
+ * interface, or by a rule of OUTPUT, so it has no owner where IPsec has a policy. (It has one if
+ * the policy is another namespace's, as of a vti device that was moved.)
  */
-static void reply_own(struct sk_buff *skb, struct sock *sk)
+static void reply_own(struct sk_buff *skb, struct sock *sk, const struct dst_entry *dst)
 {
-	if (!xtcp_ipsec_is_silent(sock_net(sk), sk) || !refcount_inc_not_zero(&sk->sk_refcnt))
+	if (dst_xfrm(dst) || !xtcp_ipsec_is_silent(sock_net(sk), sk) ||
+	    !refcount_inc_not_zero(&sk->sk_refcnt))
 		return;
 	skb->sk = sk;
 	skb->destructor = sock_efree;
@@ -149,7 +151,7 @@ static struct sk_buff *reply_make(struct net *net,
 	th->check = af->packet->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
 	if (reply->owned)
-		reply_own(skb, (struct sock *)reply->sk);
+		reply_own(skb, (struct sock *)reply->sk, reply->dst);
 	return skb;
 }
 

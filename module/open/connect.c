@@ -235,7 +235,7 @@ static void connect_take_options(struct sock *sk, const struct xtcp_options *opt
 	xs->snd_wscale = xs->wscale_ok ? opt->wscale : 0;
 	if (!xs->wscale_ok) {
 		xs->rcv_wscale = 0;
-		xs->window_clamp = min(xs->window_clamp, XTCP_WINDOW_MAX);
+		WRITE_ONCE(xs->window_clamp, min(xs->window_clamp, XTCP_WINDOW_MAX));
 		xs->rcv_wnd = min(xs->rcv_wnd, XTCP_WINDOW_MAX);
 	}
 	xs->sack_ok = opt->sack_perm && XTCP_KNOB(net, sack);

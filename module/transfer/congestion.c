@@ -930,23 +930,30 @@ void xtcp_congestion_probe_failed(struct xtcp_sock *xs)
 	WRITE_ONCE(xs->cwnd, xs->cwnd + 1);
 }
 
+/* 0 and U32_MAX, none and unlimited, stay. */
+static u32 resized(u32 segs, u32 before, u32 after)
+{
+	if (!segs || segs == U32_MAX)
+		return segs;
+	return clamp_t(u64, div_u64((u64)segs * before, after), 1, XTCP_CWND_MAX);
+}
+
 /**
  * xtcp_congestion_resize - count the window in segments of another size
  * @xs: the connection, locked
  * @before: size of a segment up to now, bytes with headers
  * @after: size of a segment from now on
  *
- * The window and ssthresh keep their bytes, the window within its limit. Algorithms go on with their
- * own numbers, as in Linux.
+ * The window, ssthresh and those of before a reduction keep their bytes. Algorithms go on with their own
+ * numbers, as in Linux.
  */
 void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
 {
-	u64 bytes = (u64)xs->cwnd * before;
-
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->cwnd, clamp_t(u64, div_u64(bytes, after), 1, window_limit(xs)));
+	WRITE_ONCE(xs->cwnd, min(resized(xs->cwnd, before, after), window_limit(xs)));
 	xs->cwnd_cnt = 0;
-	if (xs->ssthresh != U32_MAX)
-		WRITE_ONCE(xs->ssthresh, max_t(u64, div_u64((u64)xs->ssthresh * before, after), 2));
+	WRITE_ONCE(xs->ssthresh, resized(xs->ssthresh, before, after));
+	xs->prior_cwnd = resized(xs->prior_cwnd, before, after);
+	xs->prior_ssthresh = resized(xs->prior_ssthresh, before, after);
 	xtcp_congestion_keep_ssthresh(xs);
 }

@@ -184,7 +184,6 @@ static void syn_is_stocks(struct __test_metadata *_metadata, struct peer *p, uin
 	counters_expect(_metadata, &before, NULL);
 }
 
-/* A SYN with an old number ends it if its timestamp is newer than the last one. */
 /*
  * The first fragment of a SYN, with a checksum that fits this fragment. The kernel's TIME-WAIT is there
  * still, and the whole is the kernel's: its checksum is wrong.
@@ -213,6 +212,7 @@ TEST_F(takeover, rfc6191_a_fragment_ends_no_time_wait_of_stocks)
 	syn_is_stocks(_metadata, p, 4, 0, nxt);
 }
 
+/* A SYN with an old number ends it if its timestamp is newer than the last one. */
 TEST_F(takeover, rfc6191_a_newer_timestamp_ends_a_time_wait_of_stocks)
 {
 	struct peer *p = &self->peer;
