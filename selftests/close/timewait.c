@@ -592,11 +592,11 @@ TEST_F(timewait, lc_92_no_line_in_a_user_namespace)
 	struct conn c;
 	int log;
 
+	sleep_ms(KLOG_QUIET_MS);
+	log = klog_open(_metadata);	/* afterwards it may not read the log */
 	user_namespace_enter(WHERE(_metadata));
 	peer_open_at(WHERE(_metadata), &inner, NULL);
-	sleep_ms(KLOG_QUIET_MS);
 	ASSERT_EQ(0, knob_set("max_tw_buckets", 0));
-	log = klog_open(_metadata);
 	conn_to_state(&inner, &c, ST_FIN_WAIT_2);
 	counters_take(&before);
 	conn_send(&c, .flags = FIN | ACK);
