@@ -19,6 +19,8 @@ class Output:
         """Complains at once of what open() would complain of when there is something to write."""
         if not self.replaces and os.path.lexists(self.path):
             raise Failure(f"{self.path} exists: move it, or choose a name with -o")
+        if not self.path:
+            raise Failure("the name of the file is empty")
         if os.path.isdir(self.path):
             raise Failure(f"{self.path}: is a directory")
         if os.path.islink(self.path):

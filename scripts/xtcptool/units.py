@@ -15,6 +15,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 
 from xtcptool import SYSTEM_PATH, Failure, elf
@@ -84,7 +85,11 @@ class Units:
                 lock = os.open(self.root, os.O_RDONLY)
         try:
             if lock is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    print("xtcp: waits for another xtcp enable or disable", file=sys.stderr)
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
             if lock is not None:
