@@ -33,19 +33,18 @@ BENCHMARKS = {
     "open and close a connection, both ends": "connection/open_close",
     "the same with a byte in each direction": "connection/crr",
     "answer a SYN with a cookie": "flood/cookie",
-    "drop a SYN while the queue is full and cookies are off": "flood/full_drop",
+    "drop a SYN while the queue is full and cookies are off": "flood/full_drop_early",
     "answer a SYN with a half-open record": "flood/half_open",
     "size of that record, bytes": "halfopen/few.slab",
-    "memory of a connection in TIME-WAIT, bytes": "timewait/kept.all",
+    "memory of a client's connection in TIME-WAIT, bytes": "timewait/kept.all",
     "a byte to and fro on an open connection": "transfer/rr",
     "the same between two processes that block": "processes/rr",
-    "a KiB of a bulk transfer between two processes": "processes/bulk",
+    "a KiB of a bulk transfer between two processes, over veth": "processes/bulk",
 }
 # Numbers of the text below the table: how README says them, the row and which of its numbers.
 STOCK, XTCP, RATIO = 0, 1, 2
 IN_WORDS = (
     (r"On the TCP wire the first ratio is (\d\.\d+)", "tcpwire/open_close", RATIO),
-    (r"that of a dropped SYN (\d\.\d+)", "flood/full_drop_6", RATIO),
     (r"client's TIME-WAIT takes (\d+) bytes", "tcpwire/kept.all", XTCP),
 )
 # What other programs say, and which.
