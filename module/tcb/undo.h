@@ -15,12 +15,14 @@
  * @ts: TSval of the first retransmission, if @ts_set
  * @armed: the reduction may be undone
  * @ts_set: @ts is valid
+ * @absolved: a partial ACK has undone the losses of this flight
  */
 struct xtcp_undo {
 	seq_t	seq;
-	s32	retrans:30;
+	s32	retrans:29;
 	u32	armed:1,
-		ts_set:1;
+		ts_set:1,
+		absolved:1;
 	u32	ts;
 };
 

@@ -296,13 +296,16 @@ static void recovery_leave(struct sock *sk, const struct xtcp_acked *a)
  * A partial ACK shows that the first copy filled the hole: it was only late.
  * While retransmissions are in flight it is too early to decide.
  *
+ * Once in a flight: the undo looks at all of it, and RACK may mark all of it as lost again. A peer
+ * could have both done by each ACK.
+ *
  * Return: true if nothing else should be marked as lost for now
  */
 static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (!xs->undo.armed || !xtcp_undo_was_delayed(xs, a))
+	if (!xs->undo.armed || xs->undo.absolved || !xtcp_undo_was_delayed(xs, a))
 		return false;
 	xtcp_scoreboard_reordered(sk, a->prior_una, true);
 	if (xs->retrans_out)
@@ -311,6 +314,7 @@ static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 	/* The next segments may be as late as this one, and are not lost yet. */
 	xtcp_rack_allow(xs, xtcp_acked_echo_rtt_us(xs, a));
 	xtcp_undo_restore(sk, true);
+	xs->undo.absolved = 1;
 	XTCP_INC(sock_net(sk), PARTIAL_UNDO);
 	xtcp_recovery_settle(sk);
 	return false;
@@ -457,6 +461,8 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 		xs->prior_ssthresh = 0;
 	if (suspect_reneging(sk, a))
 		return XTCP_RESEND_NONE;
+	if (seq_after_eq(xs->snd_una, xs->recover))
+		xs->undo.absolved = 0;
 	if (xs->recovery == XTCP_RECOVERY_NONE) {
 		xs->undo.ts_set = 0;
 	} else if (xs->recovery == XTCP_RECOVERY_REDUCTION &&

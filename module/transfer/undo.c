@@ -42,6 +42,7 @@ void xtcp_undo_init(struct xtcp_sock *xs)
 {
 	xs->undo.armed = 0;
 	xs->undo.ts_set = 0;
+	xs->undo.absolved = 0;
 	xs->undo.retrans = 0;
 	xs->prior_ssthresh = 0;
 }

@@ -223,6 +223,30 @@ TEST_F(undo, rfc3522_ctr_TCPTSReorder_ctr_TCPPartialUndo_judges_anew)
 	flight_ack(&c, 10);
 }
 
+/* A peer that says so again and again makes nobody look at the whole flight with each ACK. */
+TEST_F(undo, rfc3522_once_in_a_flight)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();	/* marks nothing as lost again */
+	fly(p, &c, WITH_TS, 10);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 0, { 9, 10 });
+	sleep_ms(WINDOW_MS);
+	counters_begin_sack(&before);
+	for (int i = 0; i < 5; i++) {
+		flight_expect(&c, i);
+		/* Each is said to have been late by a millisecond: the next ones are lost at once. */
+		sleep_ms(2);
+		c.ts_recent = p->last.opt.tsval - 1;
+		flight_ack(&c, i + 1);
+	}
+	EXPECT_EQ(1, counter_moved(&before, "TCPPartialUndo"));
+	p->leave_unread = true;
+}
+
 /*
  * 0 and 1 are late by more than the reordering window. When the copy of 0 turns out to have
  * been needless, 1 gets as much time as 0 took, and is not sent again.
