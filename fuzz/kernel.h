@@ -422,8 +422,15 @@ struct net_generic {
 	void *ptr[1];
 };
 
+struct user_namespace {
+	int			none;
+};
+
+static struct user_namespace init_user_ns;
+
 struct net {
 	u64			net_cookie;
+	struct user_namespace	*user_ns;
 	struct net_generic	*gen;
 };
 

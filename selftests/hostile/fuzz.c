@@ -189,6 +189,9 @@ static void call_option(int fd)
 		return;
 	for (int i = 0; i < sizeof(value); i++)
 		value[i] = chance(60) ? 0 : draw(256);
+	/* An orphan lives so long: up to 65 s, not for days. */
+	if (level != SOL_SOCKET && name == TCP_USER_TIMEOUT)
+		value[2] = value[3] = 0;
 	if (chance(60))
 		setsockopt(fd, level, name, value, len);
 	else
