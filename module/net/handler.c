@@ -67,8 +67,8 @@ static const struct net_protocol ipv4_protocol = {
  * UDP. Of protocol 253 it accepts eight bytes, in which no rule finds the flags. So
  * the first fragment of a SYN is dropped, which is enough: without it IP reassembles nothing.
  * No honest SYN is larger than a packet. Behind a further extension header, which may be cut, no
- * rule finds even the protocol, and xtcp lets nobody fragment its own segments. An atomic fragment
- * (RFC 6946) is a whole packet, whose fragment header is still there.
+ * rule finds even the protocol, and over IPv6 nobody fragments xtcp's own segments. An atomic
+ * fragment (RFC 6946) is a whole packet, whose fragment header is still there.
  */
 static bool ipv6_hides_header(struct sk_buff *skb)
 {

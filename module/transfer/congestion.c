@@ -944,8 +944,8 @@ static u32 resized(u32 segs, u32 before, u32 after)
  * @before: size of a segment up to now, bytes with headers
  * @after: size of a segment from now on
  *
- * The window, ssthresh and those of before a reduction keep their bytes. Algorithms go on with their own
- * numbers, as in Linux.
+ * The window and ssthresh keep their bytes, and so do those of before a reduction. Algorithms go on
+ * with their own numbers, as in Linux.
  */
 void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
 {
