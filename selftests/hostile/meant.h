@@ -111,6 +111,31 @@ static bool resends(const struct transcript *t, int first, int last)
 	return false;
 }
 
+/* Has the program closed the socket, which it had before? */
+static bool is_orphan(const struct episode *e, const struct transcript *t, int scene)
+{
+	bool open = e->active;
+
+	for (int i = 0; i < scene; i++)
+		open |= t->scene[i].accepted;
+	return open && !t->scene[scene].accepted;
+}
+
+/* After a settled pause nothing is in flight or held back in either. */
+static bool is_all_acked(const struct episode *e, const struct transcript *stock,
+			 const struct transcript *ours, int scene)
+{
+	return e->act[scene].pause_ms >= 250 && stock->scene[scene].accepted && ours->scene[scene].accepted &&
+	       !stock->scene[scene].outq && !ours->scene[scene].outq;
+}
+
+/* An ACK of all that was sent, at the peer's next number, with its usual window: both take it. */
+static bool act_is_plain(const struct act *a)
+{
+	return a->kind == ACT_SEGMENT && (a->flags & (FIN | SYN | RST | ACK)) == ACK &&
+	       !a->seq && !a->ack && a->stamp == STAMP_NOW && a->wnd < 0;
+}
+
 static bool has_small_mtu(const struct episode *e, int scene)
 {
 	return e->act[scene].kind == ACT_ICMP && e->act[scene].mtu && e->act[scene].mtu < 1500;

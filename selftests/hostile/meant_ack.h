@@ -5,14 +5,30 @@
 
 #include "meant.h"
 
+/* The last ACK up to a scene; one that says nothing if there is none. */
+static const struct said *last_ack(const struct transcript *t, int scene)
+{
+	static const struct said none;
+
+	for (; scene >= 0; scene--)
+		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
+			if ((t->scene[scene].said[i].flags & (ACK | RST)) == ACK)
+				return &t->scene[scene].said[i];
+	return &none;
+}
+
 static bool act_acks_unsent(const struct act *a)
 {
-	return a->ack > 0;
+	return a->ack > 0 && (a->flags & (ACK | RST | SYN)) == ACK;
 }
 
 static bool acks_the_unsent(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
+	/* xtcp drops it, and so never acknowledges more than Linux. */
+	if (!strcmp(d->what, "acknowledgement number") &&
+	    !seq_before(last_ack(ours, d->scene)->ack, last_ack(stock, d->scene)->ack))
+		return false;
 	/* Its timestamp is what the peer echoes from then on. */
 	if (!strcmp(d->what, "time"))
 		for (int i = 0; i < d->scene; i++)
@@ -41,9 +57,15 @@ static bool is_without_ack(const struct episode *e, const struct difference *d,
 static bool has_old_sack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0 && has_sack(e); i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && e->act[i].ack < 0)
-			return true;
+	for (int i = d->scene; i >= 0 && has_sack(e); i--) {
+		if (e->act[i].kind != ACT_SEGMENT || !e->act[i].sacks || e->act[i].ack >= 0)
+			continue;
+		for (int j = 0; j < i; j++)
+			if (e->act[j].kind == ACT_SEGMENT && e->act[j].flags & ACK &&
+			    (seq_before(ours->scene[i].ack, ours->scene[j].ack) ||
+			     seq_before(stock->scene[i].ack, stock->scene[j].ack)))
+				return true;
+	}
 	return false;
 }
 
@@ -59,18 +81,6 @@ static bool repeats_payload(const struct episode *e, const struct transcript *t,
 	return false;
 }
 
-/* The last ACK up to a scene; one that says nothing if there is none. */
-static const struct said *last_ack(const struct transcript *t, int scene)
-{
-	static const struct said none;
-
-	for (; scene >= 0; scene--)
-		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
-			if ((t->scene[scene].said[i].flags & (ACK | RST)) == ACK)
-				return &t->scene[scene].said[i];
-	return &none;
-}
-
 /* Payload that was received before, or lies before all, comes: the next ACK reports it. */
 static bool has_old_payload(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
@@ -81,6 +91,38 @@ static bool has_old_payload(const struct episode *e, const struct difference *d,
 		     repeats_payload(e, ours, i)))
 			return true;
 	return false;
+}
+
+static bool lies_within(const struct sack_block *inner, const struct sack_block *outer)
+{
+	return outer->left <= inner->left && inner->right <= outer->right;
+}
+
+/* It may have displaced the last block. */
+static bool is_one_dsack_more(const struct said *more, const struct said *less)
+{
+	const struct sack_block *b = more->sack;
+	int n = more->sacks - 1;
+
+	if (n < 0 || (n != less->sacks && !(n + 1 == less->sacks && n >= 2)) ||
+	    memcmp(b + 1, less->sack, n * sizeof(*b)))
+		return false;
+	return !seq_before(more->ack, b->right) || (n && lies_within(b, b + 1));
+}
+
+/* The same, and one stack still has to report it. Two such blocks may differ altogether. */
+static bool has_other_dsack(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *a = last_ack(stock, d->scene), *b = last_ack(ours, d->scene);
+	int n = 0;
+
+	for (int i = d->scene; i > 0 && is_recent(e, d, i); i--)
+		n += e->act[i].kind == ACT_SEGMENT && e->act[i].len &&
+		     (seq_before(ours->scene[i].seq, last_ack(ours, i - 1)->ack) ||
+		      repeats_payload(e, ours, i));
+	return n > 1 || (n && (!strcmp(d->what, "an ACK") || is_one_dsack_more(a, b) ||
+			       is_one_dsack_more(b, a)));
 }
 
 /* Payload that was received before brings the ACK of our FIN after close(). */
@@ -289,16 +331,14 @@ static bool is_urgent_before_the_ack(const struct episode *e, const struct diffe
 static bool has_sack_beside_payload(const struct episode *e, const struct difference *d,
 				    const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
+	for (int i = d->scene; i >= 0; i--) {
 		for (int j = 0; j < stock->scene[i].said_n; j++)
 			if (stock->scene[i].said[j].sacks && stock->scene[i].said[j].len)
 				return true;
+		if (i < d->scene && !d->is_counter && is_all_acked(e, stock, ours, i))
+			break;
+	}
 	return false;
-}
-
-static bool lies_within(const struct sack_block *inner, const struct sack_block *outer)
-{
-	return outer->left <= inner->left && inner->right <= outer->right;
 }
 
 /* Only xtcp reports an overlap, or only Linux still has blocks beside the ACK of a FIN. */

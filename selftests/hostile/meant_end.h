@@ -33,7 +33,7 @@ static bool is_reset_beside(const struct episode *e, const struct difference *d,
 		if (closed && a->kind == ACT_SEGMENT && a->flags & (RST | SYN) &&
 		    (a->flags & RST || ours->scene[i - 1].state == ST_ORPHAN_FIN_WAIT_2))
 			return true;
-		closed |= !ours->scene[i].accepted;
+		closed |= is_orphan(e, ours, i);
 	}
 	return false;
 }
@@ -50,7 +50,8 @@ static bool is_linger2_and_fin(const struct episode *e, const struct difference 
 static bool is_linger2(const struct episode *e, const struct difference *d,
 		       const struct transcript *stock, const struct transcript *ours)
 {
-	return ours->scene[d->scene].state == ST_CLOSED && !ours->scene[d->scene].accepted;
+	return has_setting(e, d->scene, "LINGER2 -1") &&
+	       ours->scene[d->scene].state == ST_CLOSED && is_orphan(e, ours, d->scene);
 }
 
 /* A FIN that lies below RCV.NXT. */
@@ -121,12 +122,20 @@ static bool has_syn_after_fin(const struct episode *e, const struct difference *
 	return false;
 }
 
+/* Both stacks ask these for a good timestamp first. */
+static bool is_synchronized(int state)
+{
+	return state == ST_ESTABLISHED || state == ST_CLOSE_WAIT || state == ST_FIN_WAIT_1 ||
+	       state == ST_FIN_WAIT_2 || state == ST_CLOSING || state == ST_LAST_ACK;
+}
+
 /* A RST whose timestamp is old. */
 static bool has_old_rst(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & RST && e->act[i].stamp == STAMP_OLD)
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & RST &&
+		    e->act[i].stamp == STAMP_OLD && !is_synchronized(ours->scene[i - 1].state))
 			return true;
 	return false;
 }

@@ -26,15 +26,22 @@ static bool quotes_what_has_arrived(const struct episode *e, const struct differ
 	return false;
 }
 
-/* The same of an MTU, which so stays as it was. */
+/*
+ * The same of an MTU, which so stays as it was. An orphan does not tell what is in flight; an error
+ * may shorten its timeout.
+ */
 static bool keeps_mtu(const struct episode *e, const struct difference *d,
 		      const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i > 0; i--)
+	for (int i = d->scene; i > 0; i--) {
 		if (has_small_mtu(e, i) &&
 		    (!ours->scene[i - 1].outq ||
 		     last_len(ours, i) + 40 + 12 * is_stamped(e) <= e->act[i].mtu))
 			return true;
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu && is_orphan(e, ours, i - 1) &&
+		    resends(stock, i, i))
+			return true;
+	}
 	return false;
 }
 
@@ -52,6 +59,10 @@ static bool has_too_big(const struct episode *e, const struct difference *d,
 static bool has_temporary_error(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
+	/* It shows in SO_ERROR, or in a call that fails in both. */
+	if (e->act[d->scene].kind != ACT_GET_ERROR &&
+	    (stock->scene[d->scene].result >= 0 || ours->scene[d->scene].result >= 0))
+		return false;
 	for (int i = d->scene; i > 0; i--)
 		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)
 			return true;

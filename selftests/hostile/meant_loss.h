@@ -3,25 +3,49 @@
 #ifndef SELFTESTS_HOSTILE_MEANT_LOSS_H
 #define SELFTESTS_HOSTILE_MEANT_LOSS_H
 
+#include <linux/tcp.h>
+
 #include "meant.h"
 
+/*
+ * xtcp stops earlier to open a window that is not used up, from the first ACK of payload on. After a
+ * loss, a window probe or a pause the windows may differ in either direction.
+ */
 static bool window_differs(const struct episode *e, const struct difference *d,
 			   const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
-		if (ours->scene[i].cwnd != stock->scene[i].cwnd)
+	bool acked = false, other = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
+		const struct act *act = &e->act[i];
+
+		if (act->kind == ACT_SEGMENT) {
+			acked |= act->flags & ACK && seq_before(1, b->ack);
+			other |= act->ack < 0 || act->wnd >= 0;
+		}
+		other |= act->pause_ms >= 200 || resends(stock, i, i) || resends(ours, i, i);
+		if (a->accepted && b->accepted &&
+		    ((acked && b->cwnd < a->cwnd) || (other && b->cwnd != a->cwnd)))
 			return true;
+	}
 	return false;
 }
 
+#define NO_THRESHOLD 0x7fffffff		/* nothing was lost yet */
+
+/* Both have reduced. An orphan does not tell. */
 static bool has_lower_threshold(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
-		if (ours->scene[i].ssthresh < stock->scene[i].ssthresh ||
-		    /* An orphan does not tell. */
-		    (!stock->scene[i].accepted && resends(stock, i, i)))
+	for (int i = d->scene; i >= 0; i--) {
+		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
+
+		if (a->accepted && b->accepted ?
+		    b->ssthresh < a->ssthresh && a->ssthresh < NO_THRESHOLD :
+		    is_orphan(e, stock, i) && resends(stock, i, i))
 			return true;
+	}
 	return false;
 }
 
@@ -86,7 +110,8 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 	if (has_sack(e))
 		return false;
 	for (int i = d->scene; i >= 0; i--) {
-		if (ours->scene[i].recovery < stock->scene[i].recovery)
+		if (stock->scene[i].recovery >= TCP_CA_Recovery &&
+		    ours->scene[i].recovery == TCP_CA_Open && resends(ours, 0, i))
 			return true;
 		if (!strcmp(d->what, "TCPLossFailures") && resends(stock, i, i))
 			return true;
@@ -94,26 +119,51 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 	return false;
 }
 
-/* Does an ACK end within a segment and report what is behind, or before, as a block? */
+static bool ends_within_segment(const struct transcript *t, int scene)
+{
+	uint32_t ack = t->scene[scene].ack;
+
+	for (int i = 0; i <= scene; i++)
+		for (int j = 0; j < t->scene[i].said_n; j++) {
+			const struct said *h = &t->scene[i].said[j];
+
+			if (h->len && seq_before(h->seq, ack) && seq_before(ack, h->seq + h->len))
+				return true;
+		}
+	return false;
+}
+
+/* Does an ACK end within a segment, or report as a duplicate what it acknowledges? */
+static bool is_part(const struct episode *e, const struct transcript *stock,
+		    const struct transcript *ours, int scene)
+{
+	const struct act *a = &e->act[scene];
+
+	return a->kind == ACT_SEGMENT && a->ack < 0 &&
+	       (ends_within_segment(stock, scene) || ends_within_segment(ours, scene) ||
+		(a->sacks && a->sack[0].end <= a->ack));
+}
+
 static bool acks_a_part(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i >= 0 && has_sack(e); i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 &&
+		if (is_part(e, stock, ours, i) &&
 		    (e->act[i].sacks || !strcmp(d->what, "TCPSACKReorder")))
 			return true;
 	return false;
 }
 
-static bool act_acks_a_part(const struct act *a)
-{
-	return a->ack < 0 && a->sacks;
-}
-
 static bool has_recent_part(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
-	return has_sack(e) && any_recent(e, d, act_acks_a_part);
+	for (int i = d->scene; i >= 0 && has_sack(e); i--) {
+		if (is_part(e, stock, ours, i) && e->act[i].sacks)
+			return true;
+		if (!is_recent(e, d, i))
+			break;
+	}
+	return false;
 }
 
 /* Was a segment above an ACK sent later than one below it? */
@@ -147,9 +197,38 @@ static bool has_two_round_trips(const struct episode *e, const struct difference
 	return false;
 }
 
+/*
+ * Did the first segment with this acknowledgement advance it, and do all since then have the same
+ * number and window, and nothing else? Then both stacks count the same duplicates.
+ */
+static bool is_plain_run(const struct episode *e, const struct transcript *t, int scene)
+{
+	const struct scene *s = &t->scene[scene];
+	bool run = true;
+
+	for (int i = scene - 1; i >= 0; i--) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind != ACT_SEGMENT)
+			continue;
+		run &= t->scene[i].ack == s->ack;
+		if (!run && !seq_before(t->scene[i].ack, s->ack))
+			return false;
+		if (run && ((a->flags & ~PSH) != ACK || a->len || a->stamp != STAMP_NOW ||
+			    a->wnd != e->act[scene].wnd || t->scene[i].seq != s->seq))
+			return false;
+	}
+	return true;
+}
+
 static bool act_is_ahead(const struct act *a)
 {
 	return a->seq > 0 && !a->len;
+}
+
+static bool act_is_duplicate(const struct act *a)
+{
+	return a->ack < 0 && !a->len;
 }
 
 /* Linux takes an ACK with another sequence number for news of the window. */
@@ -160,26 +239,46 @@ static bool has_ack_ahead(const struct episode *e, const struct difference *d,
 		return false;
 	/* Or with the same one as the segment before, which brought payload, or was the SYN. */
 	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 && !e->act[i].len)
+		if (e->act[i].kind == ACT_SEGMENT && act_is_duplicate(&e->act[i]) &&
+		    !is_plain_run(e, ours, i))
 			return true;
 	return any_recent(e, d, act_is_ahead);
-}
-
-static bool act_is_duplicate(const struct act *a)
-{
-	return a->ack < 0 && !a->len;
 }
 
 /* xtcp takes it for an arrival, which makes room for another segment. */
 static bool has_recent_duplicate(const struct episode *e, const struct difference *d,
 				 const struct transcript *stock, const struct transcript *ours)
 {
-	return !has_sack(e) && any_recent(e, d, act_is_duplicate);
+	for (int i = d->scene; i >= 0 && !has_sack(e); i--) {
+		if (e->act[i].kind == ACT_SEGMENT && act_is_duplicate(&e->act[i]) &&
+		    !is_plain_run(e, ours, i))
+			return true;
+		if (!is_recent(e, d, i))
+			break;
+	}
+	return false;
 }
 
 static bool act_tells_a_hole(const struct act *a)
 {
 	return a->ack < 0;
+}
+
+/* Were segments above an ACK sent at different times? */
+static bool sent_apart(const struct transcript *t, int scene)
+{
+	int where = scene, said = 0;
+	int64_t last_us = -1;
+	const struct said *h;
+
+	while ((h = last_text(t, &where, &said))) {
+		if (seq_before(h->seq, t->scene[scene].ack))
+			continue;
+		if (last_us >= 0 && h->at_us != last_us)
+			return true;
+		last_us = h->at_us;
+	}
+	return false;
 }
 
 /* Segments sent at different times may be lost: each has its own timer in xtcp. */
@@ -190,7 +289,7 @@ static bool is_reordering_timer(const struct episode *e, const struct difference
 		return false;
 	for (int i = d->scene; i >= 0 && is_recent(e, d, i); i--)
 		if (e->act[i].kind == ACT_SEGMENT && act_tells_a_hole(&e->act[i]))
-			return resends(ours, i, d->scene);
+			return sent_apart(ours, i) && resends(ours, i, d->scene);
 	return false;
 }
 

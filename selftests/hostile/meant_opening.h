@@ -5,6 +5,35 @@
 
 #include "meant.h"
 
+static const struct said *last_syn_ack(const struct transcript *t, int scene)
+{
+	static const struct said none = { .ack = 1 };
+
+	for (; scene >= 0; scene--)
+		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
+			if ((t->scene[scene].said[i].flags & (SYN | ACK)) == (SYN | ACK))
+				return &t->scene[scene].said[i];
+	return &none;
+}
+
+/*
+ * A segment for a half-open connection with two faults: its number has to be that of the SYN-ACK's
+ * ACK, and its ACK's number 1. Or one that has headings of its own: a repeated SYN, no ACK, a RST
+ * with an old timestamp.
+ */
+static bool has_two_faults(const struct episode *e, const struct transcript *t, int scene)
+{
+	const struct act *a = &e->act[scene];
+
+	if (a->kind != ACT_SEGMENT)
+		return false;
+	if (a->flags & SYN || !(a->flags & (ACK | RST)) ||
+	    (a->flags & RST && a->stamp == STAMP_OLD))
+		return true;
+	return !(a->flags & RST) && t->scene[scene].ack != 1 &&
+	       (t->scene[scene].seq != last_syn_ack(t, scene)->ack || a->stamp == STAMP_OLD);
+}
+
 static bool is_half_open(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
@@ -15,14 +44,17 @@ static bool is_half_open(const struct episode *e, const struct difference *d,
 				if ((ours->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
 					return !e->active && i > 0;
 	/* It may have opened since, without a settled pause. */
-	for (int i = d->scene; i >= 0; i--) {
-		if (i < d->scene && e->act[i].pause_ms >= 250)
+	for (int i = d->scene; i > 0; i--) {
+		if (i < d->scene && !d->is_counter && e->act[i].pause_ms >= 250)
 			break;
-		if (i && stock->scene[i - 1].state == ST_HALF_OPEN && ours->scene[i - 1].state == ST_HALF_OPEN)
+		if (has_two_faults(e, ours, i) &&
+		    ((stock->scene[i - 1].state == ST_HALF_OPEN &&
+		      ours->scene[i - 1].state == ST_HALF_OPEN) ||
+		     (stock->scene[i].state == ST_HALF_OPEN &&
+		      ours->scene[i].state == ST_HALF_OPEN)))
 			return true;
 	}
-	return stock->scene[d->scene].state == ST_HALF_OPEN &&
-	       ours->scene[d->scene].state == ST_HALF_OPEN;
+	return false;
 }
 
 /* An ACK has come to the half-open connection, and another segment has opened it. */

@@ -77,13 +77,20 @@ static bool has_fin_beyond_window(const struct episode *e, const struct differen
 {
 	bool small = false, fin = false;
 
-	for (int i = d->scene; i >= 0; i--) {
+	for (int i = 0; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
+		int before = i ? stock->scene[i - 1].state : ST_CLOSED;
 
-		small |= a->kind == ACT_SEGMENT && a->wnd >= 0;
+		if (a->kind == ACT_SEGMENT && a->wnd >= 0 && before != ST_FIN_WAIT_2 &&
+		    before != ST_ORPHAN_FIN_WAIT_2 && before != ST_TIME_WAIT)
+			small = true;
+		else if (act_is_plain(a))
+			small = false;
 		fin |= a->kind == ACT_CLOSE || (a->kind == ACT_SHUTDOWN && a->what);
+		if (small && fin)
+			return true;
 	}
-	return small && fin;
+	return false;
 }
 
 /* A write that more should follow, and since then no pause after which it was acknowledged. */
@@ -136,6 +143,23 @@ static bool is_corked(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* The same of data that does not fit the window: an ACK has come while it waited. */
+static bool is_restarted_by_ack(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	bool waits = false;
+
+	if (!sends_earlier(d->scene, stock, ours) || !has_small_window(e, d, stock, ours))
+		return false;
+	for (int i = 0; i <= d->scene; i++) {
+		if (waits && e->act[i].kind == ACT_SEGMENT && e->act[i].flags & ACK)
+			return true;
+		waits |= e->act[i].kind == ACT_WRITE || e->act[i].kind == ACT_WRITE_MORE ||
+			 e->act[i].kind == ACT_WRITE_URGENT;
+	}
+	return false;
+}
+
 static bool says_urgent(const struct scene *s)
 {
 	for (int i = 0; i < s->said_n; i++)
@@ -161,7 +185,10 @@ static bool has_urgent_write(const struct episode *e, const struct difference *d
 static bool has_notsent_limit(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
-	return has_setting(e, d->scene, "NOTSENT_LOWAT");
+	const enum act_kind kind = e->act[d->scene].kind;
+
+	return (kind == ACT_WRITE || kind == ACT_WRITE_MORE || kind == ACT_WRITE_URGENT) &&
+	       has_setting(e, d->scene, "NOTSENT_LOWAT");
 }
 
 /* The urgent byte is behind the segment that announced it. */
@@ -231,11 +258,14 @@ static bool has_window_from_ahead(const struct episode *e, const struct differen
 static bool has_write_after_ack(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i > 0; i--)
+	for (int i = d->scene; i > 0; i--) {
 		if (e->act[i].kind == ACT_WRITE)
 			for (int j = i - 1; j >= 0 && !e->act[j].pause_ms; j--)
 				if (e->act[j].kind == ACT_SEGMENT)
 					return true;
+		if (i < d->scene && is_all_acked(e, stock, ours, i))
+			break;
+	}
 	return false;
 }
 
@@ -270,7 +300,11 @@ static bool is_probed(const struct episode *e, const struct difference *d,
 	for (int i = d->scene; i >= 0; i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd == 1)
 			return true;
-	return last_probe(ours, d->scene) || last_probe(stock, d->scene);
+	/* A keepalive probe looks the same. */
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd >= 0)
+			return last_probe(ours, d->scene) || last_probe(stock, d->scene);
+	return false;
 }
 
 /*
