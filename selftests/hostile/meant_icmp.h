@@ -83,13 +83,17 @@ static bool has_dsack_beside_icmp(const struct episode *e, const struct differen
 	return false;
 }
 
-/* The same, and a second such error at the same time, which finds other segments in flight. */
+/*
+ * The same, and at the same time a second such error, which finds other segments in flight, or an
+ * option for timeouts.
+ */
 static bool has_two_errors(const struct episode *e, const struct difference *d,
 			   const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene - 1; i > 0; i--)
 		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu && !e->act[i].pause_ms &&
-		    e->act[i + 1].kind == ACT_ICMP && !e->act[i + 1].mtu)
+		    ((e->act[i + 1].kind == ACT_ICMP && !e->act[i + 1].mtu) ||
+		     e->act[i + 1].kind == ACT_SET))
 			return resends(stock, i, i) && !resends(ours, i, i);
 	return false;
 }

@@ -32,7 +32,43 @@ static bool window_differs(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+static bool delivers_by_growth(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	return window_differs(e, d, stock, ours) && acks_other_data(d, stock, ours);
+}
+
 #define NO_THRESHOLD 0x7fffffff		/* nothing was lost yet */
+
+static uint32_t sent_end(const struct transcript *t, int scene)
+{
+	uint32_t end = 0;
+
+	for (int i = 0; i <= scene; i++)
+		for (int j = 0; j < t->scene[i].said_n; j++) {
+			const struct said *h = &t->scene[i].said[j];
+
+			if (h->len && seq_before(end, h->seq + h->len))
+				end = h->seq + h->len;
+		}
+	return end;
+}
+
+/* Both have left slow start at the same threshold; since then one may have sent a segment more. */
+static bool has_other_curve(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	uint32_t more = sent_end(ours, d->scene) - sent_end(stock, d->scene);
+
+	for (int i = 0; i <= d->scene && e->cubic && more + 1000 <= 2000; i++) {
+		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
+
+		if (a->accepted && b->accepted && a->ssthresh == b->ssthresh &&
+		    a->ssthresh < NO_THRESHOLD && b->cwnd >= b->ssthresh)
+			return true;
+	}
+	return false;
+}
 
 /* Both have reduced. An orphan does not tell. */
 static bool has_lower_threshold(const struct episode *e, const struct difference *d,
@@ -127,7 +163,8 @@ static bool ends_within_segment(const struct transcript *t, int scene)
 		for (int j = 0; j < t->scene[i].said_n; j++) {
 			const struct said *h = &t->scene[i].said[j];
 
-			if (h->len && seq_before(h->seq, ack) && seq_before(ack, h->seq + h->len))
+			if (h->len && seq_before(h->seq, ack) &&
+			    seq_before(ack, h->seq + h->len + !!(h->flags & FIN)))
 				return true;
 		}
 	return false;
@@ -166,8 +203,8 @@ static bool has_recent_part(const struct episode *e, const struct difference *d,
 	return false;
 }
 
-/* Was a segment above an ACK sent later than one below it? */
-static bool has_later_above(const struct transcript *t, int scene)
+/* Was a segment above an ACK sent at another time than one below it? */
+static bool has_other_time_above(const struct transcript *t, int scene)
 {
 	const struct said *above, *below;
 	int where = scene, said = 0;
@@ -179,7 +216,7 @@ static bool has_later_above(const struct transcript *t, int scene)
 			continue;
 		while ((below = last_text(t, &before, &n)))
 			if (seq_before(below->seq, t->scene[scene].ack) &&
-			    above->at_us - below->at_us >= 5000)
+			    llabs(above->at_us - below->at_us) >= 5000)
 				return true;
 	}
 	return false;
@@ -192,7 +229,7 @@ static bool has_two_round_trips(const struct episode *e, const struct difference
 	if (!has_sack(e))
 		return false;
 	for (int i = d->scene; i >= 0 && is_recent(e, d, i); i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && has_later_above(stock, i))
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && has_other_time_above(stock, i))
 			return true;
 	return false;
 }

@@ -91,8 +91,9 @@ bool episode_has_knob(const struct episode *e, const char *name)
 
 const char *episode_text(const struct episode *e, char *buf, size_t size)
 {
-	size_t n = snprintf(buf, size, "%s, SYN options %d%s", e->active ? "connect" : "listen",
-			    e->syn, e->still_listens ? ", still listens" : "");
+	size_t n = snprintf(buf, size, "%s, SYN options %d%s%s", e->active ? "connect" : "listen",
+			    e->syn, e->still_listens ? ", still listens" : "",
+			    e->cubic ? ", cubic" : "");
 
 	for (int i = 0; i < e->knobs && n < size; i++)
 		n += snprintf(buf + n, size - n, ", %s=%d", knobs[e->knob[i]].name,
@@ -260,6 +261,7 @@ void episode_draw(struct episode *e, uint64_t seed, int acts)
 	*e = (struct episode){
 		.seed = seed, .active = chance(40), .syn = draw(4), .acts = acts,
 		.still_listens = chance(30), .knobs = chance(50) ? 1 + draw(EPISODE_KNOBS) : 0,
+		.cubic = seed % 2,
 	};
 	/* Different ones, or the value from before would be lost. */
 	for (int i = 0; i < e->knobs; i++)
@@ -530,6 +532,7 @@ const char *episode_call_text(const struct act *a, int fd, char *buf, size_t siz
 
 void episode_print_commands(const struct episode *e)
 {
+	printf("0 `sysctl -q net.ipv4.tcp_congestion_control=%s`\n", e->cubic ? "cubic" : "reno");
 	for (int i = 0; i < e->knobs; i++)
 		printf("0 `sysctl -q net.ipv4.tcp_%s=%d`\n", knobs[e->knob[i]].name,
 		       knobs[e->knob[i]].value);

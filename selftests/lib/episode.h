@@ -50,6 +50,7 @@ struct episode {
 	uint64_t seed;
 	bool active;			/* the kernel connects */
 	bool still_listens;		/* the listener stays open beside the connection */
+	bool cubic;			/* the congestion control is cubic, not reno */
 	int syn;			/* row of the table of options of a SYN */
 	int knobs;
 	int knob[EPISODE_KNOBS];	/* rows of the table of knobs */

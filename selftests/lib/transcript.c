@@ -194,6 +194,7 @@ static void stage_play(struct stage *st, const struct episode *e, uint16_t port,
 	t->scenes = 0;
 	t->wire = stream_wire();
 	episode_set_knobs(e, st->knobs, true);
+	knob_set_text("congestion_control", e->cubic ? "cubic" : "reno");
 	conn_start(pl->p, &pl->conn, .active = e->active, .kport = port, .pport = port,
 		   .backlog = 4, .opt = episode_syn_options(e), .prepare = set_buffer,
 		   .peer_iss = 7000000);
@@ -375,6 +376,9 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 		if (a->piece[i].at_us - b->piece[i].at_us > LATE_US)
 			a->late = true;
 	}
+	/* What is sent again last may be due after these scenes in the stock. */
+	if (a->late && a->pieces + 1 == b->pieces && !seq_before(a->nxt, b->piece[a->pieces].end))
+		return TRANSCRIPT_LATE;
 	return a->pieces == b->pieces ? NULL : "number of segments";
 }
 
@@ -465,6 +469,9 @@ struct difference transcript_compare_counters(const struct transcript *stock,
 		const struct counter *c = &ours->moved.c[(*next)++];
 		long long other = counter_get(&stock->moved, c->name);
 
+		/* The last probe of the kernel's TCP may be due after the end. */
+		if (!strcmp(c->name, "TCPKeepAlive") && other + 1 == c->value)
+			continue;
 		if (other == LLONG_MIN || other == c->value || c->ignored ||
 		    !counter_is_compared(c->name, ours->wire))
 			continue;

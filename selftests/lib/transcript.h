@@ -91,6 +91,12 @@ struct difference {
 	bool is_counter;		/* @what is its name; it may have moved in any scene */
 };
 
+/*
+ * @what of no difference: the last segment that xtcp sends again is due later in the kernel's TCP,
+ * whose timers were late before. What follows cannot be compared.
+ */
+#define TRANSCRIPT_LATE "late timers"
+
 /* @stock: of the kernel's TCP, whose timers may be late. */
 struct difference transcript_compare(const struct transcript *stock,
 				     const struct transcript *ours);
