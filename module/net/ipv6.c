@@ -45,27 +45,21 @@
 #if IS_ENABLED(CONFIG_IPV6)
 
 /*
- * Keys of the address digest: NH of RFC 4418 5.2, whose 64 bits are equal for
- * two addresses with a probability of 2^-32, then a multiplication that spreads
- * them. Drawn at load.
+ * Key of the address digest, drawn at load. A user can see whether two addresses have the same
+ * digest: bind() says so, and the order of rows in /proc. From a few such pairs the key of a sum of
+ * products could be computed, and with it thousands of addresses of one digest, whose connections
+ * are in one chain under each seed of the table. Of a pseudorandom function pairs say nothing else.
  */
-static struct {
-	u32	word[4];
-	u64	factor;
-} secret __ro_after_init;
+static hsiphash_key_t digest_key __ro_after_init;
 
 static inline u32 addr_digest(const struct in6_addr *addr)
 {
 	const __be32 *word = addr->s6_addr32;
-	u64 sum;
 
 	if (ipv6_addr_any(addr))
 		return 0;
-	sum = (u64)((__force u32)word[0] + secret.word[0]) *
-	      ((__force u32)word[1] + secret.word[1]);
-	sum += (u64)((__force u32)word[2] + secret.word[2]) *
-	       ((__force u32)word[3] + secret.word[3]);
-	return (u32)(sum * secret.factor >> 32) ?: 1;
+	return hsiphash_4u32((__force u32)word[0], (__force u32)word[1], (__force u32)word[2],
+			     (__force u32)word[3], &digest_key) ?: 1;
 }
 
 /**
@@ -297,7 +291,7 @@ int xtcp_ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	if (unlikely(!xtcp_ipv6_route_is_fresh(dst, xtcp_ipv6_pinfo(sk)->dst_cookie)))
 		dst = xtcp_ipv6_route_get(sk);
 	if (IS_ERR(dst)) {
-		/* As in Linux, only IPv6 reports it to the program. */
+		/* As in Linux, only IPv6 reports it to the program if nothing is in flight. */
 		WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
 		rcu_read_unlock();
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
@@ -382,14 +376,13 @@ const struct xtcp_family xtcp_ipv6 = {
 };
 
 /**
- * xtcp_ipv6_init_digest - draw the keys of the address digest
+ * xtcp_ipv6_init_digest - draw the key of the address digest
  *
  * Context: process, at load.
  */
 void __init xtcp_ipv6_init_digest(void)
 {
-	get_random_bytes(&secret, sizeof(secret));
-	secret.factor |= 1;
+	get_random_bytes(&digest_key, sizeof(digest_key));
 }
 
 #endif /* CONFIG_IPV6 */
