@@ -100,7 +100,9 @@ static void batch_add_found(struct xtcp_flow *flow, void *arg)
 	/* Don't find a flow of the same 4-tuple that is bound to no device. */
 	key.bound_only = key.dif != 0;
 	hash = xtcp_flow_hash(&key, &walk->mark.table);
+	/* The flow's own lookup is last: it goes along the chain. */
 	if ((hash & (walk->mark.table.size - 1)) == walk->mark.bucket &&
+	    is_behind(&walk->mark, hash, flow) &&
 	    xtcp_flow_is_hashed_rcu(walk->net, flow, &key) &&
 	    !was_passed(walk, &key, flow))
 		batch_add(walk, flow, hash);
