@@ -165,6 +165,7 @@ stats:
 static void __net_exit xtcp_net_quiesce(struct net *net)
 {
 	xtcp_demux_net_quiesce(net);
+	xtcp_gate_net_quiesce(net);
 	xtcp_shadow_net_quiesce(net);
 }
 

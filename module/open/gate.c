@@ -406,6 +406,8 @@ static void gate_watch(struct work_struct *work)
 	bool quiet = xtcp_now_s() - READ_ONCE(gate->dropped_s) >=
 		     HOOK_QUIET_S;
 
+	if (READ_ONCE(gate->closed))
+		return;
 	if (!quiet && !gate->hooked)
 		gate->hooked = !xtcp_prerouting_add(gate->net);
 	WRITE_ONCE(gate->early, !quiet && gate->hooked);
@@ -432,20 +434,32 @@ int xtcp_gate_net_init(struct net *net)
 }
 
 /**
+ * xtcp_gate_net_quiesce - remove the hook of a namespace
+ * @net: namespace; after this a grace period passes before xtcp_gate_net_exit()
+ *
+ * Many namespaces that end together share that grace period.
+ */
+void xtcp_gate_net_quiesce(struct net *net)
+{
+	struct xtcp_gate *gate = gate_of(net);
+
+	WRITE_ONCE(gate->closed, true);
+	cancel_delayed_work_sync(&gate->watch);
+	WRITE_ONCE(gate->early, false);
+	if (gate->hooked)
+		xtcp_prerouting_del(net);
+}
+
+/**
  * xtcp_gate_net_exit - undo xtcp_gate_net_init()
  * @net: namespace; it has no listeners any more, and no SYN reaches it
- *
- * Returns after the hook has finished with its last packet.
  */
 void xtcp_gate_net_exit(struct net *net)
 {
 	struct xtcp_gate *gate = gate_of(net);
 
+	/* A drop since xtcp_gate_net_quiesce() may have started it once more. */
 	cancel_delayed_work_sync(&gate->watch);
-	if (gate->hooked) {
-		xtcp_prerouting_del(net);
-		synchronize_net();
-	}
 	xtcp_source_net_exit(net);
 	kfree(gate);
 }

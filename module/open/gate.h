@@ -53,6 +53,7 @@ struct xtcp_quota {
  * @early: SYNs are dropped in PRE_ROUTING already; written by @watch
  * @hooked: the hook that drops them there is registered; written by @watch, and
  *	set until the namespace ends
+ * @closed: the namespace ends; no hook any more
  * @watch: work item that registers the hook, and sets and clears @early
  * @sources: counters of half-open records by source; NULL: never needed yet
  */
@@ -65,11 +66,13 @@ struct xtcp_gate {
 	u32			dropped_s;
 	bool			early;
 	bool			hooked;
+	bool			closed;
 	struct delayed_work	watch;
 	struct xtcp_sources	*sources;
 };
 
 int xtcp_gate_net_init(struct net *net);
+void xtcp_gate_net_quiesce(struct net *net);
 void xtcp_gate_net_exit(struct net *net);
 
 enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls, struct sk_buff *skb,
