@@ -120,14 +120,18 @@ static struct sk_buff *reply_skb(const struct xtcp_reply *reply,
  * Attach the socket with a reference, as the receive path does; the skb isn't
  * accounted to the socket. ESP accounts its padding to the owner of a packet, and relies on
  * the destructor to take that back. A packet may reach ESP by its route, by an xfrm or vti
- * interface, or by a rule of OUTPUT, so it has no owner where IPsec has a policy. (It has one if
+ * interface, or by a rule of OUTPUT, so it is accounted where IPsec has a policy. (It is not if
  * the policy is another namespace's, as of a vti device that was moved.)
  */
 static void reply_own(struct sk_buff *skb, struct sock *sk, const struct dst_entry *dst)
 {
-	if (dst_xfrm(dst) || !xtcp_ipsec_is_silent(sock_net(sk), sk) ||
-	    !refcount_inc_not_zero(&sk->sk_refcnt))
+	if (!refcount_inc_not_zero(&sk->sk_refcnt))
 		return;
+	if (unlikely(dst_xfrm(dst) || !xtcp_ipsec_is_silent(sock_net(sk), sk))) {
+		skb_set_owner_w(skb, sk);
+		sock_put(sk);
+		return;
+	}
 	skb->sk = sk;
 	skb->destructor = sock_efree;
 }

@@ -819,9 +819,15 @@ TEST_F(gate, the_firewall_sees_the_owner_of_a_syn_ack)
 	peer_expect(p, .flags = SYN | ACK, .dport = 1000, .ack = 1001, .within_ms = 1100);
 	nft_expect(_metadata, "out", "packets 2 ");
 	half_open_ends(p, "10.0.0.2", 1000);
+	/* A policy of IPsec for somebody else. */
+	shell_run(WHERE(_metadata), "ip xfrm policy add dst 198.51.100.0/24 dir out action block");
+	syn_is_answered(p, "10.0.0.2", 1002);
+	nft_expect(_metadata, "out", "packets 3 ");
+	half_open_ends(p, "10.0.0.2", 1002);
+	shell_run(WHERE(_metadata), "ip xfrm policy flush");
 	ASSERT_EQ(0, knob_set("syncookies", 2));
 	syn_is_answered(p, "10.0.0.2", 1001);
-	nft_expect(_metadata, "out", "packets 2 ");
+	nft_expect(_metadata, "out", "packets 3 ");
 	close(lfd);
 }
 
