@@ -103,7 +103,8 @@ static unsigned int hookv6_header_len(const struct sk_buff *skb, u8 type,
 		if (!frag || frag->frag_off & htons(IP6_OFFSET))
 			return 0;
 		spot->in_fragment = true;
-		spot->cut = frag->frag_off & htons(IP6_MF);
+		if (frag->frag_off & htons(IP6_MF))
+			spot->cut = true;
 		return sizeof(*frag);
 	}
 	return 0;
