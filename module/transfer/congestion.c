@@ -930,12 +930,15 @@ void xtcp_congestion_probe_failed(struct xtcp_sock *xs)
 	WRITE_ONCE(xs->cwnd, xs->cwnd + 1);
 }
 
-/* 0 and U32_MAX, none and unlimited, stay. */
-static u32 resized(u32 segs, u32 before, u32 after)
+static u32 resized(u32 segs, u32 before, u32 after, u32 least)
 {
-	if (!segs || segs == U32_MAX)
-		return segs;
-	return clamp_t(u64, div_u64((u64)segs * before, after), 1, XTCP_CWND_MAX);
+	return clamp_t(u64, div_u64((u64)segs * before, after), least, XTCP_CWND_MAX);
+}
+
+/* 0 and U32_MAX, none and unlimited, stay. Less than two segments is no threshold (RFC 5681 (4)). */
+static u32 threshold_resized(u32 segs, u32 before, u32 after)
+{
+	return !segs || segs == U32_MAX ? segs : resized(segs, before, after, 2);
 }
 
 /**
@@ -950,10 +953,10 @@ static u32 resized(u32 segs, u32 before, u32 after)
 void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->cwnd, min(resized(xs->cwnd, before, after), window_limit(xs)));
+	WRITE_ONCE(xs->cwnd, min(resized(xs->cwnd, before, after, 1), window_limit(xs)));
 	xs->cwnd_cnt = 0;
-	WRITE_ONCE(xs->ssthresh, resized(xs->ssthresh, before, after));
-	xs->prior_cwnd = resized(xs->prior_cwnd, before, after);
-	xs->prior_ssthresh = resized(xs->prior_ssthresh, before, after);
+	WRITE_ONCE(xs->ssthresh, threshold_resized(xs->ssthresh, before, after));
+	xs->prior_cwnd = resized(xs->prior_cwnd, before, after, 1);
+	xs->prior_ssthresh = threshold_resized(xs->prior_ssthresh, before, after);
 	xtcp_congestion_keep_ssthresh(xs);
 }
