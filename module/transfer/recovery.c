@@ -297,7 +297,8 @@ static void recovery_leave(struct sock *sk, const struct xtcp_acked *a)
  * While retransmissions are in flight it is too early to decide.
  *
  * Once in a flight: the undo looks at all of it, and RACK may mark all of it as lost again. A peer
- * could have both done by each ACK.
+ * could have both done by each ACK. So a second delay in one flight reduces the window, although
+ * nothing was lost; it counts as reordering all the same.
  *
  * Return: true if nothing else should be marked as lost for now
  */
@@ -305,9 +306,11 @@ static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (!xs->undo.armed || xs->undo.absolved || !xtcp_undo_was_delayed(xs, a))
+	if (!xs->undo.armed || !xtcp_undo_was_delayed(xs, a))
 		return false;
 	xtcp_scoreboard_reordered(sk, a->prior_una, true);
+	if (xs->undo.absolved)
+		return false;
 	if (xs->retrans_out)
 		return true;
 	xtcp_undo_forget_ts(sk);
@@ -445,8 +448,8 @@ static bool suspect_reneging(struct sock *sk, struct xtcp_acked *a)
  * @sk: the socket, locked; SND.UNA and the scoreboard are up to date
  * @a: what the ACK says; losses are added
  *
- * Neither moves the window nor sends anything: that follows at the end of the
- * ACK (prr.c, congestion.c, xtcp_recovery_resend()).
+ * Sends nothing: that follows at the end of the ACK (xtcp_recovery_resend()). Until then the
+ * window may be reduced or restored, but does not grow (prr.c, congestion.c).
  *
  * Return: what may be sent then
  */

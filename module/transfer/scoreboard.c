@@ -21,7 +21,7 @@
  * grows from ACK to ACK is entered at its new end. Searches descend the tree,
  * and resend_seq is a lower bound of the next lost segment. The rest is O(log
  * n) for each block, and a step for each segment whose flags change. An undo does walk over
- * the flight, and a peer may cause one by each partial ACK; as in Linux.
+ * the flight, but a peer's partial ACKs cause one in a flight only (undo_partial()).
  *
  * Segments that were sent once and have arrived are merged into the skb of the
  * segments before them (join_run()), so that they need little memory beyond
