@@ -600,6 +600,24 @@ static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst
 }
 
 /**
+ * xtcp_output_route_find - find the route of what is sent next
+ * @sk: the socket, locked
+ *
+ * If there is none, the connection ends with the error of the route when it gives up.
+ *
+ * Return: 0, or -EHOSTUNREACH if there is none
+ */
+int xtcp_output_route_find(struct sock *sk)
+{
+	const struct dst_entry *dst = xtcp_sk(sk)->af->route->find(sk);
+
+	if (likely(!IS_ERR(dst)))
+		return 0;
+	WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
+	return -EHOSTUNREACH;
+}
+
+/**
  * xtcp_output_mss_sync - recompute the MSS
  * @sk: the socket, locked
  * @pmtu: path MTU in bytes; 0: take it from the route, and our MSS option, too

@@ -27,6 +27,7 @@ void xtcp_output_probe(struct sock *sk);
 void xtcp_output_reset(struct sock *sk);
 void xtcp_output_syn_ack(struct sock *sk);
 unsigned int xtcp_output_option_size(const struct sock *sk);
+int xtcp_output_route_find(struct sock *sk);
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
 
 /**

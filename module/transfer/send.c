@@ -799,6 +799,9 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	xtcp_assert_owned(sk);
 	if (xtcp_smallqueue_holds_copy(sk, skb))
 		return -EBUSY;
+	err = xtcp_output_route_find(sk);
+	if (err)
+		return err;	/* it is no retransmission */
 	refresh_mss(sk);
 	if (!(cb->flags & XTCP_SYN)) {
 		err = retransmit_fit(sk, skb, segs_max);

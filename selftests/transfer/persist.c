@@ -661,6 +661,27 @@ static void user_timeout_holds(struct __test_metadata *_metadata, struct peer *p
 	}
 }
 
+/* What is in flight then is not sent again, and the connection ends with the error of the route. */
+TEST_F(persist, route_is_lost_with_data_in_flight)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 3000));
+	ASSERT_EQ(5, send(c.fd, "first", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "first");
+	counters_take(&before);
+	way_shut(_metadata, p, false);
+	EXPECT_EQ(1, poll(&(struct pollfd){ .fd = c.fd }, 1, 5000));
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	EXPECT_EQ(0, counter_moved(&before, "RetransSegs"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPRetransFail"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPAbortOnTimeout"));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
 TEST_F(persist, rfc5482_user_timeout_without_route)
 {
 	NOT_ON_STOCK();		/* which counts it from the first attempt after */
