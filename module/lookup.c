@@ -175,7 +175,8 @@ static bool listen_keys_match(const struct sock *sk, const struct sock *other)
 }
 
 /*
- * Does listener @other belong to the SO_REUSEPORT group of @sk? They must be the same user's.
+ * Does listener @other belong to the SO_REUSEPORT group of @sk? They must be the same user's, and
+ * as in Linux an IPv6 socket at a mapped address is in no group with IPv4 ones.
  * @other counts even if its option was cleared after it got its group: else a user could add
  * any number of groups under one key, and each SYN would look at all of them.
  */
@@ -185,6 +186,7 @@ static bool shares_port(const struct sock *sk, const struct xtcp_listener *other
 		     rcu_access_pointer(other->sk->sk_reuseport_cb);
 
 	return joins && listen_keys_match(sk, other->sk) &&
+	       sk->sk_family == other->sk->sk_family &&
 	       READ_ONCE(sk->sk_bound_dev_if) == READ_ONCE(other->ifindex) &&
 	       uid_eq(sk_uid(sk), sk_uid(other->sk));
 }
