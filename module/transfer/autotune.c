@@ -170,12 +170,23 @@ void xtcp_autotune_payload(struct xtcp_sock *xs)
 			rtt_sample(at, max(ticks, 1U), true);
 		}
 	} else {
-		at->read_per_rtt = min(xs->rcv_wnd, READ_SEGS_MIN * xs->advmss);
+		at->read_per_rtt = xtcp_autotune_read_per_rtt(xs);
 		at->read_seq = xs->copied_seq;
 		at->read_tick = now;
 	}
 	at->rtt_seq = seq_add(xs->rcv_nxt, xs->rcv_wnd);
 	at->rtt_tick = now;
+}
+
+/**
+ * xtcp_autotune_read_per_rtt - what the program reads in a round trip
+ * @xs: the connection
+ *
+ * Return: bytes; before the first payload a guess
+ */
+u32 xtcp_autotune_read_per_rtt(const struct xtcp_sock *xs)
+{
+	return xs->autotune.read_per_rtt ?: min(xs->rcv_wnd, READ_SEGS_MIN * xs->advmss);
 }
 
 /**

@@ -43,6 +43,7 @@ int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 payload);
 void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb);
 void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg);
 void xtcp_autotune_payload(struct xtcp_sock *xs);
+u32 xtcp_autotune_read_per_rtt(const struct xtcp_sock *xs);
 void xtcp_autotune_paused(struct xtcp_sock *xs, u32 ms);
 void xtcp_autotune_read(struct sock *sk);
 u32 xtcp_autotune_rtt_us(const struct xtcp_sock *xs);

@@ -210,5 +210,6 @@ void xtcp_meter_info(const struct xtcp_sock *xs, struct tcp_info *info)
 			       info->tcpi_rwnd_limited +
 			       info->tcpi_sndbuf_limited;
 	info->tcpi_delivery_rate = rate_unpack(xs->meter.rate);
-	info->tcpi_delivery_rate_app_limited = xs->measured.limited;
+	/* As in Linux also before the first round trip. */
+	info->tcpi_delivery_rate_app_limited = xs->measured.limited || !xs->meter.rate;
 }

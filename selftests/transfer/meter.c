@@ -132,6 +132,8 @@ TEST_F(meter, delivery_rate)
 
 	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS)));
 	EXPECT_EQ(0, told(&c).tcpi_delivery_rate);
+	EXPECT_EQ(1, told(&c).tcpi_delivery_rate_app_limited + 0);
+	EXPECT_EQ(14600, (int)told(&c).tcpi_rcv_space);
 	/* Ten, then twenty, and there is more data. */
 	sends(&c, 20);
 	sends(&c, 20);
