@@ -648,7 +648,7 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 		return;	/* another CPU has just ended it */
 	/*
 	 * The event reads how long FIN-WAIT-2 lasted. Until now connect() on another CPU may take
-	 * that for the time in TIME-WAIT: some 100 ns.
+	 * that for the time in TIME-WAIT: some 100 ns, or longer if an interrupt comes between.
 	 */
 	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {

@@ -38,7 +38,7 @@
 
 /**
  * struct metrics_reader - an open file
- * @net: the namespace; outlives the file's entry in /proc
+ * @net: the namespace; held while the file is open
  * @pos: position of the file's reader, to notice that it seeks
  * @section: index of the section
  * @row: 0 for the section's head, then its rows from 1
