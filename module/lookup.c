@@ -416,7 +416,7 @@ static __always_inline bool listener_serves(const struct xtcp_flow *flow,
 
 /*
  * How well a listener at the right address matches; 0: not at all. A matching
- * device outweighs the family.
+ * device outweighs the family. An IPv4 socket goes before an IPv6 one at a mapped address.
  */
 static __always_inline unsigned int
 listener_score(const struct xtcp_listener *ls, const struct xtcp_key *key)
@@ -429,9 +429,9 @@ listener_score(const struct xtcp_listener *ls, const struct xtcp_key *key)
 	if (!listener_serves(flow, key) || !xtcp_device_matches(bound, key))
 		return 0;
 	if (flow->family != AF_UNSPEC)
-		score += 1;
+		score += 1 + (ls->sk->sk_family == AF_INET);
 	if (bound)
-		score += 2;
+		score += 3;
 	return score;
 }
 

@@ -7,6 +7,7 @@
 #include "lib/bpf.h"
 #include "lib/xtcp_test.h"
 
+#include <arpa/inet.h>
 #include <linux/filter.h>
 #include <sched.h>
 
@@ -192,6 +193,32 @@ TEST_F(lookup, lc_02_reuseport_shares_connections_out)
 	}
 	for (int i = 0; i < 20; i++)
 		EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, N));
+}
+
+/* As in Linux the families form groups of their own, and IPv4 sockets go first. */
+TEST_F(lookup, reuseport_group_has_one_family)
+{
+	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6, .sin6_port = htons(KERNEL_PORT) };
+	struct peer *p = &self->peer;
+	int fd[3];
+
+	/* Of other variants all sockets are of AF_INET6. */
+	if (p->family != AF_INET || socket_family(AF_INET) != AF_INET)
+		return;
+	ASSERT_EQ(1, inet_pton(AF_INET6, "::ffff:10.0.0.1", &mapped.sin6_addr));
+	fd[0] = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, stream_proto());
+	ASSERT_LE(0, fd[0]);
+	ASSERT_EQ(0, socket_set(fd[0], SOL_SOCKET, SO_REUSEPORT, 1));
+	ASSERT_EQ(0, bind(fd[0], (struct sockaddr *)&mapped, sizeof(mapped)));
+	ASSERT_EQ(0, socket_listen(fd[0], 200));
+	fd[1] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	fd[2] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	for (int i = 0; i < 30; i++)
+		EXPECT_LT(0, who_answers(p, "10.0.0.1", fd, 3));
+	close(fd[1]);
+	close(fd[2]);
+	fd[1] = fd[2] = -1;
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 3));
 }
 
 /* Whichever of them closes first, the rest continues. */
