@@ -44,6 +44,7 @@
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/congestion.h"
+#include "transfer/window.h"
 
 /* Unit of time: 1024 ns, so that a shift converts; 32 bits are 73 minutes. */
 #define TICK_SHIFT	10
@@ -186,7 +187,8 @@ void xtcp_autotune_payload(struct xtcp_sock *xs)
  */
 u32 xtcp_autotune_read_per_rtt(const struct xtcp_sock *xs)
 {
-	return xs->autotune.read_per_rtt ?: min(xs->rcv_wnd, READ_SEGS_MIN * xs->advmss);
+	return xs->autotune.read_per_rtt ?: min(xtcp_window_limit(&xs->inet.sk),
+						READ_SEGS_MIN * xs->advmss);
 }
 
 /**

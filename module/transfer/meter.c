@@ -202,6 +202,8 @@ static u64 spent_us(const struct xtcp_sock *xs, enum xtcp_held held)
 void xtcp_meter_info(const struct xtcp_sock *xs, struct tcp_info *info)
 {
 	xtcp_assert_owned(&xs->inet.sk);
+	/* As in Linux before the first round trip. */
+	info->tcpi_delivery_rate_app_limited = 1;
 	if (xs->cookie_held || xtcp_awaits_accept(&xs->inet.sk))
 		return;
 	info->tcpi_rwnd_limited = spent_us(xs, XTCP_HELD_PEER);
@@ -210,6 +212,6 @@ void xtcp_meter_info(const struct xtcp_sock *xs, struct tcp_info *info)
 			       info->tcpi_rwnd_limited +
 			       info->tcpi_sndbuf_limited;
 	info->tcpi_delivery_rate = rate_unpack(xs->meter.rate);
-	/* As in Linux also before the first round trip. */
-	info->tcpi_delivery_rate_app_limited = xs->measured.limited || !xs->meter.rate;
+	if (xs->meter.rate)
+		info->tcpi_delivery_rate_app_limited = xs->measured.limited;
 }

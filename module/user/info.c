@@ -115,7 +115,8 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_min_rtt = xtcp_rtt_min_us(xs);
 
 	info->tcpi_rcv_rtt = xtcp_autotune_rtt_us(xs);
-	info->tcpi_rcv_space = xtcp_autotune_read_per_rtt(xs);
+	if (xtcp_state_in(&xs->inet.sk, XTCP_SYNCHRONIZED))
+		info->tcpi_rcv_space = xtcp_autotune_read_per_rtt(xs);
 	info->tcpi_rcv_ssthresh = xtcp_window_limit(&xs->inet.sk);
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
 	/* Before any, since the connection began. */
