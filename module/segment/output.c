@@ -613,7 +613,9 @@ int xtcp_output_route_find(struct sock *sk)
 
 	if (likely(!IS_ERR(dst)))
 		return 0;
-	WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
+	/* As in Linux not for a server of fast open whose handshake has not ended. */
+	if (!xtcp_sk(sk)->fast_held)
+		WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
 	return -EHOSTUNREACH;
 }
 
