@@ -54,13 +54,11 @@ static uint32_t sent_end(const struct transcript *t, int scene)
 	return end;
 }
 
-/* Both have left slow start at the same threshold; since then one may have sent a segment more. */
-static bool has_other_curve(const struct episode *e, const struct difference *d,
-			    const struct transcript *stock, const struct transcript *ours)
+/* Have both left slow start at the same threshold? */
+static bool follow_curves(const struct episode *e, const struct difference *d,
+			  const struct transcript *stock, const struct transcript *ours)
 {
-	uint32_t more = sent_end(ours, d->scene) - sent_end(stock, d->scene);
-
-	for (int i = 0; i <= d->scene && e->cubic && more + 1000 <= 2000; i++) {
+	for (int i = 0; i <= d->scene && e->cubic; i++) {
 		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
 
 		if (a->accepted && b->accepted && a->ssthresh == b->ssthresh &&
@@ -68,6 +66,21 @@ static bool has_other_curve(const struct episode *e, const struct difference *d,
 			return true;
 	}
 	return false;
+}
+
+/* Since then one has sent a segment more. */
+static bool has_other_curve(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	uint32_t more = sent_end(ours, d->scene) - sent_end(stock, d->scene);
+
+	return more && more + 1000 <= 2000 && follow_curves(e, d, stock, ours);
+}
+
+static bool delivers_by_curve(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	return follow_curves(e, d, stock, ours) && acks_other_data(d, stock, ours);
 }
 
 /* Both have reduced. An orphan does not tell. */

@@ -347,4 +347,18 @@ static bool is_probe_after_timeout(const struct episode *e, const struct differe
 	return false;
 }
 
+/* One more in xtcp: payload came after a probe, and Linux has counted on. */
+static bool is_probed_before_payload(const struct episode *e, const struct difference *d,
+				     const struct transcript *stock, const struct transcript *ours)
+{
+	const long long more = counter_get(&ours->moved, d->what) - counter_get(&stock->moved, d->what);
+
+	if (!has_setting(e, d->scene, "KEEPALIVE") || more <= 0)
+		return false;
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].len && last_probe(stock, i - 1))
+			return true;
+	return false;
+}
+
 #endif

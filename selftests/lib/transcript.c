@@ -360,6 +360,13 @@ static bool syn_options_match(const struct piece *a, const struct piece *b)
 /* A timer that was late delays the next ones, and round trip times are longer. */
 #define LATE_US 100000
 
+/* Is it sent again? The kernel's TCP may do so after these scenes. */
+static bool is_due_later(const struct summary *stock, const struct piece *p)
+{
+	return !(p->flags & (SYN | RST)) &&
+	       !seq_before(stock->nxt, p->end + !!(p->flags & FIN));
+}
+
 static const char *compare_pieces(int64_t from_us, struct summary *a, const struct summary *b)
 {
 	for (int i = 0; i < a->pieces && i < b->pieces; i++) {
@@ -376,8 +383,7 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 		if (a->piece[i].at_us - b->piece[i].at_us > LATE_US)
 			a->late = true;
 	}
-	/* What is sent again last may be due after these scenes in the stock. */
-	if (a->late && a->pieces + 1 == b->pieces && !seq_before(a->nxt, b->piece[a->pieces].end))
+	if (a->late && a->pieces + 1 == b->pieces && is_due_later(a, &b->piece[a->pieces]))
 		return TRANSCRIPT_LATE;
 	return a->pieces == b->pieces ? NULL : "number of segments";
 }
@@ -469,9 +475,6 @@ struct difference transcript_compare_counters(const struct transcript *stock,
 		const struct counter *c = &ours->moved.c[(*next)++];
 		long long other = counter_get(&stock->moved, c->name);
 
-		/* The last probe of the kernel's TCP may be due after the end. */
-		if (!strcmp(c->name, "TCPKeepAlive") && other + 1 == c->value)
-			continue;
 		if (other == LLONG_MIN || other == c->value || c->ignored ||
 		    !counter_is_compared(c->name, ours->wire))
 			continue;
