@@ -49,6 +49,7 @@
  * digest: bind() says so, and the order of rows in /proc. From a few such pairs the key of a sum of
  * products could be computed, and with it thousands of addresses of one digest, whose connections
  * are in one chain under each seed of the table. Of a pseudorandom function pairs say nothing else.
+ * (With 32-bit registers this one is HalfSipHash, whose key has 64 bits.)
  */
 static hsiphash_key_t digest_key __ro_after_init;
 
@@ -147,7 +148,7 @@ static __sum16 ipv6_csum(const struct xtcp_key *key, unsigned int len,
 
 /*
  * Of the addresses, not of their digests: a peer that sees which of its addresses have equal
- * labels would learn which have equal digests, and some dozen such pairs give the digest's key.
+ * labels would learn which have equal digests, whose connections are in one hash chain.
  */
 static u32 label_hash(const struct net *net, const struct xtcp_key *key)
 {

@@ -37,7 +37,7 @@ struct xtcp_origin {
  * @formed: TTL, flow label and path MTU policy are those of @sk, too. A RST has the
  *	defaults, as in Linux
  * @owned: attach @sk to the segment, for rules that ask for its owner (skuid,
- *	cgroups); not if @dst leads to ESP
+ *	cgroups)
  * @transparent: without @sk: the source need not be an address of this host
  * @extended: IPv6: the extension headers of @sk go with the segment
  * @spare: received segment that is not needed any more, or NULL;
