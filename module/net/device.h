@@ -5,20 +5,38 @@
  * A socket that is bound to a device receives the segments that arrive there. A
  * segment in a VRF has two devices, the VRF's and the slave's; a socket may be
  * bound to either. A socket that is bound to no device receives segments
- * outside of all VRFs, and with xtcp_l3mdev_accept all segments.
+ * outside of all VRFs, and with xtcp_l3mdev_accept all segments; on the TCP wire only if
+ * the kernel's TCP has the same rule (tcp_l3mdev_accept). By its own rule it lets sockets of
+ * both stacks have one port, in a VRF and outside: those outside must not get the VRF's segments.
  */
 #ifndef XTCP_NET_DEVICE_H
 #define XTCP_NET_DEVICE_H
 
 #include <linux/netdevice.h>
+#include <net/inet_sock.h>
 #include <net/l3mdev.h>
+#include <uapi/linux/xtcp.h>
 
 #include "flow.h"
 #include "netns.h"
 
 /**
+ * xtcp_device_vrf_is_open - check whether sockets without a device get what arrives on a VRF
+ * @net: namespace
+ * @wire: IP protocol of the segments
+ *
+ * Context: any.
+ * Return: true if they do
+ */
+static inline bool xtcp_device_vrf_is_open(struct net *net, u8 wire)
+{
+	return XTCP_KNOB(net, l3mdev_accept) &&
+	       (wire != XTCP_WIRE_TCP || inet_sk_bound_dev_eq(net, 0, 1, 1));
+}
+
+/**
  * xtcp_key_came_in - set the devices of a received segment's key
- * @key: its devices are filled in
+ * @key: its wire is set; its devices are filled in
  * @net: namespace
  * @dif: device; for a slave of a VRF the VRF's
  * @sdif: the slave in that case, else 0
@@ -26,17 +44,16 @@
  * Context: any.
  */
 static __always_inline void xtcp_key_came_in(struct xtcp_key *key,
-					     const struct net *net, int dif,
-					     int sdif)
+					     struct net *net, int dif, int sdif)
 {
 	key->dif = dif;
 	key->sdif = sdif;
-	key->bound_only = unlikely(sdif) && !XTCP_KNOB(net, l3mdev_accept);
+	key->bound_only = unlikely(sdif) && !xtcp_device_vrf_is_open(net, key->wire);
 }
 
 /**
  * xtcp_key_set_bound - set the devices of a new connection's key
- * @key: its devices are filled in
+ * @key: its wire is set; its devices are filled in
  * @net: namespace
  * @bound: device that the connection is bound to, or 0
  *

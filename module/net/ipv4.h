@@ -33,9 +33,9 @@ static inline void xtcp_ipv4_key_read(const struct sk_buff *skb, u8 wire,
 	key->raddr = iph->saddr;
 	key->lport = th->dest;
 	key->rport = th->source;
-	xtcp_key_came_in(key, dev_net(skb->dev), inet_iif(skb), inet_sdif(skb));
 	key->family = AF_INET;
 	key->wire = wire;
+	xtcp_key_came_in(key, dev_net(skb->dev), inet_iif(skb), inet_sdif(skb));
 }
 
 /* xtcp_packet_ops.ttl_min of IPv4 */

@@ -32,10 +32,10 @@ static inline void xtcp_ipv6_key_read(const struct sk_buff *skb, u8 wire,
 	key->v6.raddr = iph->saddr;
 	key->lport = th->dest;
 	key->rport = th->source;
-	xtcp_key_came_in(key, dev_net(skb->dev), inet6_iif(skb),
-			 inet6_sdif(skb));
 	key->family = AF_INET6;
 	key->wire = wire;
+	xtcp_key_came_in(key, dev_net(skb->dev), inet6_iif(skb),
+			 inet6_sdif(skb));
 }
 
 #endif /* XTCP_NET_KEY6_H */

@@ -281,6 +281,7 @@ TEST_F(ipv6, rfc4007_link_local_peers_of_a_vrf)
 	link_local_peer(_metadata, p, "red");
 	link_local_peer(_metadata, p, "tun1");
 	ASSERT_EQ(0, knob_set("l3mdev_accept", 1));
+	sysctl_write("/proc/sys/net/ipv4/tcp_l3mdev_accept", "1");
 	link_local_peer(_metadata, p, NULL);
 	close(p->tun);
 	p->tun = usual;

@@ -143,6 +143,12 @@ TEST_F(vrf, knob_l3mdev_accept)
 	ASSERT_EQ(0, knob_set("l3mdev_accept", 1));
 	lfd = bound_listener(_metadata, NULL);
 	on(&s, RED);
+	if (p->wire == IPPROTO_TCP && !stock_mode()) {
+		/* The kernel's TCP would give the port to others in the VRF. */
+		peer_send(p, .flags = SYN, .seq = 199, .sport = 4001);
+		peer_expect(p, .flags = RST | ACK, .ack = 200, .dport = 4001);
+		sysctl_write("/proc/sys/net/ipv4/tcp_l3mdev_accept", "1");
+	}
 	fd = connected(_metadata, p, lfd, 200, &nxt);
 	EXPECT_STREQ("red", device_of(fd));
 	EXPECT_EQ(4, send(fd, "text", 4, 0));
