@@ -59,7 +59,8 @@ static bool ipvs_is_there(const struct sk_buff *skb)
  * May the packet be a segment for this host's xtcp? A tunnel's metadata in
  * place of the route isn't a route. Softirqs have to be off for the lookup of a
  * listener, because a BPF program may choose it. A packet on a slave of a VRF
- * comes here a second time, as the VRF's. A socket that the packet has is not
+ * comes here a second time, as the VRF's. One on an ipvlan in mode l3s may be for another
+ * namespace, which nobody knows before routing. A socket that the packet has is not
  * found by address: a rule (tproxy) or a BPF program chose it.
  */
 static bool is_for_host(const struct sk_buff *skb, u8 protocol)
@@ -67,7 +68,8 @@ static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 	return (protocol == XTCP_WIRE_NATIVE || protocol == XTCP_WIRE_TCP) &&
 	       xtcp_demux_is_for_host(skb) && in_softirq() && !skb->sk &&
 	       (!skb_dst(skb) || skb_valid_dst(skb)) &&
-	       !netif_is_l3_slave(skb->dev) && !ipvs_is_there(skb);
+	       !netif_is_l3_slave(skb->dev) &&
+	       !netif_has_l3_rx_handler(skb->dev) && !ipvs_is_there(skb);
 }
 
 /*
