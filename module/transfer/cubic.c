@@ -228,14 +228,19 @@ static void cubic_avoid(struct xtcp_sock *xs, u32 segs)
 	xtcp_congestion_open_to(xs, cwnd);
 }
 
+static void epoch_end(struct cubic *c, const struct xtcp_sock *xs)
+{
+	if (!c->in_epoch)
+		return;
+	c->in_epoch = false;
+	xtcp_hystart_init(&c->hystart, xs);
+}
+
 /* After an undone reduction ssthresh may be unlimited again. */
 static struct xtcp_hystart *hystart_of(struct cubic *c,
 				       const struct xtcp_sock *xs)
 {
-	if (c->in_epoch) {
-		c->in_epoch = false;
-		xtcp_hystart_init(&c->hystart, xs);
-	}
+	epoch_end(c, xs);
 	return &c->hystart;
 }
 
@@ -264,7 +269,7 @@ static u32 cubic_ssthresh(struct xtcp_sock *xs, u32 flight)
 	else
 		c->w_max = cwnd;
 	c->prior = cwnd;
-	c->in_epoch = false;
+	epoch_end(c, xs);
 	return max(cwnd * BETA_NUM / BETA_DEN, 2U);
 }
 
@@ -282,7 +287,7 @@ static void cubic_timed_out(struct xtcp_sock *xs)
 {
 	struct cubic *c = cubic_of(xs);
 
-	c->in_epoch = false;
+	epoch_end(c, xs);
 	c->w_max = 0;
 }
 
