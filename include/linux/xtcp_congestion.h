@@ -97,7 +97,7 @@ enum xtcp_congestion_phase {
  *	reduction is for a CE mark or a full queue of this host
  * @mss: payload of a full segment, bytes
  * @srtt_us: smoothed round trip time, microseconds; 0: not measured yet
- * @min_rtt_us: least round trip time of the last minutes, microseconds
+ * @min_rtt_us: least round trip time of the last minutes, microseconds; U32_MAX: not measured yet
  * @delivered: segments delivered since the connection opened; wraps
  * @delivered_ce: of them, acknowledged with ECE; wraps
  * @lost: losses since the connection opened, of retransmissions, too; wraps

@@ -49,7 +49,7 @@
  * @lost_out: segments in flight that are believed lost; 0: the reduction is for a CE mark
  * @mss: payload of a full segment, bytes
  * @srtt_us: smoothed round trip time, microseconds; 0: not measured yet
- * @min_rtt_us: least round trip time of the last minutes, microseconds
+ * @min_rtt_us: least round trip time of the last minutes, microseconds; U32_MAX: not measured yet
  * @delivered: segments delivered since the connection opened; wraps
  * @lost: losses since the connection opened; wraps
  * @phase: enum xtcp_congestion_phase
