@@ -611,7 +611,7 @@ int xtcp_output_route_find(struct sock *sk)
 {
 	const struct dst_entry *dst = xtcp_sk(sk)->af->route->find(sk);
 
-	if (likely(!IS_ERR(dst)))
+	if (!IS_ERR(dst))
 		return 0;
 	/* As in Linux not for a server of fast open whose handshake has not ended. */
 	if (!xtcp_sk(sk)->fast_held)

@@ -935,7 +935,7 @@ static u32 resized(u32 segs, u32 before, u32 after, u32 least)
 	return clamp_t(u64, div_u64((u64)segs * before, after), least, XTCP_CWND_MAX);
 }
 
-/* 0 and U32_MAX, none and unlimited, stay. Less than two segments is no threshold (RFC 5681 (4)). */
+/* 0 and U32_MAX, none and unlimited, stay. A threshold is two segments at least: RFC 5681 (4). */
 static u32 threshold_resized(u32 segs, u32 before, u32 after)
 {
 	return !segs || segs == U32_MAX ? segs : resized(segs, before, after, 2);

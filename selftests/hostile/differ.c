@@ -46,7 +46,7 @@ FIXTURE(differ) {
 	struct player_process player[STACKS];
 	uint16_t port;
 	int64_t plays;
-	int meant;			/* comparisons that such a difference, or late timers, have ended */
+	int meant;			/* comparisons that a meant difference or late timers ended */
 	int late;			/* so many of them late timers */
 };
 
@@ -493,7 +493,7 @@ TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
 	       rounds * (STACKS - 1), self->late);
 	print_meant_times();
 	EXPECT_EQ(0, differences);
-	/* Nothing is compared behind a difference that is meant: that must not excuse most of it. */
+	/* Behind a meant difference nothing is compared: that must not excuse most of it. */
 	if (rounds >= 100) {
 		EXPECT_LE(rounds * (STACKS - 1) / 2, to_the_end);
 		EXPECT_GE(rounds / 50 + 10, undecided);

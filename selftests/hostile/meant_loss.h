@@ -8,8 +8,8 @@
 #include "meant.h"
 
 /*
- * xtcp stops earlier to open a window that is not used up, from the first ACK of payload on. After a
- * loss, a window probe or a pause the windows may differ in either direction.
+ * xtcp stops earlier to open a window that is not used up, from the first ACK of payload on.
+ * After a loss, a window probe or a pause the windows may differ in either direction.
  */
 static bool window_differs(const struct episode *e, const struct difference *d,
 			   const struct transcript *stock, const struct transcript *ours)

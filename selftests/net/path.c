@@ -63,7 +63,7 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 		conn_send(&c, .flags = ACK, .ack = 1461);
 		return;
 	}
-	/* Linux and xtcp go down to net.ipv4.route.min_pmtu, 552: 20 bytes would be less than headers. */
+	/* Both go down to net.ipv4.route.min_pmtu, 552: 20 bytes would be less than headers. */
 	conn_expect(&c, .seq = 1, .len = 512);
 	p->leave_unread = true;
 }

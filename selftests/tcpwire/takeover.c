@@ -185,8 +185,8 @@ static void syn_is_stocks(struct __test_metadata *_metadata, struct peer *p, uin
 }
 
 /*
- * The first fragment of a SYN, with a checksum that fits this fragment. The kernel's TIME-WAIT is there
- * still, and the whole is the kernel's: its checksum is wrong.
+ * The first fragment of a SYN, with a checksum that fits this fragment. The kernel's TIME-WAIT is
+ * there still, and the whole is the kernel's: its checksum is wrong.
  */
 TEST_F(takeover, rfc6191_a_fragment_ends_no_time_wait_of_stocks)
 {

@@ -600,7 +600,7 @@ TEST_F(ecn, rfc3168_6_1_2_an_overtaken_echo_reduces_nothing)
 	p->leave_unread = true;
 }
 
-/* An ACK that shows a loss and echoes a mark: what it acknowledges does not open the window first. */
+/* An ACK shows a loss and echoes a mark: what it acknowledges does not open the window first. */
 TEST_F(ecn, rfc3168_6_1_2_an_echo_with_a_loss_opens_nothing)
 {
 	struct peer *p = &self->peer;

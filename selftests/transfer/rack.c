@@ -509,7 +509,7 @@ TEST_F(rack, rfc8985_6_2_min_rtt_is_not_of_what_overtook)
 	flight_ack(&c, 8);
 }
 
-/* Two runs of arrivals, the later one listed first: the RTO needs the longest of the round trips. */
+/* Two runs of arrivals, the later one listed first: the RTO needs the longest round trip. */
 TEST_F(rack, rfc6298_3_rtt_of_what_was_sent_first)
 {
 	struct peer *p = &self->peer;

@@ -238,7 +238,7 @@ TEST_F(undo, rfc3522_once_in_a_flight)
 	counters_begin_sack(&before);
 	for (int i = 0; i < 5; i++) {
 		flight_expect(&c, i);
-		/* Each is said to have been late by a millisecond: the next ones are lost at once. */
+		/* Each is said to have been late by 1 ms: the next ones are lost at once. */
 		sleep_ms(2);
 		c.ts_recent = p->last.opt.tsval - 1;
 		flight_ack(&c, i + 1);

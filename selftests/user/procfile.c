@@ -15,8 +15,8 @@ PEER_FIXTURE(procfile);
 PAIR_FIXTURE(procfile_pair);
 
 /*
- * The files of the kernel's TCP hold their namespace while they are open. Otherwise its end would wait
- * for a reader whose memory does not come, and the ends of all others would wait behind it.
+ * The files of the kernel's TCP hold their namespace while they are open. Otherwise its end would
+ * wait for a reader whose memory does not come, and the ends of all others would wait behind it.
  */
 TEST_F(procfile, proc_an_open_file_holds_its_namespace)
 {
