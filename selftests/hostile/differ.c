@@ -46,7 +46,7 @@ FIXTURE(differ) {
 	struct player_process player[STACKS];
 	uint16_t port;
 	int64_t plays;
-	int meant;			/* comparisons that a meant difference or late timers ended */
+	int meant;			/* comparisons ended by one that is meant, or late */
 	int late;			/* so many of them late timers */
 };
 
