@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define ROWS_MAX 64
+#define ROWS_MAX 128
 #define BATCHES_MAX 10
 #define UNSTABLE 0.005
 /* The batch that is profiled: it is always measured, and comes after one-time work. */
@@ -29,6 +29,7 @@ static const char *const side_name[] = { "stock", "xtcp" };
 static struct table {
 	double value[ROWS_MAX][SIDES];
 	bool known[ROWS_MAX][SIDES];
+	double varies[ROWS_MAX][SIDES];	/* per cent */
 } *table;
 
 static const struct bench_row *row;
@@ -36,6 +37,8 @@ static int n_rows;
 static const char *program, *step;
 static int side;
 static bool is_unprofiled, counts_lines;
+/* By how much values of this process's step may vary, in per cent. */
+static double varies;
 static int profile_parts = 1;
 static int64_t waited_ns;
 
@@ -77,12 +80,23 @@ static int row_index(const char *name)
 	return -1;
 }
 
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 void bench_value(const char *name, double value)
 {
 	int i = row_index(name);
 
 	table->value[i][side] = value;
 	table->known[i][side] = true;
+	table->varies[i][side] = larger(table->varies[i][side], varies);
+}
+
+void bench_varies(double percent)
+{
+	varies = larger(varies, percent);
 }
 
 void bench_value_xtcp(const char *name, double value)
@@ -96,9 +110,10 @@ static void difference(const char *name, const char *minuend, const char *subtra
 {
 	int a = row_index(minuend), b = row_index(subtrahend);
 
-	if (table->known[a][side] && table->known[b][subtrahend_side])
-		bench_value(name, table->value[a][side] -
-				  table->value[b][subtrahend_side]);
+	if (!table->known[a][side] || !table->known[b][subtrahend_side])
+		return;
+	bench_varies(larger(table->varies[a][side], table->varies[b][subtrahend_side]));
+	bench_value(name, table->value[a][side] - table->value[b][subtrahend_side]);
 }
 
 void bench_value_difference(const char *name, const char *minuend,
@@ -210,18 +225,21 @@ static double median_of_last(const double *cost, int n, int last)
 	return sorted[last / 2];
 }
 
+/* How far the last ones of @n are apart, divided by the least of them. */
+static double spread_of_last(const double *cost, int n, int last)
+{
+	double least = cost[n - 1], most = cost[n - 1];
+
+	for (int i = n - last; i < n - 1; i++) {
+		least = cost[i] < least ? cost[i] : least;
+		most = larger(most, cost[i]);
+	}
+	return (most - least) / least;
+}
+
 static bool is_stable(const double *cost, int n)
 {
-	double least, most;
-
-	if (n < 3)
-		return false;
-	least = most = cost[n - 1];
-	for (int i = n - 3; i < n - 1; i++) {
-		least = cost[i] < least ? cost[i] : least;
-		most = cost[i] > most ? cost[i] : most;
-	}
-	return most - least < least * UNSTABLE;
+	return n >= 3 && spread_of_last(cost, n, 3) < UNSTABLE;
 }
 
 double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
@@ -243,8 +261,10 @@ double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
 			between(arg);
 		n++;
 	}
-	return is_stable(cost, n) ? median_of_last(cost, n, 3) :
-				    median_of_last(cost, n, n);
+	if (is_stable(cost, n))
+		return median_of_last(cost, n, 3);
+	bench_varies(100 * spread_of_last(cost, n, n));
+	return median_of_last(cost, n, n);
 }
 
 int bench_many(int many)
@@ -312,7 +332,7 @@ static void step_print(const struct bench_step *s)
 			else
 				printf("\t-");
 		}
-		printf("\n");
+		printf("\t%.3g\n", larger(table->varies[i][STOCK], table->varies[i][XTCP]));
 	}
 	fflush(stdout);
 }
