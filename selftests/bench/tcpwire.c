@@ -15,6 +15,9 @@
 #include "lib/stream.h"
 
 #define PORT 5000
+/* Listeners of xtcp beside a connection of the kernel's TCP. */
+#define USED_PORT 5001
+#define FLOODED_PORT 5002
 /* As in connection.c. */
 #define ROUNDS 250
 /* Records in TIME-WAIT, which all end within a window of due.h; idle connections. */
@@ -193,6 +196,16 @@ static void step_open_close(void)
 	measure_short("open_close", open_close_client, true, true);
 }
 
+static void step_open_close_to_stock(void)
+{
+	measure_short("open_close_to_stock", open_close_client, true, false);
+}
+
+static void step_open_close_from_stock(void)
+{
+	measure_short("open_close_from_stock", open_close_client, false, true);
+}
+
 static void step_open_close_server(void)
 {
 	measure_short("open_close_server", open_close_server, true, true);
@@ -218,26 +231,87 @@ static void step_bulk_from_stock(void)
 	measure_bulk("bulk_from_stock", false, true);
 }
 
-/*
- * Both ends are the kernel's TCP; in the xtcp column an xtcp socket listens beside
- * each.
- */
-static void step_hook(void)
+/* An xtcp socket listens in each namespace. Nobody has connected to one yet. */
+static void hook_listen(struct site *s)
+{
+	s->ours[CLIENT] = s->ours[SERVER] = true;
+	for (enum side side = CLIENT; side <= SERVER; side++) {
+		netns_enter(HERE, s->pair.ns[side]);
+		must(!listen(site_socket(s, side), 1), "listen: %s", strerror(errno));
+	}
+	netns_enter(HERE, s->pair.ns[CLIENT]);
+}
+
+/* A connection of xtcp, at whose SYN both namespaces register their hooks before routing. */
+static void hook_use(struct site *s)
+{
+	struct site used = *s;
+
+	used.to_len = ipaddr_sockaddr(&s->pair.addr[SERVER], USED_PORT, &used.to);
+	netns_enter(HERE, s->pair.ns[SERVER]);
+	used.listener = site_socket(&used, SERVER);
+	must(!bind(used.listener, (void *)&used.to, used.to_len) && !listen(used.listener, 8),
+	     "listener: %s", strerror(errno));
+	netns_enter(HERE, s->pair.ns[CLIENT]);
+	open_close_client(&used);
+	/* The server's is registered by a work item. */
+	sleep_ms(SETTLE_MS);
+}
+
+/* SYNs for a listener of xtcp whose queue is full: the server registers the third hook. */
+static void hook_flood(struct site *s)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&s->pair.addr[SERVER], FLOODED_PORT, &sa);
+	struct counters counters;
+	int fd;
+
+	netns_enter(HERE, s->pair.ns[SERVER]);
+	must(!knob_set("syncookies", 0), "syncookies");
+	fd = site_socket(s, SERVER);
+	must(!bind(fd, (void *)&sa, len) && !listen(fd, 8), "listener: %s", strerror(errno));
+	netns_enter(HERE, s->pair.ns[CLIENT]);
+	shell_run(HERE, "hping3 -q -S -a 10.0.0.77 -p 5002 -i u500 -c 1000 10.0.0.2 "
+			">/dev/null 2>&1; true");
+	netns_enter(HERE, s->pair.ns[SERVER]);
+	counters_take(&counters);
+	must(counter_get(&counters, "XtcpSynEarlyDrop") > 0, "the third hook is not there");
+	netns_enter(HERE, s->pair.ns[CLIENT]);
+	/* The half-open records have ended. */
+	sleep_ms(70000);
+}
+
+/* Both ends are the kernel's TCP. In the xtcp column xtcp has been used as @uses says. */
+static void measure_hook(const char *row, int uses)
 {
 	struct site s;
 
 	site_open(&s, false, false);
 	if (!bench_is_stock()) {
-		s.ours[CLIENT] = s.ours[SERVER] = true;
-		for (enum side side = CLIENT; side <= SERVER; side++) {
-			netns_enter(HERE, s.pair.ns[side]);
-			must(!listen(site_socket(&s, side), 1), "listen: %s", strerror(errno));
-		}
+		hook_listen(&s);
+		if (uses > 0)
+			hook_use(&s);
+		if (uses > 1)
+			hook_flood(&s);
 		s.ours[CLIENT] = s.ours[SERVER] = false;
-		netns_enter(HERE, s.pair.ns[CLIENT]);
 	}
 	site_connect(&s);
-	bench_value("hook", bench_cost(round_trip, &s, 1000));
+	bench_value(row, bench_cost(round_trip, &s, 1000));
+}
+
+static void step_hook(void)
+{
+	measure_hook("hook", 1);
+}
+
+static void step_hook_unused(void)
+{
+	measure_hook("hook_unused", 0);
+}
+
+static void step_hook_flooded(void)
+{
+	measure_hook("hook_flooded", 2);
 }
 
 static double slabs(const char *const cache[], int n)
@@ -285,6 +359,25 @@ static void step_kept(void)
 		bench_value_xtcp("kept.end", due_cost(first + KEPT_LIFE_MS * NSEC_PER_MSEC, KEPT));
 }
 
+/* Records of a server that closes first: all have its port. */
+static void step_kept_server(void)
+{
+	struct site s;
+	double before;
+
+	site_open(&s, true, true);
+	open_close_server(&s);
+	sleep_ms(SETTLE_MS);
+	before = kept_memory();
+	for (int i = 0; i < KEPT; i++)
+		open_close_server(&s);
+	sleep_ms(SETTLE_MS);
+	netns_enter(HERE, s.pair.ns[SERVER]);
+	must(proc_rows(AF_INET, ROW_TIME_WAIT) == KEPT + 1, "%d records",
+	     proc_rows(AF_INET, ROW_TIME_WAIT));
+	bench_value("kept_server.all", (kept_memory() - before) / KEPT);
+}
+
 /* What an established connection and a listener need, files included. */
 static void step_memory(void)
 {
@@ -311,6 +404,8 @@ static const struct bench_step steps[] = {
 	{ "rr_from_stock", step_rr_from_stock },
 	{ "open_close", step_open_close },
 	{ "open_close_server", step_open_close_server },
+	{ "open_close_to_stock", step_open_close_to_stock },
+	{ "open_close_from_stock", step_open_close_from_stock },
 	{ "open_reset", step_open_reset },
 	{ "crr", step_crr },
 	{ "crr_to_stock", step_crr_to_stock },
@@ -319,7 +414,10 @@ static const struct bench_step steps[] = {
 	{ "bulk_to_stock", step_bulk_to_stock },
 	{ "bulk_from_stock", step_bulk_from_stock },
 	{ "hook", step_hook },
+	{ "hook_unused", step_hook_unused },
+	{ "hook_flooded", step_hook_flooded },
 	{ "kept", step_kept },
+	{ "kept_server", step_kept_server },
 	{ "memory", step_memory },
 };
 
@@ -330,6 +428,8 @@ static const struct bench_row rows[] = {
 	{ "open_close", "connect, accept, close; the client first", "instructions", "0.75" },
 	{ "open_close_server", "connect, accept, close; the server first", "instructions",
 	  "0.75" },
+	{ "open_close_to_stock", "our client, stock's server", "instructions" },
+	{ "open_close_from_stock", "stock's client, our server", "instructions" },
 	{ "open_reset", "connect, accept, RST", "instructions", "0.75" },
 	{ "crr", "connect, 1 byte and back, close, both ours", "instructions", "0.85" },
 	{ "crr_to_stock", "the same, our client and stock's server", "instructions" },
@@ -337,9 +437,12 @@ static const struct bench_row rows[] = {
 	{ "bulk", "bulk over veth, TCP wire, both ends ours", "a KiB" },
 	{ "bulk_to_stock", "the same, our client and stock's server", "a KiB" },
 	{ "bulk_from_stock", "the same, stock's client and our server", "a KiB" },
-	{ "hook", "stock's round trip beside a port of ours", "instructions", "1.02" },
+	{ "hook", "stock's round trip beside used ports of ours", "instructions", "1.02" },
+	{ "hook_unused", "the same, nobody has connected to ours", "instructions", "1.02" },
+	{ "hook_flooded", "the same, after a flood of the server's", "instructions" },
 	{ "kept.all", "a record in TIME-WAIT and all it keeps", "bytes", "=200" },
 	{ "kept.end", "its end", "instructions", NULL },
+	{ "kept_server.all", "a record of the server, if it closes first", "bytes" },
 	{ "memory.pair", "an idle connection, both ends", "bytes", "=6100" },
 	{ "memory.listener", "a listener", "bytes", "=3000" },
 };
