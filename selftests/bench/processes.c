@@ -27,8 +27,10 @@
 #define BULK_IDLE_ROUNDS 64
 #define RR_ROUNDS 1000
 #define REQUEST_MAX 1024
+/* As in connection.c. */
+#define VISIT_ROUNDS 250
 
-enum path { VETH, PLAIN, LOOPBACK };
+enum path { VETH, PLAIN, BARE, LOOPBACK };
 
 struct ends {
 	int mine, other;
@@ -62,31 +64,41 @@ static struct ipaddr path_open(enum path path, int ns[2])
 	pair_open_at(HERE, &pair, NULL);
 	for (enum side s = CLIENT; s <= SERVER; s++) {
 		ns[s] = pair.ns[s];
-		if (path != PLAIN)
+		if (path == VETH)
 			continue;
 		netns_enter(HERE, ns[s]);
 		link_set_offload(HERE, device[s], ETHTOOL_STSO, false);
 		link_set_offload(HERE, device[s], ETHTOOL_SGSO, false);
 		link_set_offload(HERE, device[s], ETHTOOL_SGRO, false);
+		if (path == BARE)
+			link_set_offload(HERE, device[s], ETHTOOL_STXCSUM, false);
 	}
 	return pair.addr[SERVER];
+}
+
+/* Returns the listener, whose address is in *to. This process is in the client's namespace. */
+static int ends_listen(enum path path, int wire, struct sockaddr_storage *to, socklen_t *to_len)
+{
+	struct ipaddr addr;
+	int ns[2], listener;
+
+	addr = path_open(path, ns);
+	*to_len = ipaddr_sockaddr(&addr, PORT, to);
+	netns_enter(HERE, ns[SERVER]);
+	listener = ends_socket(wire);
+	must(!bind(listener, (void *)to, *to_len) && !listen(listener, 16),
+	     "listener: %s", strerror(errno));
+	netns_enter(HERE, ns[CLIENT]);
+	return listener;
 }
 
 /* The client is `mine`, the accepted socket is `other`. */
 static void ends_open(struct ends *e, enum path path, int wire)
 {
 	struct sockaddr_storage sa;
-	struct ipaddr addr;
-	int ns[2], listener;
 	socklen_t len;
+	int listener = ends_listen(path, wire, &sa, &len);
 
-	addr = path_open(path, ns);
-	len = ipaddr_sockaddr(&addr, PORT, &sa);
-	netns_enter(HERE, ns[SERVER]);
-	listener = ends_socket(wire);
-	must(!bind(listener, (void *)&sa, len) && !listen(listener, 16),
-	     "listener: %s", strerror(errno));
-	netns_enter(HERE, ns[CLIENT]);
 	e->mine = ends_socket(wire);
 	must(!connect(e->mine, (void *)&sa, len), "connect: %s", strerror(errno));
 	e->other = accept(listener, NULL, NULL);
@@ -218,6 +230,62 @@ static void requests_measure(const char *row, int wire, size_t size, bool alone)
 		kill(e.pid, SIGKILL);
 }
 
+/* --- connections --------------------------------------------------------- */
+
+struct visit {
+	struct ends ends;		/* .other: the listener */
+	int wire;
+	struct sockaddr_storage to;
+	socklen_t to_len;
+};
+
+/* Accepts one connection after the other, answers a byte, and closes behind the client. */
+static void serve_forever(struct ends *e)
+{
+	char c;
+
+	for (;;) {
+		int fd = accept(e->other, NULL, NULL);
+
+		must(fd >= 0, "accept: %s", strerror(errno));
+		must(recv(fd, &c, 1, 0) == 1 && send(fd, &c, 1, 0) == 1, "the request");
+		must(!recv(fd, &c, 1, 0), "the end");
+		close(fd);
+	}
+}
+
+static void visit(void *arg)
+{
+	struct visit *v = arg;
+	char c = 'x';
+	int fd;
+
+	fd = ends_socket(v->wire);
+	must(!connect(fd, (void *)&v->to, v->to_len), "connect: %s", strerror(errno));
+	must(send(fd, &c, 1, 0) == 1 && recv(fd, &c, 1, 0) == 1, "the answer");
+	close(fd);
+}
+
+static void visits_measure(const char *row, int wire)
+{
+	struct visit v = { .wire = wire };
+
+	v.ends.other = ends_listen(VETH, wire, &v.to, &v.to_len);
+	other_start(&v.ends, serve_forever);
+	bench_value(row, bench_cost(visit, &v, VISIT_ROUNDS));
+	kill(v.ends.pid, SIGKILL);
+}
+
+static void step_crr(void)
+{
+	visits_measure("crr", XTCP_WIRE_NATIVE);
+}
+
+static void step_crr_6(void)
+{
+	visits_measure("crr_6", XTCP_WIRE_TCP);
+}
+
 /* --- the table ----------------------------------------------------------- */
 
 #define BULK_STEP(name, path, size) \
@@ -252,6 +320,7 @@ static void requests_measure(const char *row, int wire, size_t size, bool alone)
 
 BULK_STEP(bulk, VETH, 64 * KIB)
 BULK_STEP(bulk_plain, PLAIN, 64 * KIB)
+BULK_STEP(bulk_bare, BARE, 64 * KIB)
 BULK_STEP(small, VETH, KIB)
 BULK_STEP(small_lo, LOOPBACK, KIB)
 REQUEST_STEP(rr, 1, false)
@@ -259,18 +328,20 @@ REQUEST_STEP(rr_1k, REQUEST_MAX, false)
 REQUEST_STEP(alone_1k, REQUEST_MAX, true)
 
 static const struct bench_step steps[] = {
-	STEP(bulk), STEP(bulk_plain), STEP(small), STEP(small_lo),
-	STEP(rr), STEP(rr_1k), STEP(alone_1k),
+	STEP(bulk), STEP(bulk_plain), STEP(bulk_bare), STEP(small), STEP(small_lo),
+	STEP(rr), STEP(rr_1k), STEP(alone_1k), STEP(crr),
 };
 
 static const struct bench_row rows[] = {
 	BULK_ROW(bulk, "a KiB in writes of 64 KiB, veth", "0.95"),
 	BULK_ROW(bulk_plain, "the same without TSO, GSO, GRO", "0.95"),
+	BULK_ROW(bulk_bare, "that without checksum offload, too", NULL),
 	BULK_ROW(small, "a KiB in writes of 1 KiB, veth", "0.85"),
 	BULK_ROW(small_lo, "a KiB in writes of 1 KiB, loopback", "0.85"),
 	ROW(rr, "1 byte each way, veth", "instr", "0.75"),
 	ROW(rr_1k, "1,024 bytes each way, veth", "instr", "0.75"),
 	ROW(alone_1k, "the same in one thread", "instr", "0.75"),
+	ROW(crr, "connect, 1 byte each way, close, veth", "instr", NULL),
 };
 
 BENCH_MAIN("processes", steps, rows)
