@@ -41,6 +41,7 @@ struct path {
 	struct netem netem;
 	int wire;
 	bool offloads;			/* and the buffers' size is left to the stack */
+	double late_ms;			/* 5 % of the client's segments arrive that much later */
 	struct pair pair;
 	int listener;
 };
@@ -90,6 +91,23 @@ static void path_close(struct path *path)
 
 /* A path that is only long, so that the handshake measures the round trip. */
 static const struct netem good;
+
+/*
+ * From now on 5 % of the client's segments are @late_ms late, and others overtake them. netem does
+ * not delay the packets that it "reorders", here 95 %. The path's delay is on the way back, where
+ * nothing is reordered, so no round trip is shorter than the path's.
+ */
+static void path_set_late(struct path *path, double late_ms, int pattern)
+{
+	struct netem netem = { .delay_ms = late_ms, .reorder = 95, .limit = 100000,
+			       .seed = 2 * pattern + 1 };
+
+	netns_enter(HERE, path->pair.ns[SERVER]);
+	netem_set(HERE, device[SERVER],
+		  &(struct netem){ .delay_ms = 2 * DELAY_MS, .limit = 100000 });
+	netns_enter(HERE, path->pair.ns[CLIENT]);
+	netem_set(HERE, device[CLIENT], &netem);
+}
 
 /* From now on the path is @netem, in a way that only @pattern determines. */
 static void path_set(struct path *path, struct netem netem, int pattern)
@@ -159,7 +177,27 @@ static double transfer(int from, int to)
 	return (now_ns() - begin_ns) / 1e6;
 }
 
-static double transfer_once(struct path path, int pattern)
+/* Segments that the client has handed to the path, and how many of these are lost. */
+struct traffic {
+	double segments, lost;
+};
+
+static struct traffic traffic_read(void)
+{
+	FILE *tc = popen("tc -s qdisc show dev veth0", "re");
+	unsigned long sent = 0, dropped = 0;
+	bool found = false;
+	char line[256];
+
+	must(tc, "tc does not start");
+	while (fgets(line, sizeof(line), tc))
+		found |= sscanf(line, " Sent %*u bytes %lu pkt (dropped %lu,", &sent, &dropped) == 2;
+	pclose(tc);
+	must(found, "tc prints no numbers");
+	return (struct traffic){ sent + dropped, dropped };
+}
+
+static double transfer_once(struct path path, int pattern, struct traffic *traffic)
 {
 	int client, server;
 	double ms;
@@ -168,8 +206,12 @@ static double transfer_once(struct path path, int pattern)
 	path_set(&path, good, pattern);
 	client = path_connect(&path);
 	server = path_accept(&path);
-	path_set(&path, path.netem, pattern);
+	if (path.late_ms)
+		path_set_late(&path, path.late_ms, pattern);
+	else
+		path_set(&path, path.netem, pattern);
 	ms = transfer(client, server);
+	*traffic = traffic_read();
 	close(client);
 	close(server);
 	path_close(&path);
@@ -276,13 +318,19 @@ static void value_paired(const char *name, const double *ms, int patterns)
 
 static void measure(const char *name, int patterns, struct path path)
 {
-	double ms[PATTERNS_MAX];
+	double ms[PATTERNS_MAX], segments[PATTERNS_MAX], lost[PATTERNS_MAX];
+	struct traffic traffic;
 
-	for (int i = 0; i < patterns; i++)
-		ms[i] = transfer_once(path, i);
+	for (int i = 0; i < patterns; i++) {
+		ms[i] = transfer_once(path, i, &traffic);
+		segments[i] = traffic.segments;
+		lost[i] = traffic.lost;
+	}
 	value_paired(name, ms, patterns);
 	value_of(name, "", median(ms, patterns));
 	value_of(name, ".worst", ms[patterns - 1]);
+	value_of(name, ".segments", median(segments, patterns));
+	value_of(name, ".lost", median(lost, patterns));
 }
 
 static void measure_fetches(const char *name, int patterns, struct path path)
@@ -310,6 +358,17 @@ static void measure_fetches(const char *name, int patterns, struct path path)
 			.offloads = _offloads, .wire = XTCP_WIRE_TCP, \
 			.netem = { __VA_ARGS__ } }); \
 	}
+#define LATE_STEPS(name, ms) \
+	static void step_##name(void) \
+	{ \
+		measure(#name, PATTERNS, (struct path){ .late_ms = ms, \
+			.wire = XTCP_WIRE_NATIVE }); \
+	} \
+	static void step_##name##_6(void) \
+	{ \
+		measure(#name "_6", PATTERNS, (struct path){ .late_ms = ms, \
+			.wire = XTCP_WIRE_TCP }); \
+	}
 #define STEPS(name, ...) STEPS_OF(name, measure, PATTERNS, false, __VA_ARGS__)
 
 STEPS(clean, .loss = 0)
@@ -318,6 +377,7 @@ STEPS_OF(loss_01, measure, PATTERNS_FEW_LOSSES, false, .loss = 0.1)
 STEPS(loss_1, .loss = 1)
 STEPS(loss_5, .loss = 5)
 STEPS(reorder_5, .reorder = 5)
+LATE_STEPS(reorder_late, 5)
 STEPS(duplicate_1, .duplicate = 1)
 STEPS_OF(fetch, measure_fetches, PATTERNS, false, .loss = 2)
 
@@ -325,13 +385,15 @@ STEPS_OF(fetch, measure_fetches, PATTERNS, false, .loss = 2)
 
 static const struct bench_step steps[] = {
 	STEP(clean), STEP(clean_gso), STEP(loss_01), STEP(loss_1), STEP(loss_5),
-	STEP(reorder_5), STEP(duplicate_1), STEP(fetch),
+	STEP(reorder_5), STEP(reorder_late), STEP(duplicate_1), STEP(fetch),
 };
 
 #define ROWS_OF(name, what) \
 	{ name, "8 MiB, 20 ms each way, " what, "ms", "1.00" }, \
 	{ name ".worst", "the slowest pattern of that", "ms", NULL }, \
-	{ name ".paired", "each pattern by stock's time for it", "", "1.00" }
+	{ name ".paired", "each pattern by stock's time for it", "", "1.00" }, \
+	{ name ".segments", "segments of the client", "count", NULL }, \
+	{ name ".lost", "how many of these are lost", "count", NULL }
 #define FETCH_ROWS_OF(name, what) \
 	{ name, "10 KiB, 2 % lost, 95th percentile" what, "ms", "1.00" }, \
 	{ name ".median", "the median of that", "ms", "1.00" }, \
@@ -345,6 +407,7 @@ static const struct bench_row rows[] = {
 	ROWS("loss_1", "1 % lost"),
 	ROWS("loss_5", "5 % lost"),
 	ROWS("reorder_5", "5 % overtake all others"),
+	ROWS("reorder_late", "5 % are 5 ms late"),
 	ROWS("duplicate_1", "1 % come twice"),
 	FETCH_ROWS_OF("fetch", ""), FETCH_ROWS_OF("fetch_6", ", TCP wire"),
 };
