@@ -18,7 +18,8 @@ WIDTH, LEFT, RIGHT, ROW, MOST = 1000, 270, 930, 17, 1.25
 # (title of the section, which of its tables, and the names of the ratios' columns)
 GROUPS = (
     ("Native wire", "Results", 0, ("6.12", "6.1")),
-    ("TCP wire", "The TCP wire", 0, ("6.12",)),
+    ("TCP wire", "The TCP wire", 0, ("6.12", "6.1")),
+    ("Firewall, native wire", "A firewall", 0, ("6.12",)),
     ("Two processes that block, native wire", "Processes that block", 0, ("6.12",)),
     ("Amid many connections, few ports", "Many connections, few ports", 0, ("6.12",)),
 )
@@ -45,7 +46,7 @@ def rows(table):
     for line in table[1:]:
         name = re.split(r"\s{2,}", line.strip())[0]
         numbers = {m.end(): float(m.group()) for m in re.finditer(r"(?<!\S)-?\d+\.\d+(?!\S)", line)}
-        goal = re.search(r"\s([01]\.\d+) (ok|OVER)$", line)
+        goal = re.search(r"\s([01]\.\d+) (?:ok|OVER)(?:\s+~.*)?$", line)
         # Some tables stand a column beside their header.
         found.append((name, [next((n for end, n in numbers.items() if abs(end - e) <= 1), None) for e in ends],
                       float(goal.group(1)) if goal else None))
