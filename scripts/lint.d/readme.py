@@ -7,7 +7,9 @@
                                    of one, does not have; .ci/run calls this
 
   length       no more than 200 lines, and three sentences before the first picture
-  benchmarks   the rows of "xtcp beside Linux TCP", and the numbers below them, with bench.rst
+  benchmarks   the rows of "xtcp beside Linux TCP", and the numbers below them, with bench.rst; also
+               the numbers of bench.rst that other documents repeat
+  dates        those of bench.rst: its tables are of one date, but what is marked as of an older run
   knobs        the rows of "Tune it" with the defaults of knobs.rst
   messages     those of "When something goes wrong" with the texts of the errors that the sources
                return and with the messages of xtcp-run
@@ -42,11 +44,30 @@ BENCHMARKS = {
     "a KiB of a bulk transfer between two processes, over veth": "processes/bulk",
 }
 # Numbers of the text below the table: how README says them, the row and which of its numbers.
-STOCK, XTCP, RATIO = 0, 1, 2
+STOCK, XTCP, RATIO, MORE = 0, 1, 2, 3
 IN_WORDS = (
     (r"On the TCP wire the first ratio is (\d\.\d+)", "tcpwire/open_close", RATIO),
     (r"client's TIME-WAIT takes (\d+) bytes", "tcpwire/kept.all", XTCP),
+    (r"round trip of Linux TCP costs (\d+\.\d) % more", "tcpwire/hook", MORE),
 )
+# The same of other documents.
+ELSEWHERE = {
+    "Documentation/operate.rst": (
+        (r"On the TCP wire it takes (\d+) bytes on Linux 6\.12", "tcpwire/kept.all", XTCP),
+        (r"The kernel's TCP takes (\d+) bytes on 6\.12", "timewait/kept.all", STOCK),
+        (r"costs ([\d,]+) instructions without a record", "connection/stateless", XTCP),
+        (r"With a record it costs ([\d,]+),", "connection/open_close", XTCP),
+        (r"round trip of the kernel's TCP then costs (\d+\.\d) % more", "tcpwire/hook", MORE),
+        (r"after a flood (\d+\.\d) %", "tcpwire/hook_flooded", MORE),
+        (r"a new network namespace costs (\d+) % more", "namespace/create", MORE),
+    ),
+    "Documentation/synflood.rst": (
+        (r"Such a drop costs (\d+) instructions", "flood/full_drop", XTCP),
+        (r"the kernel's TCP costs ([\d,]+) or", "flood/full_drop_early", STOCK),
+        (r"or ([\d,]+) \(bench\.rst, ``flood/full_drop``\)", "flood/full_drop", STOCK),
+    ),
+}
+BENCH, DATE, OLDER = "Documentation/bench.rst", r"\b20\d\d-\d\d-\d\d\b", "older run"
 # What other programs say, and which.
 FOREIGN = {"Module xtcp is in use": "rmmod", "Key was rejected by service": "modprobe"}
 
@@ -78,18 +99,37 @@ def length(text):
     return said
 
 
-def benchmarks(text):
-    """bench.rst repeats some names for 6.1, below the table of 6.12."""
+def measured():
+    """The numbers of each row of bench.rst; some names are repeated for 6.1, below the table of 6.12."""
     found = {}
-    for m in re.finditer(r"^    (\w+/\S+)(?: \(\S+\))? +([\d,.]+) +([\d,.]+) +([\d.]+)(?= |$)", read("Documentation/bench.rst"), re.M):
+    for m in re.finditer(r"^    (\w+/\S+)(?: \(\S+\))? +([\d,.]+) +([\d,.]+) +([\d.]+)(?= |$)", read(BENCH), re.M):
         found.setdefault(m.group(1), m.groups()[1:])
-    part, said = section(text, "xtcp beside Linux TCP"), []
+    return found
 
-    def compare(what, row, place, shown):
-        number = found[row][place]
-        wanted = f"{float(number):.2f}" if place == RATIO else number
-        if shown != wanted:
-            said.append(f"{README}: {what}: {shown}, but bench.rst has {wanted} ({row})")
+
+def wanted_of(numbers, place, shown):
+    """What a text has to say in place of @shown."""
+    if place == MORE:
+        return f"{100 * float(numbers[RATIO]) - 100:.{len(shown.partition('.')[2])}f}"
+    return f"{float(numbers[RATIO]):.2f}" if place == RATIO else numbers[place]
+
+
+def in_words(name, text, patterns, found):
+    text, said = " ".join(text.split()), []
+    for pattern, row, place in patterns:
+        m = re.search(pattern, text)
+        if not m:
+            said.append(f"{name}: does not say: {pattern}")
+        elif row not in found:
+            said.append(f"{name}: bench.rst has no row {row}")
+        elif m.group(1) != wanted_of(found[row], place, m.group(1)):
+            said.append(f"{name}: {m.group()}: bench.rst has {wanted_of(found[row], place, m.group(1))} ({row})")
+    return said
+
+
+def benchmarks(text):
+    found = measured()
+    part, said = section(text, "xtcp beside Linux TCP"), []
 
     labels = set()
     for label, *numbers in rows(part):
@@ -100,14 +140,27 @@ def benchmarks(text):
             said.append(f"{README}: bench.rst has no row {BENCHMARKS[label]}")
         else:
             for place, shown in enumerate(numbers):
-                compare(label, BENCHMARKS[label], place, shown)
+                wanted = wanted_of(found[BENCHMARKS[label]], place, shown)
+                if shown != wanted:
+                    said.append(f"{README}: {label}: {shown}, but bench.rst has {wanted} ({BENCHMARKS[label]})")
     said += [f"{README}: has no row: {label}" for label in BENCHMARKS if label not in labels]
-    for pattern, row, place in IN_WORDS:
-        m = re.search(pattern, part)
-        if m:
-            compare(" ".join(m.group(0).split()), row, place, m.group(1))
-        else:
-            said.append(f"{README}: does not say: {pattern}")
+    said += in_words(README, part, IN_WORDS, found)
+    for name, patterns in ELSEWHERE.items():
+        said += in_words(name, read(name), patterns, found)
+    return said
+
+
+def dates(_):
+    """Rows of two dates may be of two modules, and don't compare."""
+    text = read(BENCH)
+    found = {date for paragraph in re.split(r"\n\s*\n", text) if OLDER not in " ".join(paragraph.split())
+             for date in re.findall(DATE, paragraph)}
+    said = []
+    if len(found) != 1:
+        said.append(f"{BENCH}: its tables are of {' and '.join(sorted(found)) or 'no date'}: one date, or say \"{OLDER}\"")
+    m = re.search(rf"({DATE}), on 6\.12, all rows \(bench\.rst\)", read("Documentation/testing.rst"))
+    if not m or m.group(1) not in found:
+        said.append(f"Documentation/testing.rst: bench.rst has another date than {m.group(1) if m else 'none'}")
     return said
 
 
@@ -236,7 +289,7 @@ def main():
             said = printed(text, f.read())
         print("\n".join(said), end="\n" if said else "")
         sys.exit(bool(said))
-    for step in (length, benchmarks, knobs, messages, make_run):
+    for step in (length, benchmarks, dates, knobs, messages, make_run):
         for line in step(text):
             print(line)
 
