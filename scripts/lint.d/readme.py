@@ -62,9 +62,10 @@ ELSEWHERE = {
         (r"a new network namespace costs (\d+) % more", "namespace/create", MORE),
     ),
     "Documentation/synflood.rst": (
-        (r"Such a drop costs (\d+) instructions", "flood/full_drop", XTCP),
-        (r"the kernel's TCP costs ([\d,]+) or", "flood/full_drop_early", STOCK),
-        (r"or ([\d,]+) \(bench\.rst, ``flood/full_drop``\)", "flood/full_drop", STOCK),
+        (r"Such a drop costs (\d+) instructions", "flood/full_drop_early", XTCP),
+        (r"the kernel's TCP needs ([\d,]+) \(", "flood/full_drop_early", STOCK),
+        (r"or (\d+) where it needs", "flood/full_drop", XTCP),
+        (r"it needs ([\d,]+) \(``flood/full_drop``\)", "flood/full_drop", STOCK),
     ),
 }
 BENCH, DATE, OLDER = "Documentation/bench.rst", r"\b20\d\d-\d\d-\d\d\b", "older run"
