@@ -5,9 +5,9 @@
  * A socket that is bound to a device receives the segments that arrive there. A
  * segment in a VRF has two devices, the VRF's and the slave's; a socket may be
  * bound to either. A socket that is bound to no device receives segments
- * outside of all VRFs, and with xtcp_l3mdev_accept all segments; on the TCP wire only if
- * the kernel's TCP has the same rule (tcp_l3mdev_accept). By its own rule it lets sockets of
- * both stacks have one port, in a VRF and outside: those outside must not get the VRF's segments.
+ * outside of all VRFs, and with xtcp_l3mdev_accept all segments; on the TCP wire only with
+ * tcp_l3mdev_accept, too. Without that, the kernel's TCP lets one socket have a port in a VRF and
+ * another one have it outside, and the latter must not get the VRF's segments.
  */
 #ifndef XTCP_NET_DEVICE_H
 #define XTCP_NET_DEVICE_H
@@ -72,19 +72,20 @@ static inline void xtcp_key_set_bound(struct xtcp_key *key, struct net *net,
 /**
  * xtcp_device_overlaps - may two sockets receive the same segment
  * @net: namespace
+ * @wire: IP protocol of the segments
  * @a: device that the first socket is bound to, or 0
  * @b: device that the second socket is bound to, or 0
  *
  * Context: any.
  * Return: true if there is a device whose segments both may receive.
  */
-static inline bool xtcp_device_overlaps(struct net *net, int a, int b)
+static inline bool xtcp_device_overlaps(struct net *net, u8 wire, int a, int b)
 {
 	if (a == b)
 		return true;
 	if (a && b)
 		return false;
-	return XTCP_KNOB(net, l3mdev_accept) ||
+	return xtcp_device_vrf_is_open(net, wire) ||
 	       !l3mdev_master_ifindex_by_index(net, a ?: b);
 }
 

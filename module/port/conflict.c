@@ -83,7 +83,7 @@ static bool claim_meets_owner(const struct xtcp_claim *claim, struct sock *other
 
 	if (other == claim->sk ||
 	    !xtcp_bind_addrs_overlap(claim->at, xtcp_bind_addr_of_sk(other)) ||
-	    !xtcp_device_overlaps(sock_net(other), claim->ifindex,
+	    !xtcp_device_overlaps(sock_net(other), xtcp_sk(other)->flow.wire, claim->ifindex,
 				  READ_ONCE(other->sk_bound_dev_if)))
 		return false;
 	reuseport = claim->reuseport && other->sk_reuseport &&
@@ -98,7 +98,7 @@ static bool timewait_is_apart(const struct xtcp_claim *claim,
 {
 	const struct xtcp_large_port *tcp = xtcp_tcp_port(port);
 
-	return tcp && !xtcp_device_overlaps(sock_net(claim->sk), claim->ifindex,
+	return tcp && !xtcp_device_overlaps(sock_net(claim->sk), XTCP_WIRE_TCP, claim->ifindex,
 					    tcp->ifindex);
 }
 
