@@ -46,10 +46,10 @@
 
 /*
  * Key of the address digest, drawn at load. A user can see whether two addresses have the same
- * digest: bind() says so, and the order of rows in /proc. From a few such pairs the key of a sum of
- * products could be computed, and with it thousands of addresses of one digest, whose connections
- * are in one chain under each seed of the table. Of a pseudorandom function pairs say nothing else.
- * (With 32-bit registers this one is HalfSipHash, whose key has 64 bits.)
+ * digest: bind() says so, and the order of rows in /proc. Therefore the digest is a pseudorandom
+ * function: pairs that are known do not help to find others. Connections whose addresses have
+ * equal digests are in one chain of the flow table, whatever the table's seed. (On 32-bit
+ * machines hsiphash() is HalfSipHash, whose key has 64 bits.)
  */
 static hsiphash_key_t digest_key __ro_after_init;
 
