@@ -164,6 +164,7 @@ struct xtcp_knobs {
  * @demux_closed: early demux has ended with the namespace
  * @demux_asked: segments have asked for early demux, for IPv4, for IPv6
  * @rebound: a connection has got another device since it was opened; flow.c
+ * @borrowed: kernel code has had sockets that don't keep the namespace; user/kill.c
  * @inroute: input route cache of IPv4; NULL: off, each segment is routed
  * @inroute6: input route cache of IPv6
  * @mib: counters, per CPU
@@ -214,6 +215,7 @@ struct xtcp_net {
 	bool				demux_closed;
 	bool				demux_asked[2];
 	bool				rebound;
+	bool				borrowed;
 	struct xtcp_inroute __percpu	*inroute;
 	struct xtcp_inroute6 __percpu	*inroute6;
 	struct xtcp_mib __percpu	*mib;

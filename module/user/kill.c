@@ -187,7 +187,7 @@ int xtcp_kill_key(struct net *net, const struct xtcp_key *key)
  *
  * A socket of a program keeps its namespace. One that a kernel module has opened
  * (sock_create_kern()) doesn't, and may be an orphan with timers. In the end no timer of such a
- * socket runs.
+ * socket runs, neither of those that the walk has found nor of one that has just left the table.
  *
  * Context: process, sleeps on socket locks.
  */
@@ -195,17 +195,16 @@ void xtcp_kill_sockets(struct net *net)
 {
 	struct xtcp_flow *flow;
 	struct xtcp_walk walk;
-	bool found = false;
 
+	if (!READ_ONCE(xtcp_net(net)->borrowed))
+		return;
 	xtcp_walk_begin(&walk, net, false);
 	for (flow = xtcp_walk_current(&walk); !IS_ERR_OR_NULL(flow); flow = xtcp_walk_next(&walk)) {
 		if (flow->kind != XTCP_KIND_SOCKET)
 			continue;
 		sock_hold(xtcp_flow_sk(flow));
 		xtcp_kill_flow(net, flow);
-		found = true;
 	}
 	xtcp_walk_pause(&walk);
-	if (found)
-		synchronize_rcu();
+	synchronize_rcu();
 }

@@ -255,6 +255,8 @@ static int xtcp_sock_init(struct sock *sk)
 	WRITE_ONCE(sk->sk_sndbuf, READ_ONCE(xtcp_net(net)->knobs.wmem[1]));
 	WRITE_ONCE(sk->sk_rcvbuf, READ_ONCE(xtcp_net(net)->knobs.rmem[1]));
 
+	if (unlikely(!sk->sk_net_refcnt))
+		WRITE_ONCE(xtcp_net(net)->borrowed, true);
 	xtcp_zerocopy_claim(sk);
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
