@@ -223,14 +223,13 @@ static void child_discard(struct sock *sk)
 }
 
 /*
- * Was a child copied after its listener had closed? Then it is dead and shut down, too. A record
- * tells that, because closing ends it; this is for a child without one.
+ * Has the listener closed, perhaps before the child was copied? Such a child may be dead, shut
+ * down, or without the port. A record tells that, because closing ends it; this is for a child
+ * without one.
  */
 static bool child_is_late(const struct xtcp_listener *ls, const struct sock *sk)
 {
-	/* A program may have shut down the socket before it listened. */
-	return unlikely(sock_flag(sk, SOCK_DEAD) ||
-			(sk->sk_shutdown == SHUTDOWN_MASK && !READ_ONCE(ls->open)));
+	return unlikely(sock_flag(sk, SOCK_DEAD) || !READ_ONCE(ls->open));
 }
 
 /* Returns NULL if there is no memory, or no route to the peer. */
