@@ -285,10 +285,10 @@ void xtcp_connect_done(struct sock *sk)
 }
 
 /*
- * Payload of a SYN-ACK, which a server may send that knows fast open. Consumes @skb. The ACK
- * of it leaves at once.
+ * Take payload of a SYN-ACK, which a server may send that knows fast open. Consumes @skb. Returns
+ * true: the third ACK leaves at once.
  */
-static void connect_take_payload(struct sock *sk, struct sk_buff *skb,
+static bool connect_take_payload(struct sock *sk, struct sk_buff *skb,
 				 const struct xtcp_seg *syn_ack)
 {
 	struct xtcp_seg seg = *syn_ack;
@@ -297,18 +297,26 @@ static void connect_take_payload(struct sock *sk, struct sk_buff *skb,
 	seg.flags &= ~(XTCP_SYN | XTCP_FIN);
 	xtcp_sk(sk)->data_segs_in++;
 	/* Nothing is behind a hole: no FIN can be reached. */
-	if (!xtcp_receive_payload(sk, &skb, &seg))
-		xtcp_output_ack(sk);
+	return !xtcp_receive_payload(sk, &skb, &seg);
 }
 
-/* Send the third ACK, in @skb, which is consumed. @resend: data of the SYN goes with it. */
+/*
+ * Send the third ACK, in @skb, which is consumed. @resend: data of the SYN goes with it. Payload
+ * with an urgent byte is not taken: the peer sends it again, and only then the byte has a place.
+ */
 static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg, bool resend)
 {
-	if (unlikely(seg->len && xtcp_sk(sk)->fast_tried)) {
-		connect_take_payload(sk, skb, seg);
-	} else if (unlikely(resend) && xtcp_fastconnect_resend(sk)) {
+	bool taken = false;
+
+	if (unlikely(seg->len && xtcp_sk(sk)->fast_tried && !(seg->flags & XTCP_URG))) {
+		taken = connect_take_payload(sk, skb, seg);
+		skb = NULL;
+	}
+	if (unlikely(resend) && xtcp_fastconnect_resend(sk)) {
 		consume_skb(skb);
+	} else if (unlikely(taken)) {
+		xtcp_output_ack(sk);
 	} else if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), defer_accept) || xtcp_sk(sk)->ack.pingpong) {
 		/* TCP_DEFER_ACCEPT, or TCP_QUICKACK 0: the third ACK leaves with data. */
 		consume_skb(skb);
@@ -321,7 +329,7 @@ static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 
 /*
  * RFC 9293 3.10.7.3 ends with the sixth step of 3.10.7.4: the urgent pointer of a SYN-ACK. The
- * urgent byte comes later: payload of the SYN-ACK was received before, or is sent again.
+ * urgent byte comes later: payload with it is sent again.
  */
 static void connect_take_urgent(struct sock *sk, const struct xtcp_seg *syn_ack)
 {

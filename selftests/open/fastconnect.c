@@ -362,6 +362,7 @@ TEST_F(fastconnect, rfc7413_syn_ack_has_data)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
+	char urgent;
 
 	cookie_get(_metadata, p, GRANT);
 	client(p, &c);
@@ -370,6 +371,29 @@ TEST_F(fastconnect, rfc7413_syn_ack_has_data)
 	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 6, .opt = OPT(USUAL), .data = "soon");
 	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 5);
 	stream_expect_text(_metadata, c.fd, "soon");
+	drop(&c);
+
+	/* It refuses the SYN's, and has its own: one segment sends the former and acknowledges the latter. */
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .opt = OPT(USUAL), .data = "soon");
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 5, .data = "hello");
+	stream_expect_text(_metadata, c.fd, "soon");
+	drop(&c);
+
+	/* Its last byte is urgent: the stream gets none of it before it is sent again. */
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	conn_send(&c, .flags = SYN | ACK | URG, .seq = 0, .ack = 6, .urg = 4, .opt = OPT(USUAL),
+		  .data = "soon");
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	conn_send(&c, .flags = PSH | ACK | URG, .seq = 1, .ack = 6, .urg = 4, .data = "soon");
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 5);
+	stream_expect_text(_metadata, c.fd, "soo");
+	EXPECT_EQ(1, recv(c.fd, &urgent, 1, MSG_OOB));
+	EXPECT_EQ('n', urgent);
 	drop(&c);
 }
 
