@@ -98,9 +98,7 @@ static bool backlog_merge(struct sock *sk, struct sk_buff *skb,
 	((struct tcphdr *)tail->data)->psh |= !!(seg->flags & XTCP_PSH);
 	skb_shinfo(tail)->gso_size = size;
 	skb_shinfo(tail)->gso_segs = min(segs, U16_MAX);
-	/* Arrival of the last segment (SO_TIMESTAMP). */
-	tail->tstamp = skb->tstamp;
-	skb_hwtstamps(tail)->hwtstamp = skb_hwtstamps(skb)->hwtstamp;
+	xtcp_skb_stamp_merged(tail, skb);
 	sk->sk_backlog.len += delta;
 	kfree_skb_partial(skb, stolen);
 	XTCP_INC(sock_net(sk), BACKLOG_COALESCE);

@@ -23,6 +23,28 @@ static inline u32 xtcp_skb_segs(const struct sk_buff *skb)
 }
 
 /**
+ * xtcp_skb_is_stamped - has the device or the kernel noted when a segment arrived
+ * @skb: received skb
+ */
+static inline bool xtcp_skb_is_stamped(struct sk_buff *skb)
+{
+	return skb->tstamp || skb_hwtstamps(skb)->hwtstamp;
+}
+
+/**
+ * xtcp_skb_stamp_merged - arrival time of two segments in one skb (SO_TIMESTAMP, SO_TIMESTAMPING)
+ * @to: received skb, whose time becomes that of the last segment that has one
+ * @from: the segment whose payload follows in @to
+ */
+static inline void xtcp_skb_stamp_merged(struct sk_buff *to, struct sk_buff *from)
+{
+	if (!xtcp_skb_is_stamped(from))
+		return;
+	to->tstamp = from->tstamp;
+	skb_hwtstamps(to)->hwtstamp = skb_hwtstamps(from)->hwtstamp;
+}
+
+/**
  * xtcp_skb_done - free a segment that is not needed any more
  * @skb: segment, or NULL; consumed
  * @why: drop reason; SKB_NOT_DROPPED_YET if it was accepted, so that drop

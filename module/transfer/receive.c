@@ -178,9 +178,7 @@ static bool receive_coalesce(struct sock *sk, struct sk_buff *to,
 	sk_mem_charge(sk, delta);
 	xtcp_cb(to)->end = xtcp_cb(from)->end;
 	xtcp_cb(to)->flags |= xtcp_cb(from)->flags;
-	/* Arrival of the last segment (SO_TIMESTAMP). */
-	to->tstamp = from->tstamp;
-	skb_hwtstamps(to)->hwtstamp = skb_hwtstamps(from)->hwtstamp;
+	xtcp_skb_stamp_merged(to, from);
 	kfree_skb_partial(from, stolen);
 	XTCP_INC(sock_net(sk), RCV_COALESCE);
 	return true;

@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "lifecycle.h"
+#include "net/skb.h"
 #include "net/wire.h"
 #include "tcb.h"
 #include "transfer/ack.h"
@@ -58,9 +59,11 @@ static bool wants_stamps(const struct sock *sk)
 					     SOF_TIMESTAMPING_RAW_HARDWARE));
 }
 
-/* Keep the timestamp of the last segment read. */
+/* Keep the timestamp of the last segment read that has one. */
 static void keep_stamp(struct reader *rd, struct sk_buff *skb)
 {
+	if (!xtcp_skb_is_stamped(skb))
+		return;
 	rd->stamp = skb->tstamp;
 	rd->hw_stamp = skb_hwtstamps(skb)->hwtstamp;
 }
