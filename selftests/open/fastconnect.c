@@ -373,7 +373,7 @@ TEST_F(fastconnect, rfc7413_syn_ack_has_data)
 	stream_expect_text(_metadata, c.fd, "soon");
 	drop(&c);
 
-	/* It refuses the SYN's, and has its own: one segment sends the former and acknowledges the latter. */
+	/* It refuses the SYN's, which one segment sends again that acknowledges its own. */
 	client(p, &c);
 	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
 	expect_syn(&c, .data = "hello");
