@@ -37,6 +37,40 @@ static bool acks_the_unsent(const struct episode *e, const struct difference *d,
 	return any_recent(e, d, act_acks_unsent);
 }
 
+/* The peer echoes the timestamp of xtcp's answer, and so the next timeouts differ. */
+static bool is_timed_by_answer(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 0; i < d->scene && is_stamped(e); i++)
+		if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]))
+			return resends(stock, i, d->scene) && resends(ours, i, d->scene);
+	return false;
+}
+
+static int most_blocks(const struct scene *scene)
+{
+	int most = 0;
+
+	for (int i = 0; i < scene->said_n; i++)
+		most = scene->said[i].sacks > most ? scene->said[i].sacks : most;
+	return most;
+}
+
+/* A segment begins a third block while the ACK of the one before waits. */
+static bool has_third_block(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	int mine = 0, theirs = 0;
+
+	for (int i = d->scene; i >= 0 && is_recent(e, d, i) && has_sack(e); i--) {
+		int a = most_blocks(&stock->scene[i]), b = most_blocks(&ours->scene[i]);
+
+		theirs = a > theirs ? a : theirs;
+		mine = b > mine ? b : mine;
+	}
+	return mine > theirs && theirs >= 2;
+}
+
 static bool act_has_no_flag(const struct act *a)
 {
 	return !(a->flags & (ACK | RST | SYN));

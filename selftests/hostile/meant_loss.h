@@ -54,6 +54,15 @@ static uint32_t sent_end(const struct transcript *t, int scene)
 	return end;
 }
 
+/* Does the ACK of a scene acknowledge so much that the window passes this threshold? */
+static bool passes(const struct transcript *t, int scene, uint32_t ssthresh)
+{
+	uint32_t before = scene ? t->scene[scene - 1].ack : 0;
+	uint32_t after = t->scene[scene].ack;
+
+	return seq_before(before, after) && (after - before) / 988 + 1 > ssthresh;
+}
+
 /* Have both left slow start at the same threshold? */
 static bool follow_curves(const struct episode *e, const struct difference *d,
 			  const struct transcript *stock, const struct transcript *ours)
@@ -62,7 +71,8 @@ static bool follow_curves(const struct episode *e, const struct difference *d,
 		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
 
 		if (a->accepted && b->accepted && a->ssthresh == b->ssthresh &&
-		    a->ssthresh < NO_THRESHOLD && b->cwnd >= b->ssthresh)
+		    a->ssthresh < NO_THRESHOLD &&
+		    (b->cwnd >= b->ssthresh || passes(ours, i, b->ssthresh)))
 			return true;
 	}
 	return false;

@@ -87,6 +87,23 @@ static bool is_opened_by_syn_ack(const struct episode *e, const struct differenc
 	return false;
 }
 
+/* The same beside the socket of an earlier connection, which the program has closed meanwhile. */
+static bool is_opened_behind_socket(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	bool closed = false;
+
+	for (int i = 1; i <= d->scene && !e->active; i++) {
+		const struct act *a = &e->act[i];
+
+		closed |= stock->scene[i - 1].state == ST_CLOSED;
+		if (closed && a->kind == ACT_SEGMENT && (a->flags & (SYN | ACK)) == (SYN | ACK))
+			return stock->scene[d->scene].state == ST_SYN_RECEIVED &&
+			       ours->scene[d->scene].state == ST_ESTABLISHED;
+	}
+	return false;
+}
+
 /* The SYN-ACK was sent more than once: Linux remembers that until a recovery. */
 static bool is_syn_ack_repeated(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)

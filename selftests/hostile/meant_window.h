@@ -212,9 +212,16 @@ static bool has_closed_window(const struct episode *e, const struct difference *
 			      const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd)
-			return resends(ours, i, d->scene);
+		if (e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd && resends(ours, i, d->scene))
+			return true;
 	return false;
+}
+
+/* Linear timeouts of a thin stream, and the same. */
+static bool is_thin_and_closed(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	return episode_has_knob(e, "thin_linear_timeouts") && has_closed_window(e, d, stock, ours);
 }
 
 /* Something was sent again behind a closed window, both before close() and after it. */
