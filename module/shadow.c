@@ -160,6 +160,12 @@ static void sk_place6(struct sock *sk, const struct xtcp_shadow_place *place)
 			   0 : LOOPBACK4_IPV6;
 }
 
+static bool shadow_is_at6(const struct sock *sk, const struct in6_addr *laddr)
+{
+	return sk->sk_family != AF_INET6 || ipv6_addr_any(&sk->sk_v6_rcv_saddr) ||
+	       ipv6_addr_equal(&sk->sk_v6_rcv_saddr, laddr);
+}
+
 /* Addresses of @to become those of @from. */
 static void sk_copy_place(struct sock *to, const struct sock *from)
 {
@@ -176,6 +182,11 @@ static void sk_place6(struct sock *sk, const struct xtcp_shadow_place *place)
 {
 	sk->sk_family = AF_INET;
 	sk->sk_rcv_saddr = 0;
+}
+
+static bool shadow_is_at6(const struct sock *sk, const struct in6_addr *laddr)
+{
+	return true;
 }
 
 static void sk_copy_place(struct sock *to, const struct sock *from)
@@ -524,6 +535,20 @@ void xtcp_shadow_put(struct xtcp_shadow *shadow)
 		return;
 	shadow_unlink(shadow);
 	shadow_free(shadow);
+}
+
+/**
+ * xtcp_shadow_covers6 - does a shadow hold its port at an IPv6 address
+ * @shadow: of a bucket that was found by the digest of this address
+ * @laddr: the address
+ *
+ * The digest may be that of another address, which somebody has searched for.
+ *
+ * Return: true if it is the shadow's address, or if the shadow is at the wildcard.
+ */
+bool xtcp_shadow_covers6(const struct xtcp_shadow *shadow, const struct in6_addr *laddr)
+{
+	return shadow_is_at6(shadow_sk(shadow), laddr);
 }
 
 /**

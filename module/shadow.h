@@ -59,6 +59,7 @@ struct xtcp_shadow *xtcp_shadow_get(struct xtcp_shadow *shadow);
 void xtcp_shadow_put(struct xtcp_shadow *shadow);
 void xtcp_shadow_hold(struct xtcp_shadow *shadow, bool reuse);
 void xtcp_shadow_drop(struct xtcp_shadow *shadow, bool reuse);
+bool xtcp_shadow_covers6(const struct xtcp_shadow *shadow, const struct in6_addr *laddr);
 bool xtcp_shadow_excludes(const struct xtcp_shadow *shadow);
 int xtcp_shadow_listen(struct xtcp_shadow *shadow);
 void xtcp_shadow_unlisten(struct xtcp_shadow *shadow);

@@ -24,7 +24,8 @@
 /*
  * Get the shadow that a socket needs on the TCP wire: that of its bucket @port, or
  * a new one if the bucket has none or does not exist yet. The address is the full
- * one, because an IPv6 bucket knows only a digest.
+ * one, because an IPv6 bucket knows only a digest: the kernel has not been asked about this
+ * address if the bucket's shadow is at another one.
  */
 static struct xtcp_shadow *bind_shadow(struct sock *sk, struct xtcp_port *port,
 				       const struct xtcp_claim *claim, u16 num)
@@ -36,11 +37,15 @@ static struct xtcp_shadow *bind_shadow(struct sock *sk, struct xtcp_port *port,
 		.reuse		= class & XTCP_PORT_REUSE,
 		.alone		= !claim->reuse_ok,
 	};
+	struct xtcp_shadow *shadow = xtcp_port_shadow(port);
 	struct xtcp_key at = { };
 
-	if (xtcp_port_shadow(port))
-		return xtcp_shadow_get(xtcp_port_shadow(port));
 	xtcp_family_of(sk)->addr->bound(sk, &at);
+	if (shadow && xtcp_family_is_ipv6(at.family) &&
+	    !xtcp_shadow_covers6(shadow, &at.v6.laddr))
+		return ERR_PTR(-EADDRINUSE);
+	if (shadow)
+		return xtcp_shadow_get(shadow);
 	place.family = at.family;
 	place.laddr = at.laddr;
 	place.laddr6 = at.v6.laddr;

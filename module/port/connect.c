@@ -179,6 +179,9 @@ static struct xtcp_shadow *shadow_in(struct net *net, struct xtcp_port *port,
 		if (xtcp_bind_addr_covers(xtcp_port_bind_addr(port),
 					  xtcp_bind_addr_of_flow(flow)) &&
 		    (!ifindex || ifindex == flow->ifindex) &&
+		    (!xtcp_family_is_ipv6(flow->family) ||
+		     xtcp_shadow_covers6(xtcp_port_shadow(port),
+					 &xtcp_flow_addrs6(flow)->laddr)) &&
 		    xtcp_device_overlaps(net, flow->wire, ifindex, flow->ifindex))
 			return xtcp_port_shadow(port);
 	}
