@@ -63,7 +63,8 @@ static u64 hash_secrets[5] __read_mostly;
  * So the sum is folded and multiplied once more. If a chain gets long nevertheless,
  * rhashtable draws a new seed. The seed is part of the multipliers, because a seed
  * added to the sum would move whole chains without dividing them. No seed divides
- * flows that differ by their device only; ALIKE_MAX limits their number.
+ * flows that differ by their device only, or by IPv6 addresses with one digest; ALIKE_MAX limits
+ * their number.
  */
 static __always_inline u32 flow_identity_hash(__be32 laddr, __be32 raddr, u32 ports,
 					      u8 wire, u32 seed)
@@ -508,10 +509,14 @@ static noinline bool flow_has_enough_alike(struct net *net, const struct xtcp_ke
 	return n >= ALIKE_MAX;
 }
 
-/* May there be flows that differ from @key by their device only? */
+/*
+ * May there be flows that only their devices tell from @key, or IPv6 addresses with the same
+ * digest? Not by chance, but somebody may search for such addresses.
+ */
 static bool flow_may_have_alike(const struct net *net, const struct xtcp_key *key)
 {
-	return key->dif || READ_ONCE(xtcp_net_rcu(net)->rebound);
+	return key->dif || xtcp_family_is_ipv6(key->family) ||
+	       READ_ONCE(xtcp_net_rcu(net)->rebound);
 }
 
 /**
@@ -523,7 +528,7 @@ static bool flow_may_have_alike(const struct net *net, const struct xtcp_key *ke
  *
  * Context: any.
  * Return: 0; -EEXIST; -EADDRNOTAVAIL if four connections have these addresses and ports on
- * other devices; -ENOMEM, also while the table is rehashed because of a long chain.
+ * other devices, or addresses with the same digests; -ENOMEM, also while the table is rehashed because of a long chain.
  */
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 		     struct xtcp_flow **clash)
