@@ -39,8 +39,8 @@
 
 /* Buckets in a list before the chain becomes crowded. */
 #define CHAIN_SHORT		16
-/* Port numbers in one chain. */
-#define CHAIN_NUMBERS		((U16_MAX + 1) / XTCP_PORT_BUCKETS)
+/* Most port numbers in one chain. */
+#define CHAIN_NUMBERS		((U16_MAX + 1) / XTCP_PORT_SHARED)
 /* Most bits of a table; length of a list to grow at; bits added. */
 #define TABLE_BITS_MAX		12
 #define TABLE_LIST_LEN		4
@@ -163,19 +163,25 @@ void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow)
  * @from: bucket of the listener, for a child's; of the socket, for a TIME-WAIT
  *	record's; may be NULL
  *
+ * Not if the older one's shadow holds the port on one device, and @port is not for that one alone.
+ *
  * Context: chain lock.
  */
 void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from)
 {
-	struct xtcp_shadow *shadow = xtcp_shadow_get(xtcp_port_shadow(from));
+	struct xtcp_shadow *shadow = xtcp_port_shadow(from);
+	int ifindex = shadow ? xtcp_port_ifindex(from) : 0;
 
+	if (unlikely(ifindex && ifindex != xtcp_port_ifindex(port)))
+		return;
+	shadow = xtcp_shadow_get(shadow);
 	xtcp_port_give_shadow(port, &shadow);
 	xtcp_shadow_put(shadow);
 }
 
 static struct port_table *table_of(const struct xtcp_port_chain *chain, u16 num)
 {
-	return &chain->crowd->table[num / XTCP_PORT_BUCKETS];
+	return &chain->crowd->table[num / XTCP_PORT_SHARED];
 }
 
 /* Multiply-shift: addresses can't be chosen to make long lists. */
@@ -682,7 +688,7 @@ int xtcp_port_net_init(struct net *net)
 	struct xtcp_net *xn = xtcp_net(net);
 	unsigned int i;
 
-	xn->ports = kvmalloc_array(XTCP_PORT_BUCKETS, sizeof(*xn->ports),
+	xn->ports = kvmalloc_array(XTCP_PORT_CHAINS, sizeof(*xn->ports),
 				   GFP_KERNEL_ACCOUNT);
 	xn->tcp_ports = bitmap_zalloc(U16_MAX + 1, GFP_KERNEL_ACCOUNT);
 	if (!xn->ports || !xn->tcp_ports) {
@@ -690,7 +696,7 @@ int xtcp_port_net_init(struct net *net)
 		bitmap_free(xn->tcp_ports);
 		return -ENOMEM;
 	}
-	for (i = 0; i < XTCP_PORT_BUCKETS; i++) {
+	for (i = 0; i < XTCP_PORT_CHAINS; i++) {
 		spin_lock_init(&xn->ports[i].lock);
 		xtcp_lock_name(&xn->ports[i].lock, "xtcp_chain");
 		xn->ports[i].nr = 0;
@@ -709,7 +715,7 @@ void xtcp_port_net_exit(struct net *net)
 	struct xtcp_net *xn = xtcp_net(net);
 	unsigned int i;
 
-	for (i = 0; i < XTCP_PORT_BUCKETS; i++)
+	for (i = 0; i < XTCP_PORT_CHAINS; i++)
 		WARN_ON_ONCE(xn->ports[i].nr);
 	kvfree(xn->ports);
 	bitmap_free(xn->tcp_ports);

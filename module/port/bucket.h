@@ -22,7 +22,12 @@
 struct xtcp_port_crowd;
 struct xtcp_shadow;
 
-#define XTCP_PORT_BUCKETS	4096	/* power of two */
+/*
+ * A port that users can't bind has a chain of its own: they could keep the lock of a shared one.
+ * XTCP_PORT_SHARED, a power of two, is the number of chains for the others.
+ */
+#define XTCP_PORT_SHARED	4096
+#define XTCP_PORT_CHAINS	(PROT_SOCK + XTCP_PORT_SHARED)
 
 /* Sharing options of the sockets, also of those of TIME-WAIT records. */
 #define XTCP_PORT_REUSE		1
@@ -199,8 +204,8 @@ static inline struct xtcp_port_chain *
 xtcp_port_chain_lock(const struct net *net, u16 num)
 	__acquires(chain)
 {
-	struct xtcp_port_chain *chain =
-		&xtcp_net(net)->ports[num & (XTCP_PORT_BUCKETS - 1)];
+	u32 index = num < PROT_SOCK ? num : PROT_SOCK + (num & (XTCP_PORT_SHARED - 1));
+	struct xtcp_port_chain *chain = &xtcp_net(net)->ports[index];
 
 	spin_lock_bh(&chain->lock);
 	return chain;
