@@ -324,14 +324,20 @@ static inline void xtcp_memcg_take(struct sock *sk)
 
 /*
  * linux/sched/mm.h: what a softirq allocates for @sk is charged to its cgroup until
- * xtcp_memcg_leave(). There the active cgroup is a variable of the CPU. On PREEMPT_RT another
+ * xtcp_memcg_leave(). A child that was not accepted yet has none: then it is charged to that of
+ * its listener if the caller has entered this one. There the active cgroup is a variable of the CPU. On PREEMPT_RT another
  * softirq may preempt this one and leave the wrong cgroup behind, so nothing is charged.
  */
 static inline struct mem_cgroup *xtcp_memcg_enter(const struct sock *sk)
 {
+	struct mem_cgroup *memcg = xtcp_memcg_of(sk), *before;
+
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) && !in_task())
 		return NULL;
-	return set_active_memcg(xtcp_memcg_of(sk));
+	before = set_active_memcg(memcg);
+	if (!memcg)
+		set_active_memcg(before);
+	return before;
 }
 
 static inline void xtcp_memcg_leave(struct mem_cgroup *before)

@@ -124,10 +124,12 @@ static struct xtcp_recorder *
 record_start(const struct xtcp_net *xn, struct xtcp_sock *xs, u8 from,
 	     enum xtcp_event event, u8 to, u64 now_ns)
 {
+	struct mem_cgroup *before = xtcp_memcg_enter(xtcp_to_sk(xs));
 	struct xtcp_recorder *record = NULL;
 
 	if (likely(!sock_flag(xtcp_to_sk(xs), SOCK_RCU_FREE)))
 		record = kmem_cache_alloc(recorder_cache, GFP_ATOMIC | __GFP_NOWARN);
+	xtcp_memcg_leave(before);
 	if (unlikely(!record)) {
 		if (to == XTCP_CLOSED)
 			this_cpu_inc(xn->mib->item[XTCP_MIB_OBITUARIES_MISSED]);

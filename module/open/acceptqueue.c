@@ -239,6 +239,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 {
 	struct xtcp_savedsyn *saved = xtcp_synqueue_saved_syn(ho);
 	struct xtcp_sockopt_rare *rare = NULL;
+	struct mem_cgroup *before;
 	struct xtcp_sock *xs;
 	struct sock *sk;
 
@@ -267,7 +268,9 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	child_rtt(sk, ho, seg);	/* the route may have an rto_min */
 	xtcp_mtuprobe_init(sk);
 	xtcp_congestion_route(sk);
+	before = xtcp_memcg_enter(ho->ls->sk);
 	xtcp_congestion_init(sk, child_losses(sk, ho, seg));
+	xtcp_memcg_leave(before);
 	xtcp_autotune_send(sk);
 	child_route(sk);
 	xtcp_pacing_update(sk);
@@ -357,6 +360,15 @@ static void child_refuse(struct sock *sk)
 	xtcp_close_done(sk);
 }
 
+/* The recorder's memory is charged to the listener's cgroup, like the algorithm's. */
+static void child_event(struct xtcp_listener *ls, struct sock *sk, enum xtcp_event event)
+{
+	struct mem_cgroup *before = xtcp_memcg_enter(ls->sk);
+
+	xtcp_lifecycle_sk(sk, event);
+	xtcp_memcg_leave(before);
+}
+
 /*
  * Make a child in the flow table ESTABLISHED and queue it. Returns false if the
  * listener has closed and no other takes it: the child is reset and @skb consumed.
@@ -364,7 +376,7 @@ static void child_refuse(struct sock *sk)
 static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 			struct sk_buff *skb)
 {
-	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
+	child_event(ls, sk, XTCP_EV_RCV_ACK_OF_SYN);
 	/* The peer's label for SO_PEERSEC: the copied one is the listener's. */
 	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);
@@ -561,7 +573,7 @@ bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		kfree_skb(skb);
 		return true;
 	}
-	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FAST_OPEN);
+	child_event(ho->ls, sk, XTCP_EV_RCV_FAST_OPEN);
 	XTCP_INC(net, FAST_OPEN_PASSIVE);
 	/* The client's cookie was of the older key. */
 	if (grants)
