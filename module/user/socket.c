@@ -527,19 +527,18 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 static int xtcp_set_rcvlowat(struct sock *sk, int val)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	int most = READ_ONCE(xtcp_net(sock_net(sk))->knobs.rmem[2]);
 	int space;
-	int half = sk->sk_userlocks & SOCK_RCVBUF_LOCK ?
-		sk->sk_rcvbuf / 2 :
-		READ_ONCE(xtcp_net(sock_net(sk))->knobs.rmem[2]) / 2;
 
-	val = min(val, half);
+	val = min(val, (sk->sk_userlocks & SOCK_RCVBUF_LOCK ? sk->sk_rcvbuf : most) / 2);
 	WRITE_ONCE(sk->sk_rcvlowat, val ? : 1);
 
 	if (sk->sk_state != XTCP_LISTEN &&
 	    sock_is_readable(sk, READ_ONCE(sk->sk_rcvlowat)))
 		sk->sk_data_ready(sk);
 
-	space = xtcp_autotune_space_for(xs, val);
+	/* The peer's segments decide how much memory @val bytes need. */
+	space = min(xtcp_autotune_space_for(xs, val), most);
 	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && space > sk->sk_rcvbuf) {
 		WRITE_ONCE(sk->sk_rcvbuf, space);
 		/* As in Linux: so much would never fit into a smaller window. */
