@@ -412,7 +412,8 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 	struct sock *sk = child_make(ho, skb, seg);
 
 	if (!sk) {
-		xtcp_synqueue_no_child(ho, skb, seg, XTCP_EV_NO_MEMORY);
+		xtcp_synqueue_no_child(ho, skb, seg, XTCP_EV_NO_MEMORY,
+				       XTCP_MIB_RESET_SENT_NO_MEMORY);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
 		return NULL;
 	}

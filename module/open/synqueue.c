@@ -869,14 +869,17 @@ static void halfopen_defer(struct xtcp_halfopen *ho)
  * @skb: the third ACK; stays the caller's
  * @seg: its parsed header
  * @event: why, if the record stays
+ * @reason: why, if the peer gets a RST
  *
- * The peer is in ESTABLISHED, but our accept queue is full, memory is short, or no route leads to
- * the peer. Wait for a retransmission or, with xtcp_abort_on_overflow, send a RST; as in Linux.
+ * The peer is in ESTABLISHED, but our accept queue is full (XTCP_MIB_RESET_SENT_OVERFLOW), or
+ * memory is short, or no route leads to the peer (XTCP_MIB_RESET_SENT_NO_MEMORY). Wait for a
+ * retransmission or, with xtcp_abort_on_overflow, send a RST; as in Linux.
  *
  * Context: softirq, RCU read-side section.
  */
 void xtcp_synqueue_no_child(struct xtcp_halfopen *ho, const struct sk_buff *skb,
-			    const struct xtcp_seg *seg, enum xtcp_event event)
+			    const struct xtcp_seg *seg, enum xtcp_event event,
+			    enum xtcp_mib_item reason)
 {
 	struct net *net = sock_net(ho->ls->sk);
 
@@ -886,7 +889,7 @@ void xtcp_synqueue_no_child(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 		xtcp_lifecycle_event(net, &ho->flow, event);
 		return;
 	}
-	halfopen_abort(ho, skb, seg, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_OVERFLOW);
+	halfopen_abort(ho, skb, seg, XTCP_EV_ABORT, reason);
 }
 
 /**
@@ -953,7 +956,8 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	}
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
 		xtcp_listen_overflowed(ho->ls);
-		xtcp_synqueue_no_child(ho, skb, seg, XTCP_EV_RCV_ACK);
+		xtcp_synqueue_no_child(ho, skb, seg, XTCP_EV_RCV_ACK,
+				       XTCP_MIB_RESET_SENT_OVERFLOW);
 		why = SKB_DROP_REASON_NOT_SPECIFIED;
 		goto done;
 	}

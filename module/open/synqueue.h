@@ -12,6 +12,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/seq.h"
+#include "observe/stats.h"
 #include "rare.h"
 
 struct net;
@@ -166,7 +167,8 @@ u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns);
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
 bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_no_child(struct xtcp_halfopen *ho, const struct sk_buff *skb,
-			    const struct xtcp_seg *seg, enum xtcp_event event);
+			    const struct xtcp_seg *seg, enum xtcp_event event,
+			    enum xtcp_mib_item reason);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			       const struct xtcp_key *key,

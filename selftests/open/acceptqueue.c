@@ -205,6 +205,20 @@ TEST_F(acceptqueue, lc_33_without_room_it_ends_at_63s)
 	conn_expect(&c, .flags = RST, .seq = 1);
 }
 
+/* Of the two reasons of a RST by xtcp_abort_on_overflow it is @counter; Linux has neither. */
+static void reset_expect_reason(struct __test_metadata *_metadata, const struct counters *before,
+				const char *counter)
+{
+	static const char *const reasons[] = {
+		"XtcpResetSentAcceptOverflow", "XtcpResetSentNoMemory",
+	};
+
+	if (stock_mode())
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		EXPECT_EQ(!strcmp(reasons[i], counter), counter_moved(before, reasons[i]));
+}
+
 TEST_F(acceptqueue, lc_34_abort_on_overflow)
 {
 	struct peer *p = &self->peer;
@@ -222,6 +236,7 @@ TEST_F(acceptqueue, lc_34_abort_on_overflow)
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
 			"ListenDrops", 1, "OutSegs", 1, "OutRsts", 1,
 			"EmbryonicRsts", 1, NULL);
+	reset_expect_reason(_metadata, &before, "XtcpResetSentAcceptOverflow");
 	peer_expect_silence(p, 70000);
 	close(lfd);
 	p->leave_unread = true;
@@ -434,7 +449,7 @@ TEST_F(acceptqueue, sm_half_open_no_memory)
 		EXPECT_EQ(0, conn_info(&c).srtt_us);
 }
 
-/* xtcp_abort_on_overflow does not ask why there is no child. */
+/* xtcp_abort_on_overflow does not ask why there is no child; the counter of the RST tells it. */
 TEST_F(acceptqueue, lc_34_abort_without_memory)
 {
 	struct peer *p = &self->peer;
@@ -451,6 +466,7 @@ TEST_F(acceptqueue, lc_34_abort_without_memory)
 	conn_expect_state(&c, ST_CLOSED);
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, "OutSegs", 1,
 			"OutRsts", 1, "EmbryonicRsts", 1, NULL);
+	reset_expect_reason(_metadata, &before, "XtcpResetSentNoMemory");
 }
 
 /* A fast open without memory for its child opens as usual, and the client keeps its cookie. */
