@@ -18,6 +18,7 @@
 #include <linux/types.h>
 
 #include "clock.h"
+#include "net/seq.h"
 #include "net/wire.h"
 #include "tcb.h"
 
@@ -45,6 +46,17 @@ static inline void xtcp_paws_note(struct xtcp_sock *xs,
 {
 	xs->ts_recent = seg->opt.tsval;
 	xs->ts_recent_s = xtcp_now_s();
+}
+
+/*
+ * Take the timestamp to echo from @seg, which has one that PAWS accepts. RFC 7323 4.3: only if
+ * @seg begins at or before the sequence number that we have acknowledged last.
+ */
+static inline void xtcp_paws_take(struct xtcp_sock *xs,
+				  const struct xtcp_seg *seg)
+{
+	if (seq_before_eq(seg->seq, xs->rcv_wup))
+		xtcp_paws_note(xs, seg);
 }
 
 #endif /* XTCP_PAWS_H */

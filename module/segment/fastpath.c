@@ -102,8 +102,8 @@ bool xtcp_fastpath_rcv(struct sock *sk, struct sk_buff *skb,
 		return false;
 	}
 
-	if (xs->ts_ok && seq_before_eq(seg->seq, xs->rcv_wup))
-		xtcp_paws_note(xs, seg);
+	if (xs->ts_ok)
+		xtcp_paws_take(xs, seg);
 	xtcp_acked_rcv_alone(sk, acked, seg);
 	xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
 	if (unlikely(xtcp_receive_expected(sk, skb, seg)))

@@ -160,26 +160,16 @@ static u32 overtaken_ticks(const struct xtcp_sock *xs)
 }
 
 /*
- * Would the window of a pure ACK without news change nothing? As update_window() of acked.c, but
- * for a window that this end has taken back: there an answer too many does no harm.
- */
-static bool window_is_no_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
-{
-	u32 wnd = xtcp_acked_window(xs, seg);
-
-	return wnd == xs->snd_wnd || (wnd && wnd < xs->snd_wnd && seg->seq == xs->snd_wl1);
-}
-
-/*
  * RFC 7323 5.3 R1: accept a pure ACK that was overtaken on its way. It does no
- * harm, and an answer to it would look like a duplicate ACK.
+ * harm, and an answer to it would look like a duplicate ACK. As in Linux's
+ * tcp_disordered_ack() one that may change SND.WND is not taken for such an ACK.
  */
 static bool is_overtaken_ack(const struct xtcp_sock *xs,
 			     const struct xtcp_seg *seg)
 {
 	return !(seg->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST)) && !seg->len &&
 	       seg->seq == xs->rcv_nxt && seg->ack == xs->snd_una &&
-	       window_is_no_news(xs, seg) &&
+	       !xtcp_acked_moves_window(xs, seg) &&
 	       xs->ts_recent - seg->opt.tsval <= overtaken_ticks(xs);
 }
 
@@ -412,16 +402,10 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
 	return false;
 }
 
-/*
- * RFC 7323 4.3: take the timestamp to echo only from a segment that begins at
- * or before the sequence number that we have acknowledged last.
- */
 static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	if (!xs->ts_ok || !seg->opt.has_ts ||
-	    seq_after(seg->seq, xs->rcv_wup) || paws_rejects(xs, seg))
-		return;
-	xtcp_paws_note(xs, seg);
+	if (xs->ts_ok && seg->opt.has_ts && !paws_rejects(xs, seg))
+		xtcp_paws_take(xs, seg);
 }
 
 /* With Accurate ECN; before the timestamp is taken. */

@@ -255,19 +255,32 @@ static bool window_is_new(const struct xtcp_sock *xs,
 	       (wnd > xs->snd_wnd || !wnd);
 }
 
+/**
+ * xtcp_acked_moves_window - does a segment set SND.WND to another value
+ * @xs: TCB, locked; SND.WND, SND.WL1 and SND.UNA as before the segment
+ * @seg: segment with ACK, whose SEG.ACK is not below SND.UNA
+ *
+ * Return: true if it does
+ */
+bool xtcp_acked_moves_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	u32 wnd = xtcp_acked_window(xs, seg);
+
+	return wnd != xs->snd_wnd && window_is_new(xs, seg, wnd);
+}
+
+/* Returns true if SND.WND has changed. */
 static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool moves = xtcp_acked_moves_window(xs, seg);
 	u32 wnd = xtcp_acked_window(xs, seg);
-	bool changed = wnd != xs->snd_wnd;
 	bool bound;
 
-	if (!window_is_new(xs, seg, wnd))
-		return false;
 	/* The number of an ACK from the edge is below SND.WL1, which stays. */
 	if (seg->ack != xs->snd_una || seq_after(seg->seq, xs->snd_wl1))
 		xs->snd_wl1 = seg->seq;
-	if (!changed)
+	if (!moves)
 		return false;
 	WRITE_ONCE(xs->snd_wnd, wnd);
 	if (wnd > xs->snd_wnd_max) {

@@ -93,6 +93,7 @@ static inline u32 xtcp_acked_marked(const struct xtcp_acked *a)
 u32 xtcp_acked_echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a);
 void xtcp_acked_wake_writer(struct sock *sk);
 bool xtcp_acked_syn_ack(struct sock *sk, const struct xtcp_seg *seg, u32 rtt_us);
+bool xtcp_acked_moves_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg);
 bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg);
 void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_seg *seg);

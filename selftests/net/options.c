@@ -489,6 +489,26 @@ TEST_F(options, rfc7323_paws_spares_an_overtaken_ack_of_a_smaller_window)
 	EXPECT_EQ(2, counter_moved(&before, "PAWSEstab"));
 }
 
+/*
+ * An ACK from ahead of lost payload has set SND.WL1. An older one below it changes no window, so it
+ * is overtaken, whatever window it has.
+ */
+TEST_F(options, rfc7323_paws_spares_an_overtaken_ack_below_wl1)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .opt = TS_OPTIONS, .wnd = 60000);
+	conn_send(&c, .flags = ACK, .seq = 6, .wnd = 60000);
+	c.peer_nxt = c.peer_iss + 1;
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .wnd = 65000, .opt = OLD_TS(&c, 3));
+	conn_send(&c, .flags = ACK, .wnd = 50000, .opt = OLD_TS(&c, 3));
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(0, counter_moved(&before, "PAWSEstab"));
+}
+
 /* Two segments that leave a peer at once may have read its clock in the other order. */
 TEST_F(options, rfc7323_paws_spares_one_tick)
 {
