@@ -122,7 +122,7 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 	if (!xs->in_flight)
 		xs->sacked_out = 0;
 	if (a->syn || a->segs) {
-		a->new_data = 1;
+		a->no_duplicate = 1;
 		a->arm = 1;
 	}
 }
@@ -330,7 +330,7 @@ static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 static bool ack_concerns_recovery(const struct xtcp_sock *xs,
 				  const struct xtcp_acked *a)
 {
-	return !a->new_data || a->sacked || a->dsack || a->ece ||
+	return !a->no_duplicate || a->sacked || a->dsack || a->ece ||
 	       !xtcp_recovery_is_idle(xs);
 }
 
@@ -434,6 +434,25 @@ static void take_marks(struct sock *sk, const struct xtcp_seg *seg, struct xtcp_
 		xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
+/* Our SYN, or SYN-ACK, is acknowledged: what had to wait for the peer's answer. */
+static void syn_landed(struct sock *sk, const struct xtcp_acked *a)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (unlikely(xs->fast_held))
+		xtcp_fastq_acked(sk);
+	if (unlikely(xs->retransmit.rto_timed))
+		xtcp_retransmit_settled(xs);
+	/* The peer's MSS is known now. */
+	xtcp_mtuprobe_init(sk);
+	xtcp_congestion_init(sk, xs->total_retrans > 1 && !a->first_syn);
+	xtcp_autotune_send(sk);
+	xtcp_congestion_expect(sk);
+	xtcp_pacing_update(sk);
+	xtcp_retransmit_arm(sk);
+	count_delivered(sk, a->delivered, a->ece);
+}
+
 /* SND.UNA advances to SEG.ACK. */
 static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		    struct xtcp_acked *a)
@@ -454,18 +473,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 	if (unlikely(xtcp_mtuprobe_is_out(xs)))
 		xtcp_mtuprobe_acked(sk);
 	if (a->syn) {
-		if (unlikely(xs->fast_held))
-			xtcp_fastq_acked(sk);
-		if (unlikely(xs->retransmit.rto_timed))
-			xtcp_retransmit_settled(xs);
-		/* The peer's MSS is known now. */
-		xtcp_mtuprobe_init(sk);
-		xtcp_congestion_init(sk, xs->total_retrans > 1 && !a->first_syn);
-		xtcp_autotune_send(sk);
-		xtcp_congestion_expect(sk);
-		xtcp_pacing_update(sk);
-		xtcp_retransmit_arm(sk);
-		count_delivered(sk, a->delivered, a->ece);
+		syn_landed(sk, a);
 	} else {
 		acked_evaluate(sk, a);
 		xtcp_meter_acked(sk, a->now_ns, a->prior_pipe);
@@ -509,7 +517,7 @@ static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
 {
 	if (!xtcp_sk(sk)->sack_ok || !seg->opt.nr_sacks)
 		return;
-	a->new_data = 1;
+	a->no_duplicate = 1;
 	a->old = 1;
 	/* If the mark is new, the later ACK has echoed it, too. */
 	a->ece = 0;
@@ -526,20 +534,29 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 	a->prior_pipe = xtcp_congestion_pipe(xs);
 	a->has_tsecr = seg->opt.has_ts && (xs->ts_ok || seg->flags & XTCP_SYN);
 	a->tsecr = seg->opt.tsecr;
-	a->new_data = seg->seq != seg->end;
+	a->no_duplicate = seg->seq != seg->end;
 	a->ece = xtcp_ecn_is_echo(xs, seg);
 }
 
 /*
- * Process what any ACK says that is not older than the last one. Returns true
- * if it changed the window.
+ * An ACK that is not older than the last one: the peer is alive, so probes are answered, and a soft
+ * error is over.
  */
-static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
+static void peer_heard(struct sock *sk)
+{
+	xtcp_probe_answered(sk);
+	WRITE_ONCE(sk->sk_err_soft, 0);
+}
+
+/*
+ * Process what any ACK says that is not older than the last one, besides SEG.ACK and SACK blocks.
+ * Returns true if it changed the window.
+ */
+static bool take_header(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xtcp_probe_answered(sk);
-	WRITE_ONCE(sk->sk_err_soft, 0);
+	peer_heard(sk);
 	if (xs->ecn.ok && (seg->flags & XTCP_CWR))
 		xtcp_ecn_cwr_received(xs, seg);
 	if (seg->seq == seg->end)
@@ -605,12 +622,12 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_assert_owned(sk);
 	DEBUG_NET_WARN_ON_ONCE(seq_after(seg->ack, xs->snd_nxt));
 	if (ack_is_empty(xs, seg)) {
-		take_segment(sk, seg);
+		take_header(sk, seg);
 		xtcp_trace_ack(sk, seg->ack);
 		return false;
 	}
 	if (ack_is_last(xs, seg)) {
-		take_segment(sk, seg);
+		take_header(sk, seg);
 		last_acked(sk, seg);
 		xtcp_trace_ack(sk, seg->ack);
 		return true;
@@ -622,8 +639,8 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 		return false;
 	}
 
-	if (take_segment(sk, seg))
-		a.new_data = 1;
+	if (take_header(sk, seg))
+		a.no_duplicate = 1;
 	if (seg->ack == xs->snd_una)
 		same_ack(sk, seg, &a);
 	else
@@ -682,8 +699,7 @@ void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_seg *seg)
 {
 	xtcp_assert_owned(sk);
-	xtcp_probe_answered(sk);
-	WRITE_ONCE(sk->sk_err_soft, 0);
+	peer_heard(sk);
 	update_window(sk, seg);
 	if (skb)
 		alone_acked(sk, skb);

@@ -31,7 +31,7 @@ struct sock;
  * @segs: segments with payload or FIN acknowledged cumulatively
  * @delivered: segments not known to have arrived before
  * @lost: segments that it shows to be lost
- * @prior_pipe: segments in flight before the ACK
+ * @prior_pipe: the pipe (RFC 6675) before the ACK: segments believed to be in the network
  * @has_tsecr: it has a timestamp echo
  * @advanced: SND.UNA has advanced
  * @syn: it acknowledges our SYN
@@ -41,7 +41,8 @@ struct sock;
  * @sack_late: some of these lie below segments known to have arrived
  * @dsack: it reports a duplicate
  * @dsack_of_probe: it reports the loss probe as a duplicate
- * @new_data: it has payload, another window, or acknowledges new data
+ * @no_duplicate: it is no duplicate ACK (RFC 5681 2): it has payload or another window,
+ *	acknowledges new data, or a later ACK has overtaken it
  * @lost_again: retransmissions were lost
  * @arm: the retransmission timer is to be set again
  * @ece: it echoes a CE mark, or reports marks
@@ -73,7 +74,7 @@ struct xtcp_acked {
 		sack_late:1,
 		dsack:1,
 		dsack_of_probe:1,
-		new_data:1,
+		no_duplicate:1,
 		lost_again:1,
 		arm:1,
 		ece:1,

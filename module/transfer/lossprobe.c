@@ -205,6 +205,6 @@ void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a)
 		xs->probe_out = 0;
 	else if (seq_after(xs->snd_una, xs->probe_seq))
 		probe_has_repaired(sk, a);
-	else if (!a->advanced && !a->new_data && !a->sacked)
+	else if (!a->advanced && !a->no_duplicate && !a->sacked)
 		xs->probe_out = 0;
 }

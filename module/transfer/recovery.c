@@ -246,7 +246,7 @@ static bool undo_by_dsack(struct sock *sk)
 
 static bool ack_is_duplicate(const struct xtcp_acked *a)
 {
-	return !a->advanced && !a->new_data && !a->dsack;
+	return !a->advanced && !a->no_duplicate && !a->dsack;
 }
 
 static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
