@@ -52,9 +52,9 @@ struct xtcp_listener_counts {
  * @counts: counters
  * @ifindex: device whose SYNs it gets, 0: any; sk->sk_bound_dev_if as of the last
  *	xtcp_lookup_add() or xtcp_lookup_rehash(). Written under xn->listen_lock
- * @overflow_s: second of CLOCK_MONOTONIC in which the SYN queue last
- *	overflowed, 0: never; cookies are accepted for two minutes after it. Not
- *	used in a SO_REUSEPORT group, which has a common one
+ * @cookie_s: second of CLOCK_MONOTONIC in which the listener last sent a cookie, 0: never;
+ *	cookies are accepted for two minutes after it. Not used in a SO_REUSEPORT group, which
+ *	has a common one
  * @warned: the line about a SYN flood was logged
  * @open: children may still be queued; written under @accept_lock
  * @is_linked: @link is linked; guarded by xn->listen_lock
@@ -69,7 +69,8 @@ struct xtcp_listener_counts {
  * @qlen_peak: highest @qlen ever
  * @accept_lock: guards @accept_queue, @accept_peak and sk->sk_ack_backlog;
  *	after the child's socket lock
- * @accept_queue: established children, oldest first
+ * @accept_queue: children that wait for accept(), oldest first: ESTABLISHED; of a fast open,
+ *	SYN-RECEIVED; CLOSED if they have ended
  * @waits: how long accepted children were in @accept_queue; NULL until the first of them
  *	with xtcp_histograms set. Written with the listener's socket locked
  * @fastq: counts fast-open children; NULL: TCP_FASTOPEN was never set. Written once
@@ -84,7 +85,7 @@ struct xtcp_listener {
 	struct rhlist_head	link;
 	struct xtcp_listener_counts __percpu *counts;
 	int			ifindex;
-	u32			overflow_s;
+	u32			cookie_s;
 	bool			warned;
 	bool			open;
 	bool			is_linked;

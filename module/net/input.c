@@ -500,9 +500,9 @@ static struct sock *input_find_listener(struct net *net, struct sk_buff *skb,
 }
 
 /* A segment without a flow that may have a token: read its options, then check the token. */
-static noinline void input_long(struct net *net, struct sk_buff *skb,
-				const struct xtcp_key *key,
-				const struct xtcp_found *found, struct xtcp_seg *seg)
+static noinline void input_maybe_token(struct net *net, struct sk_buff *skb,
+				       const struct xtcp_key *key,
+				       const struct xtcp_found *found, struct xtcp_seg *seg)
 {
 	xtcp_seg_read_options(seg, skb, key->wire);
 	if (seg->opt.token && input_token(net, skb, key, seg))
@@ -557,7 +557,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire,
 		input_listener(net, input_find_listener(net, skb, key, found),
 			       skb, key, &seg, false);
 	} else {
-		input_long(net, skb, key, found, &seg);
+		input_maybe_token(net, skb, key, found, &seg);
 	}
 }
 

@@ -321,7 +321,7 @@ static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 		/* TCP_DEFER_ACCEPT, or TCP_QUICKACK 0: the third ACK leaves with data. */
 		consume_skb(skb);
 		xtcp_sk(sk)->ack.pingpong = 0;
-		xtcp_ack_wait(sk);
+		xtcp_ack_await_data(sk);
 	} else {
 		xtcp_output_ack_recycle(sk, skb);
 	}

@@ -5,8 +5,8 @@
  * RFC 4987. Every SYN for a listener, on either wire, is checked here before any
  * socket is locked: it gets a half-open record while the SYN queue has space,
  * else a cookie, else it is dropped. The verdict costs a few loads. Memory is
- * allocated for a record only; a cookie's SYN-ACK is built in the SYN's skb if that
- * can be recycled.
+ * allocated for a record, and for the socket of a fast open whose cookie is valid; a SYN
+ * cookie's SYN-ACK is built in the SYN's skb if that can be recycled.
  *
  * While many SYNs are dropped, net/prerouting.c calls xtcp_gate_refuses() before
  * IP looks up a route: the same verdict, some thousand instructions earlier. It
@@ -46,9 +46,13 @@
 #include "open/permit.h"
 #include "open/source.h"
 
-/* Drops in a second from which on early drops save more than the hook costs. */
+/*
+ * Drops in a second from which on early drops save more than the hook costs: chosen, not measured.
+ * bench.rst has what a drop costs without the hook and with it (flood/full_drop,
+ * flood/full_drop_early), and what the hook costs other packets (tcpwire/hook_flooded).
+ */
 #define HOOK_DROPS	64
-/* Seconds without a drop after which the hook lets all packets pass. */
+/* Seconds without a drop after which the hook lets all packets pass; chosen, not measured. */
 #define HOOK_QUIET_S	2U
 
 static struct xtcp_gate *gate_of(struct net *net)
@@ -81,13 +85,16 @@ static int gate_quota_count(struct xtcp_quota *quota)
 	return atomic_inc_return(&quota->count);
 }
 
-/* The same. Returns true if the event is among the first of this second, at most @limit. */
-static bool gate_quota_allows(struct xtcp_quota *quota, int limit)
+/*
+ * Take one from the quota. Returns true if the event is among the first of this second, at most
+ * @limit.
+ */
+static bool gate_quota_take(struct xtcp_quota *quota, int limit)
 {
 	return gate_quota_count(quota) <= quota_of(quota, limit);
 }
 
-/* Returns true if gate_quota_allows() would return false. Does not count. */
+/* Returns true if gate_quota_take() would return false. Does not count. */
 static bool gate_quota_is_spent(const struct xtcp_quota *quota, int limit)
 {
 	return READ_ONCE(quota->second) == xtcp_now_s() &&
@@ -209,13 +216,6 @@ static void gate_note_drop(struct net *net)
 		schedule_delayed_work(&gate->watch, 0);
 }
 
-static inline bool gate_syn_ack_is_allowed(struct net *net)
-{
-	int limit = XTCP_KNOB(net, synack_ratelimit);
-
-	return !limit || gate_quota_allows(&gate_of(net)->syn_acks, limit);
-}
-
 /**
  * xtcp_gate_syn - decide what to do with a SYN for a listener
  * @ls: queues of the listener
@@ -239,7 +239,7 @@ enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls, struct sk_buff *s
 		/* First, so that a peer that is refused takes nothing from the quota. */
 		if (unlikely(!xtcp_permit_request(ls->sk, skb, key)))
 			o.verdict = XTCP_GATE_DROP_POLICY;
-		else if (!gate_syn_ack_is_allowed(net))
+		else if (!xtcp_gate_take_syn_ack(net))
 			o.verdict = XTCP_GATE_DROP_RATE;
 	}
 	gate_count(ls, &o);
@@ -333,7 +333,9 @@ bool xtcp_gate_drops_early(struct net *net)
  */
 bool xtcp_gate_take_syn_ack(struct net *net)
 {
-	return gate_syn_ack_is_allowed(net);
+	int limit = XTCP_KNOB(net, synack_ratelimit);
+
+	return !limit || gate_quota_take(&gate_of(net)->syn_acks, limit);
 }
 
 /**
@@ -350,7 +352,7 @@ bool xtcp_gate_take_ack(struct net *net)
 {
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
-	return !limit || gate_quota_allows(&gate_of(net)->token_acks, limit);
+	return !limit || gate_quota_take(&gate_of(net)->token_acks, limit);
 }
 
 /**
@@ -367,7 +369,7 @@ bool xtcp_gate_take_reset(struct net *net)
 {
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
-	if (!limit || gate_quota_allows(&gate_of(net)->resets, limit))
+	if (!limit || gate_quota_take(&gate_of(net)->resets, limit))
 		return true;
 	XTCP_INC(net, RST_RATE_DROP);
 	return false;

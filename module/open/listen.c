@@ -54,7 +54,10 @@
 #include "transfer/ecn.h"
 #include "transfer/window.h"
 
-/* Seconds after the last overflow of the SYN queue in which cookies are accepted. */
+/*
+ * Seconds after the last cookie that was sent in which cookies are accepted: their lifetime, two
+ * minutes at most (open/cookie.c).
+ */
 #define COOKIE_BELIEF_S		120
 
 static struct xtcp_listener *listener_alloc(struct sock *sk)
@@ -380,21 +383,21 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 }
 
 /*
- * Time of the last overflow. A SO_REUSEPORT group has a common one: its BPF
+ * When a cookie was sent last. A SO_REUSEPORT group has a common one: its BPF
  * program may choose another listener for the third ACK than for the SYN.
  */
-static u32 *listen_overflow_stamp(struct xtcp_listener *ls)
+static u32 *listen_cookie_stamp(struct xtcp_listener *ls)
 {
 	struct sock_reuseport *reuse = rcu_dereference(ls->sk->sk_reuseport_cb);
 
-	return unlikely(reuse) ? &reuse->synq_overflow_ts : &ls->overflow_s;
+	return unlikely(reuse) ? &reuse->synq_overflow_ts : &ls->cookie_s;
 }
 
 /* Written at most once a second, so that CPUs don't contend for the cache line. */
-static void listen_overflow_note(struct xtcp_listener *ls)
+static void listen_cookie_note(struct xtcp_listener *ls)
 {
 	u32 now = xtcp_now_s() ?: 1;
-	u32 *stamp = listen_overflow_stamp(ls);
+	u32 *stamp = listen_cookie_stamp(ls);
 
 	if (READ_ONCE(*stamp) != now)
 		WRITE_ONCE(*stamp, now);
@@ -505,7 +508,7 @@ static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff 
 	struct xtcp_halfopen *ho = &record.ho;
 	int err;
 
-	listen_overflow_note(ls);
+	listen_cookie_note(ls);
 	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
 	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
 	listen_receive_window(ho);
@@ -632,7 +635,7 @@ void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 static bool listen_cookie_may_be(const struct sock *lsk, struct xtcp_listener *ls)
 {
 	unsigned int mode = xtcp_cookie_mode(lsk);
-	u32 last = READ_ONCE(*listen_overflow_stamp(ls));
+	u32 last = READ_ONCE(*listen_cookie_stamp(ls));
 
 	if (!mode)
 		return false;

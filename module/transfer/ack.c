@@ -444,12 +444,12 @@ void xtcp_ack_ahead(struct sock *sk)
 }
 
 /**
- * xtcp_ack_wait - mark an ACK as pending; the user is about to send data
+ * xtcp_ack_await_data - mark an ACK as pending; the user is about to send data
  * @sk: the socket, locked
  *
  * The data carries the ACK, if it is sent within XTCP_ATO_MAX_MS.
  */
-void xtcp_ack_wait(struct sock *sk)
+void xtcp_ack_await_data(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
 	xtcp_sk(sk)->ack.pending |= XTCP_ACK_PENDING;
@@ -501,7 +501,7 @@ static bool ack_is_due(struct sock *sk)
 /*
  * A running timer keeps its deadline (MUST-40), unless a brief wait ends earlier.
  */
-static void ack_wait(struct sock *sk)
+static void ack_timer_start(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 running_ns = xs->deadline_ns[XTCP_TIMER_DELAYED_ACK];
@@ -521,7 +521,7 @@ static void ack_wait(struct sock *sk)
  * xtcp_comp_sack_rtt_percent of a round trip, to keep the peer's ACK clock
  * running. Returns false if the ACK must be sent now.
  */
-static bool duplicate_waits(struct sock *sk)
+static bool duplicate_defer(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
@@ -621,8 +621,8 @@ void xtcp_ack_flush(struct sock *sk)
 		return;
 	if (!ack_is_due(sk)) {
 		if (RB_EMPTY_ROOT(&xs->ofo_queue))
-			ack_wait(sk);
-		else if (!duplicate_waits(sk))
+			ack_timer_start(sk);
+		else if (!duplicate_defer(sk))
 			xtcp_output_ack(sk);
 	} else if (sock_owned_by_user_nocheck(sk) && !RB_EMPTY_ROOT(&xs->ofo_queue)) {
 		/* Each segment behind a hole is a duplicate ACK: RFC 5681. */
@@ -649,14 +649,14 @@ void xtcp_ack_deferred(struct sock *sk)
 }
 
 /**
- * xtcp_ack_is_read - check whether the user's recv() makes the pending ACK due
+ * xtcp_ack_is_due_by_read - check whether the user's recv() makes the pending ACK due
  * @sk: the socket, locked, with an ACK pending
  *
  * Return: true if more than a segment is unacknowledged, or if an ACK was
  * waiting for the user to read everything: of one small or pushed segment, if the
  * user does not usually answer; of two, in any case.
  */
-bool xtcp_ack_is_read(const struct sock *sk)
+bool xtcp_ack_is_due_by_read(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 

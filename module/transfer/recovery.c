@@ -249,7 +249,7 @@ static bool ack_is_duplicate(const struct xtcp_acked *a)
 	return !a->advanced && !a->no_duplicate && !a->dsack;
 }
 
-static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
+static enum xtcp_resend unrecovered_acked(struct sock *sk, struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -498,7 +498,7 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	case XTCP_RECOVERY_NONE:
 	case XTCP_RECOVERY_DISORDER:
 	case XTCP_RECOVERY_REDUCTION:
-		return open_acked(sk, a);
+		return unrecovered_acked(sk, a);
 	}
 	return XTCP_RESEND_NONE;
 }

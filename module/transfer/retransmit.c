@@ -237,7 +237,7 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
  * peer that keeps its window at zero and answers is alive (SHLD-17): it must
  * have been silent for two of the longest timeouts.
  */
-static bool gives_up(const struct sock *sk, u32 retries)
+static bool timeouts_reached(const struct sock *sk, u32 retries)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const u32 rto_max_us = xtcp_rtt_rto_max_us(xs);
@@ -308,7 +308,7 @@ static bool r2_is_reached(struct sock *sk)
 		return false;
 	retries = sock_flag(sk, SOCK_DEAD) ? xtcp_retransmit_orphan_retries(sk, alive) :
 					     XTCP_KNOB(sock_net(sk), retries2);
-	return gives_up(sk, retries);
+	return timeouts_reached(sk, retries);
 }
 
 /*
@@ -459,7 +459,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 	}
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	if (gives_up(sk, XTCP_KNOB(net, retries1))) {
+	if (timeouts_reached(sk, XTCP_KNOB(net, retries1))) {
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
@@ -488,7 +488,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 		xtcp_rtt_backoff(xs);
 	xtcp_retransmit_arm(sk);
 	/* As in Linux: the next attempt looks for another route. */
-	if (gives_up(sk, XTCP_KNOB(net, retries1) + 1))
+	if (timeouts_reached(sk, XTCP_KNOB(net, retries1) + 1))
 		__sk_dst_reset(sk);
 	return XTCP_ENDING_NONE;
 }

@@ -312,7 +312,7 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
  * Sends the window update that the peer may wait for (LC-54): when the window
  * at least doubles and moves by a segment or half of the buffer. Larger windows
  * are announced by the ACKs of received data anyway. Also sends a pending ACK if
- * reading has made it due (xtcp_ack_is_read()).
+ * reading has made it due (xtcp_ack_is_due_by_read()).
  */
 void xtcp_window_consumed(struct sock *sk, u32 copied)
 {
@@ -330,7 +330,7 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 			       XTCP_STATEF(XTCP_FIN_WAIT_1) |
 			       XTCP_STATEF(XTCP_FIN_WAIT_2)))
 		return;
-	if ((xs->ack.pending & XTCP_ACK_PENDING) && xtcp_ack_is_read(sk)) {
+	if ((xs->ack.pending & XTCP_ACK_PENDING) && xtcp_ack_is_due_by_read(sk)) {
 		xtcp_output_ack(sk);
 		return;
 	}
