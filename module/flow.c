@@ -597,12 +597,13 @@ bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_flow_replace - replace a flow in the table by another kind of flow
+ * xtcp_flow_replace - replace a flow in the table by another one of the same connection
  * @net: namespace
  * @old: referenced by the caller
  * @new: same 4-tuple and wire, in no table
  *
- * Atomic: each lookup finds exactly one of the two.
+ * Atomic for the table: one of the two is always in it. A lookup that stands at a flow whose memory
+ * is used again may miss both, and repeats itself: flow_find_surely().
  *
  * Context: any.
  * Return: true for exactly one caller, as xtcp_flow_remove().

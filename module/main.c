@@ -11,6 +11,9 @@
  * xtcp_exit() runs. It unregisters the handlers, so that no segments arrive, then
  * the socket family; then each namespace drops its records; at last it waits for
  * all RCU callbacks.
+ *
+ * Context: process. The kernel serialises loading, unloading, and creating and removing
+ * namespaces; xn->ready_lock serialises xtcp_net_prepare().
  */
 #include <linux/module.h>
 #include <linux/random.h>

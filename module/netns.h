@@ -114,7 +114,7 @@ struct xtcp_knobs {
 	int	challenge_ack_limit;	/* per second; INT_MAX: no limit */
 	int	min_snd_mss;		/* bytes, before options */
 	int	base_mss;		/* bytes, where an MTU search begins */
-	int	mtu_probe_floor;	/* bytes, where an MTU search ends */
+	int	mtu_probe_floor;	/* bytes, least size that a search assumes to pass */
 	int	probe_threshold;	/* bytes, size of the smallest search range */
 	unsigned int probe_interval;	/* s between two MTU searches */
 	int	user_timeout;		/* ms; 0: none */
@@ -177,7 +177,7 @@ struct xtcp_knobs {
  * @timewaits: delay lines of TIME-WAIT records; close/timewait.c
  * @flows: flow table: sockets, half-open and TIME-WAIT records
  * @listen_lock: guards writers of @listeners and @listen_table
- * @tw_count: number of TIME-WAIT records
+ * @tw_count: number of TIME-WAIT and FIN-WAIT-2 records
  * @tw_peak: highest @tw_count ever
  * @replaces: how often a flow has begun to replace another one in @flows; flow.c
  * @challenge_s: second of CLOCK_MONOTONIC that @challenges belongs to

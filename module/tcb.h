@@ -264,8 +264,9 @@ enum xtcp_recovery {
  * Acknowledging:
  * @ack: when to acknowledge, transfer/ack.c
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
- * @last_rcv_ns: arrival of the last segment that passed the checks of RFC 9293
- *	3.10.7.4; during processing, of the current segment
+ * @last_rcv_ns: when the handling of the last segment began that passed the checks of RFC 9293
+ *	3.10.7.4: of one that has waited in the backlog, later than it arrived; during
+ *	processing, of the current segment
  * @last_snd_ns: last transmission of data, for the restart after idle
  *
  * Out of order, RFC 9293 SHLD-31:
@@ -286,7 +287,8 @@ enum xtcp_recovery {
  * @ofo_collapsed: copying saves none in @ofo_queue until the queue changes
  *
  * Socket options:
- * @sockopt: those that user/sockopt.c alone sets
+ * @sockopt: those that the program sets by setsockopt(); the comment at the top has the
+ *	exceptions
  * @window_clamp: largest receive window, bytes; TCP_WINDOW_CLAMP, or the route's
  * @nagle: XTCP_NAGLE_*
  *

@@ -75,7 +75,10 @@
 #define LAST_STATES \
 	(XTCP_STATEF(XTCP_CLOSING) | XTCP_STATEF(XTCP_LAST_ACK))
 
-/* A FIN-WAIT-2 record waits this long at most; the socket waits before. */
+/*
+ * A FIN-WAIT-2 record waits this long at most, as Linux's TCP_TIMEWAIT_LEN; the socket waits
+ * before.
+ */
 #define RECORD_WAIT_MS	60000U
 
 /**
@@ -215,8 +218,8 @@ static void close_reset_received(struct sock *sk)
  * xtcp_close_kill - abort a connection for the administrator (xtcp_kill)
  * @sk: not in CLOSED, locked; the caller holds a reference
  *
- * As `ss -K` for the kernel's TCP: the peer gets a RST, the program
- * ECONNABORTED.
+ * As `ss -K` for the kernel's TCP: the peer gets a RST, except in SYN-SENT, CLOSING and LAST-ACK;
+ * the program gets ECONNABORTED. recv() still returns what has arrived; what was not sent is lost.
  */
 void xtcp_close_kill(struct sock *sk)
 {

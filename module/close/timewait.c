@@ -48,7 +48,7 @@
 #include "segment/oow.h"
 #include "tcb.h"
 
-#define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: shortest TIME-WAIT */
+#define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: shortest TIME-WAIT; chosen, not measured */
 #define SHORT_LIFE_MS	4000U	/* up to this, Linux counts TWKilled, not TW */
 
 static_assert(sizeof(struct xtcp_timewait) == 96);

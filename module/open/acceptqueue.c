@@ -151,7 +151,10 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->ts_recent_s = xtcp_now_s();
 }
 
-/* A round trip of the handshake that is longer may be the time for which a program waited. */
+/*
+ * A round trip of the handshake that is longer may be the time for which a program waited. Chosen,
+ * not measured.
+ */
 #define DEFERRED_RTT_MAX_US	(XTCP_RTO_INIT_US / 3)
 
 /*

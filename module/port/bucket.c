@@ -23,6 +23,9 @@
  * xs->port and xs->port_listens of the owners. It is taken with softirqs off,
  * under the socket lock, one chain at a time. The flow table may be changed
  * under it.
+ *
+ * Context: any, under the lock of the chain. Creation and removal of a namespace's table, and of
+ * the caches: process.
  */
 #include "port/bucket.h"
 

@@ -262,8 +262,8 @@ static bool options_are_usual(const struct xtcp_sock *xs, u8 flags,
 }
 
 /*
- * Slow path: options other than timestamps, and Accurate ECN. The ACK counts as sent only if all
- * its SACK information fits beside the payload (@told).
+ * Slow path: options other than timestamps, and Accurate ECN. The ACK counts as sent only if the
+ * D-SACK, or else the latest SACK block, fits beside the payload (@told).
  */
 static noinline struct tcphdr *
 unusual_header_push(struct sock *sk, struct sk_buff *skb,
@@ -371,7 +371,9 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
  * While an earlier clone has not been freed, the new header must not overwrite
  * that clone's: the linear part is copied then.
  *
- * Return: 0; -ENOBUFS without memory, or the error of the route.
+ * Return: 0, also if a queue of this host is nearly full; -ENOBUFS without memory or if a queue
+ * is full; -EHOSTUNREACH without a route; -EPERM, or what the rule says, if a rule of OUTPUT drops
+ * the segment.
  */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 {
@@ -487,7 +489,9 @@ static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
  * @flags: XTCP_SYN .. XTCP_CWR
  * @now_ns: current time
  *
- * Return: 0; -ENOBUFS without memory, or the error of the route.
+ * Return: 0, also if a queue of this host is nearly full; -ENOBUFS without memory or if a queue
+ * is full; -EHOSTUNREACH without a route; -EPERM, or what the rule says, if a rule of OUTPUT drops
+ * the segment.
  */
 int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags, u64 now_ns)
@@ -571,8 +575,8 @@ void xtcp_output_reset(struct sock *sk)
 }
 
 /**
- * xtcp_output_syn_ack - answer the peer's SYN in a simultaneous open
- * @sk: the socket, locked, in SYN-RECEIVED; its SYN is in flight
+ * xtcp_output_syn_ack - answer the peer's SYN: in a simultaneous open, or again
+ * @sk: the socket, locked, in SYN-RECEIVED or the child of a fast open; its SYN is in flight
  *
  * The SYN in the send queue becomes a SYN-ACK; retransmissions are SYN-ACKs,
  * too.

@@ -607,15 +607,15 @@ static bool is_old_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 
 /**
  * xtcp_synchronized_rcv - handle a segment in SYN-RECEIVED or a later state
- * @sk: the socket, locked and not owned by a task, with its SYN acknowledged or
- *	crossing the peer's; the caller has a reference or RCU, because the
- *	connection may end here
+ * @sk: the socket, locked: in softirq by its spinlock, while no task owns it; for the backlog by
+ *	the task that owns it. Its SYN is acknowledged, crosses the peer's, or is the SYN-ACK of
+ *	a fast open. The caller has a reference or RCU, because the connection may end here
  * @skb: segment, at its TCP header; consumed
  * @seg: its parsed header
  *
- * RFC 9293 3.10.7.4. While the segment is handled, last_rcv_ns is the time of
- * its arrival. Anybody can send a segment that the checks drop, so it doesn't
- * prove that the peer is alive: last_rcv_ns is reset then.
+ * RFC 9293 3.10.7.4. While the segment is handled, last_rcv_ns is the time at which its handling
+ * began: later than its arrival if it has waited in the backlog. Anybody can send a segment
+ * that the checks drop, so it doesn't prove that the peer is alive: last_rcv_ns is reset then.
  *
  * Context: softirq under RCU, or process for the backlog.
  * Return: what the segment means for the connection's end, for xtcp_close_end()

@@ -64,16 +64,16 @@
 
 /*
  * Small segments without an answer of the user, after which the peer is taken to
- * write a stream. A request is seldom sent in so many pieces.
+ * write a stream. A request is seldom sent in so many pieces. Chosen, not measured.
  */
 #define STREAM_SEGS	8U
 
-/* Full segments in one skb after which the peer is taken to make large writes. */
+/* Full segments in one skb after which the peer is taken to make large writes; chosen, too. */
 #define STREAM_LARGE	4U
 
 /*
  * After failed waits in a row (struct xtcp_ack::stream_fails), the next one begins
- * at a segment whose number has none of these bits.
+ * at a segment whose number has none of these bits. Chosen, not measured.
  */
 static const u16 stream_wait_mask[] = { 0, 64 - 1, 512 - 1, 4096 - 1 };
 
@@ -684,8 +684,11 @@ void xtcp_ack_reader_waits(struct sock *sk)
 }
 
 /**
- * xtcp_ack_sent - a segment with ACK and all SACK blocks was sent
+ * xtcp_ack_sent - a segment with ACK is about to be passed to IP
  * @sk: the socket, locked
+ *
+ * It has at least the first of the blocks to be reported. If IP refuses the segment, the ACK is
+ * not pending again.
  */
 void xtcp_ack_sent(struct sock *sk)
 {

@@ -14,7 +14,7 @@
  * mark (ECN, RFC 3168) or a full queue of the own host. A loss found meanwhile
  * turns it into a fast recovery with the same reduction.
  *
- * rack.c detects losses (RFC 8985). With xtcp_recovery = 0 a segment is lost if
+ * rack.c detects losses (RFC 8985). Without bit 1 of xtcp_recovery a segment is lost if
  * three segments above it have arrived (RFC 6675), and without SACK after three
  * duplicate ACKs and then with each partial ACK (RFC 6582, NewReno). prr.c
  * reduces the window, undo.c restores it.
@@ -53,7 +53,10 @@
 #include "transfer/smallqueue.h"
 #include "transfer/undo.h"
 
-/* Time for a peer that seems to have reneged to correct itself. */
+/*
+ * Time for a peer that seems to have reneged to correct itself; as in Linux's
+ * tcp_check_sack_reneging().
+ */
 #define RENEGE_WAIT_US	10000U
 
 /* --- what is lost ------------------------------------------------------- */
@@ -597,8 +600,9 @@ static bool window_is_reduced(const struct xtcp_sock *xs)
  *
  * RFC 5681 3.1: all segments count as lost, slow start begins with one segment;
  * ssthresh is reduced once, however often the timer expires. F-RTO is used
- * unless another recovery was under way (RFC 5682 2.1, step 1), or a probe of the path's MTU
- * is in flight, whose loss would look like a spurious timeout.
+ * unless a fast recovery was under way, or the recovery of an earlier timeout had made
+ * progress (RFC 5682 2.1, step 1), or a probe of the path's MTU is in flight, whose loss would
+ * look like a spurious timeout.
  */
 void xtcp_recovery_timed_out(struct sock *sk)
 {

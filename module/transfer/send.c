@@ -784,7 +784,8 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
  * Does not change the scoreboard, because for the loss probe it is not lost.
  *
  * Return: 0 when it was sent, -EAGAIN when it lies beyond the window, -EBUSY
- * when its last copy has not left this host, -ENOMEM or an error of the route
+ * when its last copy has not left this host, -ENOMEM if it cannot be split, an error of
+ * xtcp_output_route_find(), or one of xtcp_output_queued()
  */
 int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 		    enum xtcp_resent why)

@@ -24,6 +24,7 @@
 #include "tcb.h"
 #include "user/walk.h"
 
+/* Both are chosen, not measured. */
 #define LISTENERS_MAX	65536U	/* closed by one call */
 #define KILL_TRIES	8	/* lookups of a connection that changes its form meanwhile */
 

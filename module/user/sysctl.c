@@ -16,7 +16,7 @@
  * as in the kernel's TCP.
  *
  * Context: process. Writers race with each other and with readers on single
- * words; readers use READ_ONCE().
+ * words; readers use READ_ONCE(). The two words of gid_range have a seqlock, gid_lock.
  */
 #include "user/sysctl.h"
 
@@ -126,7 +126,10 @@ static int congestion_control_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	return write && !err ? xtcp_algorithms_default_set(xn, name) : err;
 }
 
-/* The list of all algorithms, or of those that are allowed: only that one is ever written. */
+/*
+ * The list of all algorithms, which is read-only, or of those that users may choose, which may be
+ * written.
+ */
 static int congestion_list(int write, void *buffer, size_t *lenp, loff_t *ppos,
 			   bool allowed_only)
 {
