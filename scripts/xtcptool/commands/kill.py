@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """kill: end a connection, a listener, or all connections that filters choose
 
-The peer gets a RST and the program ECONNABORTED; for half-open and TIME-WAIT records
-nothing is sent. LOCAL and REMOTE are written as `xtcp ls` prints them, * is the remote
-end of a listener. Without a wire, sockets of both wires are meant. Filters in place of
-LOCAL and REMOTE choose as in `xtcp ls`; listeners only with --state LISTEN. Needs
-CAP_NET_ADMIN.
+The peer gets a RST, except in SYN-SENT, CLOSING and LAST-ACK, and the program
+ECONNABORTED. For half-open, FIN-WAIT-2 and TIME-WAIT records nothing is sent. LOCAL and
+REMOTE are written as `xtcp ls` prints them, * is the remote end of a listener. Without a
+wire, sockets of both wires are meant. Filters in place of LOCAL and REMOTE choose as in
+`xtcp ls`; listeners only with --state LISTEN. Needs CAP_NET_ADMIN.
 """
 
 import argparse

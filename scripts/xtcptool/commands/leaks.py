@@ -2,9 +2,9 @@
 """leaks: list connections that a program forgot to close, by program and age
 
 After the peer has closed, a connection stays in CLOSE-WAIT until the program closes it,
-too; no timer ends that state. `xtcp leaks` counts, for each process, the connections
-that have been in CLOSE-WAIT for at least SECONDS. --each lists them instead, the oldest
-first.
+too; no timer ends that state unless the program has set SO_KEEPALIVE or the peer does
+not acknowledge data. `xtcp leaks` counts, for each process, the connections that have
+been in CLOSE-WAIT for at least SECONDS. --each lists them instead, the oldest first.
 """
 
 import collections
