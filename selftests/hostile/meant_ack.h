@@ -87,6 +87,17 @@ static bool is_without_ack(const struct episode *e, const struct difference *d,
 	return any_recent(e, d, act_has_no_flag);
 }
 
+/* It had no payload and no FIN: Linux has restarted 2MSL, which is over in xtcp. */
+static bool restarts_time_wait(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i < d->scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && act_has_no_flag(&e->act[i]) &&
+		    stock->scene[i - 1].state == ST_CLOSED && ours->scene[i - 1].state == ST_CLOSED)
+			return e->act[d->scene].kind == ACT_SEGMENT;
+	return false;
+}
+
 /* An ACK that was overtaken, as far as it tells, brings SACK blocks. */
 static bool has_old_sack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)

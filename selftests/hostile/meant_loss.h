@@ -25,6 +25,9 @@ static bool window_differs(const struct episode *e, const struct difference *d,
 			other |= act->ack < 0 || act->wnd >= 0;
 		}
 		other |= act->pause_ms >= 200 || resends(stock, i, i) || resends(ours, i, i);
+		/* An orphan does not tell its window. */
+		if (acked && is_orphan(e, stock, i) && resends(stock, 0, i) && resends(ours, 0, i))
+			return true;
 		if (a->accepted && b->accepted &&
 		    ((acked && b->cwnd < a->cwnd) || (other && b->cwnd != a->cwnd)))
 			return true;
@@ -173,6 +176,10 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 		    ours->scene[i].recovery == TCP_CA_Open && resends(ours, 0, i))
 			return true;
 		if (!strcmp(d->what, "TCPLossFailures") && resends(stock, i, i))
+			return true;
+		/* The end of the recovery and the next timeout are in one scene. */
+		if (i && stock->scene[i].ack == sent_end(stock, i - 1) && resends(stock, 0, i - 1) &&
+		    resends(stock, i, i) && resends(ours, i, i))
 			return true;
 	}
 	return false;

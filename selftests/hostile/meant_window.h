@@ -332,6 +332,21 @@ static bool is_probe_put_off(const struct episode *e, const struct difference *d
 	return false;
 }
 
+/* The last attempt is over in xtcp, because no ACK has put off its probes. */
+static bool is_probe_in_time(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *probe = last_probe(ours, d->scene);
+	int from = d->scene;
+
+	if (!probe || ours->scene[d->scene].state != ST_CLOSED ||
+	    stock->scene[d->scene].state == ST_CLOSED)
+		return false;
+	while (from > 0 && e->act[from].kind != ACT_SEGMENT)
+		from--;
+	return last_probe(stock, from) || last_probe(ours, from);
+}
+
 /* A probe for an urgent pointer is a segment with SND.NXT, beside the other one. */
 static bool is_urgent_probe(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)

@@ -358,13 +358,13 @@ static bool syn_options_match(const struct piece *a, const struct piece *b)
 }
 
 /* A timer that was late delays the next ones, and round trip times are longer. */
-#define LATE_US 100000
+#define LATE_US 70000
 
-/* Is it sent again? The kernel's TCP may do so after these scenes. */
-static bool is_due_later(const struct summary *stock, const struct piece *p)
+/* Is it sent again? The other stack may do so after these scenes. */
+static bool is_due_later(const struct summary *other, const struct piece *p)
 {
 	return !(p->flags & (SYN | RST)) &&
-	       !seq_before(stock->nxt, p->end + !!(p->flags & FIN));
+	       !seq_before(other->nxt, p->end + !!(p->flags & FIN));
 }
 
 static const char *compare_pieces(int64_t from_us, struct summary *a, const struct summary *b)
@@ -384,6 +384,9 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 			a->late = true;
 	}
 	if (a->late && a->pieces + 1 == b->pieces && is_due_later(a, &b->piece[a->pieces]))
+		return TRANSCRIPT_LATE;
+	/* Or xtcp, if an ACK of what was sent again gave it a longer round trip. */
+	if (a->late && b->pieces + 1 == a->pieces && is_due_later(b, &a->piece[b->pieces]))
 		return TRANSCRIPT_LATE;
 	return a->pieces == b->pieces ? NULL : "number of segments";
 }
