@@ -7,6 +7,7 @@
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -382,6 +383,32 @@ TEST_F(memcg, the_accepted_socket_itself)
 	}
 	close(lfd);
 	leave_both(_metadata);
+}
+
+/* What an algorithm keeps of a connection is allocated before accept(): the listener's group pays. */
+TEST_F(memcg, what_an_algorithm_keeps_of_the_accepted)
+{
+	struct pair *pr = &self->pair;
+	int lfd, client[ACCEPTED];
+	long slab;
+
+	if (stock_mode())
+		SKIP(return, "in the kernel's TCP it is in the socket");
+	ASSERT_EQ(0, module_load_other("xtcp_cc_bbr", ""));
+	lfd = listener_of_another(_metadata, pr);
+	ASSERT_EQ(0, setsockopt(lfd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3));
+	sum_up();
+	slab = charged_as(_metadata, "slab");
+	for (int i = 0; i < ACCEPTED; i++)
+		client[i] = pair_connect(pr, 5000);
+	sum_up();
+	/* Some 1,800 bytes each: its state and the samples of the rate. */
+	EXPECT_LE(ACCEPTED * 1800L, charged_as(_metadata, "slab") - slab);
+	for (int i = 0; i < ACCEPTED; i++)
+		close(client[i]);
+	close(lfd);
+	leave_both(_metadata);
+	EXPECT_EQ(0, module_unload_patiently("xtcp_cc_bbr"));
 }
 
 /* --- the limit is reached in the middle of a transfer -------------------- */
