@@ -103,6 +103,15 @@ static unsigned int packet_size(const struct sock *sk,
 	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_MAX + payload;
 }
 
+/* Does the error quote our SYN or SYN-ACK? Behind a SYN-ACK a child of a fast open sends data. */
+static bool quotes_syn(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return sk->sk_state == XTCP_SYN_SENT ||
+	       (sk->sk_state == XTCP_SYN_RECEIVED && xs->mtu_quoted == xs->iss);
+}
+
 /*
  * RFC 5927 7.1: is the segment in flight that the error quotes larger than @mtu? If it
  * is not, no router has found it too large. For a SYN the quoted sequence number alone has
@@ -114,7 +123,7 @@ static bool too_big_is_credible(struct sock *sk, unsigned int mtu)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct sk_buff *skb;
 
-	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (quotes_syn(sk))
 		return true;
 	if (mtu >= xs->pmtu)
 		return false;
@@ -155,7 +164,7 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 		return;
 	mtu = max_t(unsigned int, READ_ONCE(xs->mtu_pending), xs->af->mtu_min);
 	/* A router says so for each packet that it has dropped. */
-	if (mtu == xs->pmtu && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (mtu == xs->pmtu && xtcp_state_in(sk, XTCP_SENDING_STATES))
 		return;
 	if (!too_big_is_credible(sk, mtu)) {
 		XTCP_INC(sock_net(sk), OUT_OF_WINDOW_ICMPS);
@@ -171,7 +180,7 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 	if (!xs->af->route->pmtu_believed(sk) || pmtu >= xs->pmtu)
 		return;
 	xtcp_output_mss_sync(sk, pmtu);
-	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (xtcp_state_in(sk, XTCP_SENDING_STATES))
 		resend_too_big(sk, pmtu);
 	else if (unlikely(xs->fast_tried) && sk->sk_state == XTCP_SYN_SENT)
 		xtcp_fastconnect_too_big(sk);

@@ -484,6 +484,94 @@ TEST_F(fastopen, rfc7413_icmp_before_and_after_accept)
 	stream_expect_text(_metadata, c.fd, "hello");
 }
 
+/* A router's error about a segment: its packets may have @mtu bytes. */
+static void too_big(struct peer *p, const struct segment *quote, int mtu)
+{
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .quote = quote, .rest = mtu);
+}
+
+/*
+ * An answer that is too big for a router goes again at once, all of it for the first error: what
+ * the router says of the other segments is nothing new.
+ */
+TEST_F(fastopen, rfc1191_rfc7413_lc_106_answer_is_too_big)
+{
+	static uint8_t answer[3 * 1448];
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct segment sent[3];
+	struct counters before;
+	struct tcp_info info;
+	struct conn c;
+
+	pattern_fill(answer, sizeof(answer), 0);
+	open_fast(_metadata, p, &c, lfd);
+	conn_accept(&c);
+	ASSERT_EQ(sizeof(answer), send(c.fd, answer, sizeof(answer), 0));
+	for (int i = 0; i < 3; i++)
+		sent[i] = *conn_expect(&c, .seq = 1 + i * 1448, .ack = 6, .len = 1448,
+				       .pattern = i * 1448);
+	counters_begin(&before);
+	too_big(p, &sent[0], 1300);
+	for (int i = 0; i < 3; i++)
+		conn_expect(&c, .flags = ACK, .seq = 1 + i * 1248, .ack = 6, .len = 1248,
+			    .pattern = i * 1248);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1 + 3 * 1248, .ack = 6, .len = 600,
+		    .pattern = 3 * 1248);
+	too_big(p, &sent[1], 1300);
+	too_big(p, &sent[2], 1300);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	/* No sign of congestion, and the end of the handshake is that of any other. */
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(10, info.tcpi_snd_cwnd);
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1 + sizeof(answer));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(0, (int)conn_tcp_info(&c).tcpi_unacked);
+	peer_expect_silence(p, 3000);
+}
+
+/*
+ * Before the third ACK, too, an error has to quote a segment that was too big. Of the SYN-ACK the
+ * number alone has to do.
+ */
+TEST_F(fastopen, rfc5927_7_1_too_big_before_the_third_ack)
+{
+	static uint8_t answer[1448];
+	struct peer *p = &self->peer;
+	struct segment syn_ack, small;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();		/* believes every error */
+	lfd = fast_listener(p);
+	pattern_fill(answer, sizeof(answer), 0);
+	open_fast(_metadata, p, &c, lfd);
+	syn_ack = p->last;
+	conn_accept(&c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	ASSERT_EQ(6, send(c.fd, "answer", 6, 0));
+	small = *conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 6, .data = "answer");
+	counters_begin(&before);
+	too_big(p, &small, 1300);
+	EXPECT_EQ(1, counter_moved(&before, "OutOfWindowIcmps"));
+	ASSERT_EQ(sizeof(answer), send(c.fd, answer, sizeof(answer), 0));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 7, .ack = 6, .len = 1448, .pattern = 0);
+	/* Bigger than that is none of them. */
+	too_big(p, &p->last, 1500);
+	peer_expect_silence(p, 20);
+	too_big(p, &syn_ack, 1300);
+	conn_expect(&c, .seq = 7, .ack = 6, .len = 1248, .pattern = 0);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1255, .ack = 6, .len = 200, .pattern = 1248);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1455);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	peer_expect_silence(p, 3000);
+}
+
 /* The listener closes: the child in its queue is reset. */
 TEST_F(fastopen, rfc7413_listener_closes)
 {
