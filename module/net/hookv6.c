@@ -27,6 +27,7 @@
 #include <linux/icmpv6.h>
 #include <linux/netfilter_ipv6.h>
 #include <net/inet6_hashtables.h>
+#include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/ndisc.h>
 #include <net/request_sock.h>
@@ -438,6 +439,14 @@ static unsigned int hookv6_packet_in(struct net *net, struct sk_buff *skb)
 
 	if (!xtcp_hook_is_open())
 		return NF_ACCEPT;
+	/*
+	 * Packets to a group, and those that SRv6 passes on to another host
+	 * (net.netfilter.nf_hooks_lwtunnel): their route tells.
+	 */
+	if (unlikely(!ipv6_unicast_destination(skb))) {
+		xtcp_hook_detach(skb);
+		return NF_ACCEPT;
+	}
 	type = hookv6_walk(skb, &spot, false);
 	switch (type) {
 	case IPPROTO_TCP:

@@ -28,9 +28,10 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/preempt.h>
 #include <net/addrconf.h>
-#include <net/dst_metadata.h>
+#include <net/dst.h>
 #include <net/ip.h>
 #include <net/ip6_fib.h>
+#include <net/ip6_route.h>
 #include <net/ip_fib.h>
 #include <net/ipv6.h>
 #include <net/route.h>
@@ -56,8 +57,7 @@ static bool ipvs_is_there(const struct sk_buff *skb)
 }
 
 /*
- * May the packet be a segment for this host's xtcp? A tunnel's metadata in
- * place of the route isn't a route. Softirqs have to be off for the lookup of a
+ * May the packet be a segment for this host's xtcp? Softirqs have to be off for the lookup of a
  * listener, because a BPF program may choose it. A packet on a slave of a VRF
  * comes here a second time, as the VRF's. One on an ipvlan in mode l3s may be for another
  * namespace, which nobody knows before routing. A socket that the packet has is not
@@ -67,9 +67,26 @@ static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 {
 	return (protocol == XTCP_WIRE_NATIVE || protocol == XTCP_WIRE_TCP) &&
 	       xtcp_demux_is_for_host(skb) && in_softirq() && !skb->sk &&
-	       (!skb_dst(skb) || skb_valid_dst(skb)) &&
 	       !netif_is_l3_slave(skb->dev) &&
 	       !netif_has_l3_rx_handler(skb->dev) && !ipvs_is_there(skb);
+}
+
+/*
+ * Few packets have a route here. It has to be one of the packet's own family to this host: a
+ * tunnel's metadata in place of the route is of none, and what SRv6 has taken out of a packet
+ * still has that packet's, and goes to where SRv6 says.
+ */
+static bool has_foreign_route(const struct sk_buff *skb, u16 family)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	return dst && (dst->ops->family != family || dst->lwtstate);
+}
+
+static bool is_routed_elsewhere(const struct sk_buff *skb)
+{
+	return has_foreign_route(skb, AF_INET) ||
+	       (skb_dst(skb) && skb_rtable(skb)->rt_type != RTN_LOCAL);
 }
 
 /*
@@ -81,7 +98,7 @@ static bool prerouting_may_be_ours(struct net *net, struct sk_buff *skb)
 	const struct iphdr *iph = ip_hdr(skb);
 
 	return is_for_host(skb, iph->protocol) && !ip_is_fragment(iph) &&
-	       !fib4_has_custom_rules(net) &&
+	       !is_routed_elsewhere(skb) && !fib4_has_custom_rules(net) &&
 	       __ip_dev_find(net, iph->daddr, false) &&
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
 }
@@ -141,6 +158,12 @@ static unsigned int prerouting_ipv4(void *priv, struct sk_buff *skb,
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
+static bool is_routed_elsewhere6(const struct sk_buff *skb)
+{
+	return has_foreign_route(skb, AF_INET6) ||
+	       (skb_dst(skb) && !ipv6_unicast_destination(skb));
+}
+
 /* Most segments are to one address, which the cache has: try it first. */
 static bool is_local6(struct net *net, const struct sk_buff *skb)
 {
@@ -156,8 +179,8 @@ static bool prerouting_may_be_ours6(struct net *net, struct sk_buff *skb)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 
-	return is_for_host(skb, iph->nexthdr) && !fib6_has_custom_rules(net) &&
-	       is_local6(net, skb) &&
+	return is_for_host(skb, iph->nexthdr) && !is_routed_elsewhere6(skb) &&
+	       !fib6_has_custom_rules(net) && is_local6(net, skb) &&
 	       pskb_may_pull(skb, sizeof(*iph) + XTCP_HDR_LEN);
 }
 

@@ -10,6 +10,8 @@
 #include <linux/if_tunnel.h>
 #include <net/ethernet.h>
 #include <netinet/icmp6.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -85,6 +87,81 @@ TEST_F(hook6, rfc8200_extension_headers_come_before)
 		conn_expect(&c, .flags = ACK, .ack = 1 + 100 * (i + 1), .within_ms = 210);
 	}
 	expect_alive(_metadata, &c);
+}
+
+/*
+ * A segment to a group is not for this host alone: both stacks drop it, and the hook leaves it to
+ * the kernel's TCP. So it leaves what SRv6 shows to it on the way to another host.
+ */
+TEST_F(hook6, rfc9293_must_57_to_many)
+{
+	struct peer *p = &self->peer;
+	int fd = stream_socket(AF_INET6);
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	socket_set_wire_tcp(fd);
+	ASSERT_EQ(0, socket_bind(fd, "::", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(fd, 4));
+	p->stock_may_speak = true;	/* it counts them, and drops them */
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .seq = 1, .dst = ipaddr("ff02::1"));
+	peer_send(p, .flags = ACK, .seq = 1, .ack = 1, .dst = ipaddr("ff02::1"));
+	peer_expect_silence(p, 1200);
+	/* Not even InSegs. */
+	counters_expect(_metadata, &before, NULL);
+	conn_open(p, &c, .lfd = fd);
+}
+
+/* The next packet of protocol 6 that leaves by a device within a second: its length, or 0. */
+static int tcp_packet(int tun, uint8_t *packet, int size)
+{
+	struct pollfd pfd = { .fd = tun, .events = POLLIN };
+
+	while (poll(&pfd, 1, 1000) == 1) {
+		int n = read(tun, packet, size);
+
+		if (n > 40 && packet[6] == IPPROTO_TCP)
+			return n;
+	}
+	return 0;
+}
+
+/*
+ * The address of a packet on its way through this router names two hops (next-csid). SRv6
+ * shows the packet to the hook, which has a listener for its port.
+ */
+TEST_F(hook6, srv6_passes_segments_on)
+{
+	static const char *const setup[] = {
+		"echo 1 >/proc/sys/net/netfilter/nf_hooks_lwtunnel",
+		"echo 1 >/proc/sys/net/ipv6/conf/all/forwarding",
+		"ip -6 route add fcbb:0:2::/48 dev tun1",
+		"ip -6 r add fcbb:0:1::/48 dev tun0 encap seg6local action End flavors next-csid",
+	};
+	struct ipaddr both = ipaddr("fcbb:0:1:2::"), last = ipaddr("fcbb:0:2::");
+	uint8_t packet[PACKET_MAX], out[PACKET_MAX];
+	int fd = stream_socket(AF_INET6), tun, n;
+	struct peer *p = &self->peer;
+	struct segment_spec spec;
+
+	tun = tun_new(WHERE(_metadata), "tun1");
+	for (size_t i = 0; i < ARRAY_SIZE(setup); i++)
+		if (system(setup[i]))
+			SKIP(return, "this kernel has no SRv6, or no hooks of it");
+	if (!stock_mode())
+		socket_set_wire_tcp(fd);
+	ASSERT_EQ(0, socket_bind(fd, "::", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(fd, 4));
+	spec = peer_spec(p, .flags = SYN, .seq = 5, .dst = last);
+	n = segment_build(&spec, packet);
+	memcpy(packet + 24, &both.v6, 16);
+	peer_send_raw(p, packet, n);
+	ASSERT_EQ(n, tcp_packet(tun, out, sizeof(out)));
+	EXPECT_EQ(0, memcmp(out + 24, &last.v6, 16));
+	EXPECT_EQ(0, memcmp(out + 40, packet + 40, n - 40));
+	peer_expect_silence(p, 1200);
 }
 
 /* The hook delivers what is for xtcp, and counts it as IPv6 does. */
