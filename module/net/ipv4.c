@@ -160,6 +160,18 @@ static __be32 ipv4_first_hop(const struct sock *sk)
 	return opt && opt->opt.srr ? opt->opt.faddr : xtcp_sk(sk)->flow.raddr;
 }
 
+/*
+ * MUST-46, MUST-63: segments are sent to one host. The lookup finds for free whether an address
+ * is a subnet's broadcast address. Consumes @rt, a route or an ERR_PTR(), unless it is returned.
+ */
+static struct rtable *ipv4_to_one_host(struct rtable *rt)
+{
+	if (IS_ERR(rt) || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)))
+		return rt;
+	ip_rt_put(rt);
+	return ERR_PTR(-EHOSTUNREACH);
+}
+
 static struct rtable *ipv4_route_lookup(struct sock *sk)
 {
 	u8 tos = READ_ONCE(inet_sk(sk)->tos);
@@ -177,7 +189,7 @@ static struct rtable *ipv4_route_lookup(struct sock *sk)
 	ipv4_flow_init(&fl4, net, sk, &key, READ_ONCE(sk->sk_bound_dev_if),
 		       READ_ONCE(sk->sk_mark), tos, 0);
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
-	return ip_route_output_flow(net, &fl4, sk);
+	return ipv4_to_one_host(ip_route_output_flow(net, &fl4, sk));
 }
 
 /* Fill in the key of a route lookup for a connect() that has no 4-tuple yet. */
@@ -548,8 +560,7 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 }
 
 /*
- * MUST-63: an answer is sent to one host. This lookup finds for free whether
- * the sender of a segment was a subnet's broadcast address; on arrival that
+ * Whether the sender of a segment was a subnet's broadcast address turns out here; on arrival that
  * check would cost a lookup.
  *
  * Return: the route with a reference, or an ERR_PTR().
@@ -567,13 +578,9 @@ static struct rtable *ipv4_reply_lookup(struct net *net,
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi4_to_flowi_common(&fl4));
 	rt = ip_route_output_flow(net, &fl4, reply->sk);
-	if (IS_ERR(rt)) {
+	if (IS_ERR(rt))
 		IP_INC_STATS(net, IPSTATS_MIB_OUTNOROUTES);
-	} else if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
-		ip_rt_put(rt);
-		rt = ERR_PTR(-EHOSTUNREACH);
-	}
-	return rt;
+	return ipv4_to_one_host(rt);
 }
 
 /*

@@ -54,7 +54,7 @@ static inline bool xtcp_ipv4_is_this_network(__be32 addr)
  * xtcp_packet_ops.src_valid of IPv4. MUST-63: don't answer a source that can't be a
  * host's address. MUST-57: don't answer a segment to a group or broadcast
  * address. Routing refuses a subnet's broadcast address as source only with
- * rp_filter; without, ipv4_reply_route() finds it.
+ * rp_filter; without, the route of the answer or of the child (ipv4_to_one_host()) finds it.
  */
 static inline bool xtcp_ipv4_src_valid(const struct sk_buff *skb)
 {

@@ -678,6 +678,37 @@ TEST_F(fastopen, rfc7413_during_a_flood)
 	EXPECT_EQ(-1, c.kern_opt.fastopen);
 }
 
+/*
+ * Who needs no cookie is not answered at a subnet's broadcast address, either: that would be an
+ * answer to all hosts of the subnet.
+ */
+TEST_F(fastopen, rfc9293_must_63_no_child_of_a_broadcast_address)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();		/* answers it */
+	if (p->family == AF_INET6)
+		return;
+	lfd = fast_listener(p);
+	ASSERT_EQ(0, knob_set("fastopen", 0x203));
+	counters_begin(&before);
+	conn_start(p, &c, .lfd = lfd, .peer_addr = ipaddr("10.0.0.255"), .opt = OPT(USUAL));
+	conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
+	peer_expect_silence(p, 1200);
+	EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenPassive"));
+	EXPECT_EQ(0, counter_moved(&before, "OutSegs"));
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+	/* Any other address is. */
+	conn_start(p, &c, .lfd = lfd, .peer_addr = ipaddr("10.0.0.254"), .opt = OPT(USUAL));
+	conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+	conn_accept(&c);
+	conn_send(&c, .flags = RST, .seq = 6);
+}
+
 /* Half-open connections of other addresses, one more than the backlog: the queue is full. */
 #define BACKLOG	16
 
