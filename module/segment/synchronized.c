@@ -247,7 +247,10 @@ static bool is_syn_again(const struct sock *sk, const struct xtcp_seg *seg)
 	       seg->seq == xtcp_irs(xtcp_sk(sk)) && !(seg->flags & XTCP_ACK);
 }
 
-/* Answer it, within the limit for duplicates. */
+/*
+ * Answer it, within the limit for duplicates. The address of a fast open may be forged: to the
+ * namespace its SYN is one as that of a half-open record.
+ */
 static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(sk);
@@ -257,6 +260,10 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
 	if (!xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
+		return;
+	}
+	if (xtcp_sk(sk)->fast_held && !xtcp_gate_take_syn_ack(net)) {
+		XTCP_INC(net, SYNACK_RATE_DROP);
 		return;
 	}
 	if (!xtcp_sendq_bare_to_skb(sk))

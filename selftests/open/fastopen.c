@@ -678,6 +678,38 @@ TEST_F(fastopen, rfc7413_during_a_flood)
 	EXPECT_EQ(-1, c.kern_opt.fastopen);
 }
 
+/* The SYN of a child that comes again counts among the SYNs that are answered in a second. */
+TEST_F(fastopen, knob_synack_ratelimit_of_a_syn_that_comes_again)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint8_t cookie[16];
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = fast_listener(p);
+	cookie_ask(_metadata, p, lfd, cookie);
+	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
+	ASSERT_EQ(0, knob_set("synack_ratelimit", 3));
+	second_begin();
+	counters_begin(&before);
+	syn(p, &c, lfd, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+	for (int i = 0; i < 2; i++) {
+		conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
+		conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6);
+	}
+	EXPECT_EQ(0, counter_moved(&before, "XtcpSynAckRateDrop"));
+	conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(1, counter_moved(&before, "XtcpSynAckRateDrop"));
+	EXPECT_EQ(2, counter_moved(&before, "TCPSynRetrans"));
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 /*
  * Who needs no cookie is not answered at a subnet's broadcast address, either: that would be an
  * answer to all hosts of the subnet.
