@@ -300,10 +300,10 @@ static int control_read(struct sock *sk, struct msghdr *msg, u32 *tsflags)
  * the SYN took, also of a call that fails. One such call at a time: a second one, which has
  * no SYN to go with, must not wait for the connection that the first one makes.
  */
-static int connect_first(struct sock *sk, struct msghdr *msg, bool pages, int *copied)
+static int connect_first(struct sock *sk, struct msghdr *msg, int *copied)
 {
 	int flags = msg->msg_flags & MSG_DONTWAIT ? O_NONBLOCK : 0;
-	struct xtcp_fastconnect fast = { .msg = pages ? NULL : msg };
+	struct xtcp_fastconnect fast = { .msg = msg };
 	bool deferred = xtcp_fastconnect_is_deferred(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	int err;
@@ -331,13 +331,12 @@ static int connect_first(struct sock *sk, struct msghdr *msg, bool pages, int *c
 }
 
 /* Sleep until the connection is open. A child of a fast open may send before. */
-static int await_open(struct sock *sk, struct msghdr *msg, bool pages, long *timeo,
-		      int *copied)
+static int await_open(struct sock *sk, struct msghdr *msg, long *timeo, int *copied)
 {
 	if (sk->sk_state == XTCP_SYN_RECEIVED && xtcp_sk(sk)->fast_held)
 		return 0;
 	if (xtcp_fastconnect_is_deferred(sk))
-		return connect_first(sk, msg, pages, copied);
+		return connect_first(sk, msg, copied);
 	return sk_stream_wait_connect(sk, timeo);
 }
 
@@ -396,10 +395,12 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			      ~(XTCP_NAGLE_LARGE | XTCP_NAGLE_TAIL);
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	if (unlikely(flags & MSG_FASTOPEN))
-		err = connect_first(sk, msg, zc.pages, &copied);
+		err = connect_first(sk, msg, &copied);
 	if (!err && !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
 				       XTCP_STATEF(XTCP_CLOSE_WAIT)))
-		err = await_open(sk, msg, zc.pages, &timeo, &copied);
+		err = await_open(sk, msg, &timeo, &copied);
+	if (unlikely(copied))
+		xtcp_zerocopy_copied(&zc);
 	/*
 	 * The SYN is on its way with some of the data: the rest is for another call. After a
 	 * signal, too: the program would write the same bytes again. (Linux does not say

@@ -104,6 +104,18 @@ int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 bytes,
 }
 
 /**
+ * xtcp_zerocopy_copied - a SYN has taken a copy of the first bytes
+ * @zc: from xtcp_zerocopy_begin(); the notification says so
+ */
+void xtcp_zerocopy_copied(const struct xtcp_zerocopy *zc)
+{
+#ifdef XTCP_HAS_ZEROCOPY
+	if (zc->owned)
+		uarg_to_msgzc(zc->notice)->zerocopy = 0;
+#endif
+}
+
+/**
  * xtcp_zerocopy_end - end of the sendmsg()
  * @zc: from xtcp_zerocopy_begin()
  * @queued: data was queued; otherwise there will be no notification

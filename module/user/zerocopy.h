@@ -31,6 +31,7 @@ int xtcp_zerocopy_begin(struct sock *sk, struct msghdr *msg,
 			struct xtcp_zerocopy *zc);
 int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 bytes,
 		       struct msghdr *msg, const struct xtcp_zerocopy *zc);
+void xtcp_zerocopy_copied(const struct xtcp_zerocopy *zc);
 void xtcp_zerocopy_end(const struct xtcp_zerocopy *zc, bool queued);
 
 #endif /* XTCP_USER_ZEROCOPY_H */

@@ -4,9 +4,10 @@
  * again. 6.8 and later; before, SO_ZEROCOPY is EOPNOTSUPP.
  */
 /* vm: wires families */
-#include "lib/xtcp_test.h"
+#include "open/fastconnect.h"
 
 #include <linux/errqueue.h>
+#include <linux/tcp.h>
 #include <poll.h>
 
 PAIR_FIXTURE(zerocopy);
@@ -175,6 +176,38 @@ TEST_F(zerocopy_refused, notice_comes_with_the_ack)
 	EXPECT_EQ(0, (int)last);
 	/* tun has copied them when it took the packet. */
 	EXPECT_TRUE(copied);
+}
+
+/*
+ * The first write of a fast open: the SYN has a copy of its pages, which the notice tells. So it
+ * does if connect() has a route before, and so knows that the device takes pages.
+ */
+TEST_F(zerocopy_refused, rfc7413_msg_zerocopy_goes_with_the_syn)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[1000];
+	unsigned int first, last;
+	struct conn c;
+	bool copied;
+
+	if (!kernel_sends_pages())
+		return;
+	pattern_fill(text, sizeof(text), 0);
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
+	EXPECT_EQ(1000, send(c.fd, text, sizeof(text), MSG_ZEROCOPY));
+	expect_syn(&c, .len = 1000, .pattern = 0);
+	EXPECT_EQ(8, c.kern_opt.fastopen);
+	syn_ack(&c, 1001, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 1001, .ack = 1);
+	ASSERT_EQ(0, notice(c.fd, &first, &last, &copied));
+	EXPECT_EQ(0, (int)first);
+	EXPECT_EQ(0, (int)last);
+	EXPECT_TRUE(copied);
+	drop(&c);
 }
 
 /* A device that takes pages. */
