@@ -18,6 +18,7 @@
  */
 #include "open/fastconnect.h"
 
+#include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/netdevice.h>
@@ -28,8 +29,10 @@
 #include <net/tcp.h>
 
 #include "clock.h"
+#include "close/close.h"
 #include "compat.h"
 #include "fastq.h"
+#include "lifecycle.h"
 #include "net/family.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -268,7 +271,8 @@ void xtcp_fastconnect_start(struct sock *sk, struct xtcp_fastconnect *fast)
 
 /**
  * xtcp_fastconnect_go - send the SYN that connect() has left to the first write
- * @sk: xtcp_fastconnect_is_deferred(), locked
+ * @sk: xtcp_fastconnect_is_deferred(), locked; in CLOSED afterwards if no route leads to the
+ *	peer any more. As in Linux the caller then fails at once, and not by a timeout
  * @fast: the write
  */
 void xtcp_fastconnect_go(struct sock *sk, struct xtcp_fastconnect *fast)
@@ -279,6 +283,11 @@ void xtcp_fastconnect_go(struct sock *sk, struct xtcp_fastconnect *fast)
 
 	xtcp_assert_owned(sk);
 	inet_clear_bit(DEFER_CONNECT, sk);
+	if (IS_ERR(xtcp_sk(sk)->af->route->find(sk))) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
+		xtcp_close_done(sk);
+		return;
+	}
 	with_data = may_send_data(sk, &cookie, &mss);
 	syn_send(sk, fast, &cookie, with_data, mss);
 }

@@ -11,6 +11,7 @@
 #include <linux/icmp.h>
 #include <linux/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 
 PEER_FIXTURE(fastconnect);
 PAIR_FIXTURE(fastconnect_pair);
@@ -548,6 +549,55 @@ TEST_F(fastconnect, opt_tcp_fastopen_connect)
 	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
 	close(c.fd);
 	peer_expect_silence(p, 1500);
+}
+
+/* Without a route to the peer, or with one again. */
+static void route_change(struct __test_metadata *_metadata, struct peer *p, const char *verb)
+{
+	char text[INET6_ADDRSTRLEN], command[120];
+
+	snprintf(command, sizeof(command), "ip -%d route %s unreachable %s metric 1",
+		 p->family == AF_INET6 ? 6 : 4, verb,
+		 ipaddr_text(&p->addr, text, sizeof(text)));
+	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
+}
+
+/*
+ * The route goes before the first write, which fails at once. Its port is free, and the socket can
+ * connect again.
+ */
+TEST_F(fastconnect, rfc7413_no_route_for_a_deferred_syn)
+{
+	struct peer *p = &self->peer;
+	int other = socket_new(-1);
+	struct counters before;
+	struct conn c;
+	int port;
+
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
+	port = socket_port(c.fd);
+	route_change(_metadata, p, "add");
+	counters_begin(&before);
+	EXPECT_EQ(ECONNABORTED, errno_of(send(c.fd, "hello", 5, MSG_NOSIGNAL)));
+	EXPECT_EQ(0, counter_moved(&before, "OutSegs"));
+	EXPECT_EQ(0, socket_error(c.fd));
+	EXPECT_EQ(ENOTCONN, socket_name(c.fd, getpeername));
+	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(c.fd));
+	EXPECT_EQ(0, socket_bind(other, "10.0.0.1", port));
+	close(other);
+	/* There is still no route. */
+	EXPECT_EQ(EHOSTUNREACH, socket_connect(c.fd, "10.0.0.2", PORT));
+	route_change(_metadata, p, "del");
+	peer_expect_silence(p, 3000);
+	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
+	EXPECT_EQ(5, send(c.fd, "hello", 5, 0));
+	expect_syn(&c, .data = "hello");
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	drop(&c);
 }
 
 /* What nobody can have sent for it does a deferred SYN no harm. */
