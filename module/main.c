@@ -219,6 +219,7 @@ static int __init xtcp_init(void)
 	xtcp_lookup_init_hash();
 	xtcp_port_range_init();
 	xtcp_algorithms_load();
+	xtcp_socket_limits_init();
 	err = xtcp_lifecycle_init();
 	if (err)
 		return err;

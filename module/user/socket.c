@@ -732,6 +732,18 @@ static void socket6_exit(void)
 #endif
 
 /**
+ * xtcp_socket_limits_init - compute the defaults of xtcp_mem and xtcp_max_orphans
+ *
+ * Before there are knobs: later the default would replace what somebody has just written.
+ */
+void __init xtcp_socket_limits_init(void)
+{
+	memory_limit_init();
+	/* Half an orphan for each entry of the kernel TCP's connection hash. */
+	xtcp_orphans_max = xtcp_sysctl_hash_entries() / 2;
+}
+
+/**
  * xtcp_socket_init - let socket() create xtcp sockets
  *
  * The last step of loading: sockets may exist, and use everything else, before
@@ -743,9 +755,6 @@ int __init xtcp_socket_init(void)
 {
 	int err;
 
-	memory_limit_init();
-	/* Half an orphan for each entry of the kernel TCP's connection hash. */
-	xtcp_orphans_max = xtcp_sysctl_hash_entries() / 2;
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
 		return err;

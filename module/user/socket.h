@@ -11,6 +11,7 @@
 /* Limits of the host; net.ipv4.xtcp_mem. */
 extern long xtcp_socket_memory_limit[3];
 
+void xtcp_socket_limits_init(void);
 int xtcp_socket_init(void);
 void xtcp_socket_exit(void);
 
