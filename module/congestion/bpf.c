@@ -6,10 +6,11 @@
  * tcp_congestion_ops. A map of that kind names its rule; the rule can then be chosen like
  * any other. This module stands between: it shows a program what struct
  * xtcp_congestion_view has, in struct xtcp_bpf_conn, and takes back the four words of
- * state. A program may call what the kernel lets any such program call, which gives it pointers
- * to other structs, too; it reads them, and writes nothing but these words. So the worst that
- * it can do is to answer badly; xtcp bounds the windows. It must not sleep, because it runs
- * under RCU and often in softirq.
+ * state. A program may call the helpers that the kernel lets any program call, which gives it
+ * pointers to other structs, too; it reads them, and writes nothing but these words. So the worst
+ * that it can do is to answer badly; xtcp bounds the windows. It must not call kfuncs, of which
+ * some write to any socket as if it were one of the kernel's TCP. It must not sleep, because it
+ * runs under RCU and often in softirq.
  *
  * A rule stays registered until this module is unloaded, for sockets may still use it.
  * Without a program, because its map is gone, it behaves as Reno (RFC 5681); a new map of
@@ -259,11 +260,15 @@ static int map_init(struct btf *btf)
 	return 0;
 }
 
-/* One that may sleep would hold a grace period, in process context, as long as it likes. */
+/*
+ * One that may sleep would hold a grace period, in process context, as long as it likes. The
+ * verifier has listed its calls of kfuncs before, and asks nobody else about these: any struct_ops
+ * program may call those that the kernel's TCP has for its own congestion controls.
+ */
 static int map_check_member(const struct btf_type *t, const struct btf_member *member,
 			    const struct bpf_prog *prog)
 {
-	return prog->sleepable ? -EINVAL : 0;
+	return prog->sleepable || prog->aux->kfunc_tab ? -EINVAL : 0;
 }
 
 /* Members that are no functions. Return: 1: taken; 0: the kernel's own rules */

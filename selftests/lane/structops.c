@@ -4,7 +4,7 @@
  * of congestion.rst: what decides the window, what happens when a program goes or another
  * one takes its name, and what the verifier refuses. Run by `make programs`.
  */
-/* vm: uses=lane/xtcp_bpf uses=lane/aimd uses=lane/half uses=lane/writes uses=lane/creds uses=lane/sleeps uses=lane/lacks uses=lane/most newest */
+/* vm: uses=lane/xtcp_bpf uses=lane/aimd uses=lane/half uses=lane/writes uses=lane/creds uses=lane/sleeps uses=lane/kfunc uses=lane/lacks uses=lane/most newest */
 #include "lib/xtcp_test.h"
 #include "lib/module.h"
 
@@ -171,7 +171,7 @@ TEST_F(structops, program_that_answers_u32_max)
 
 /*
  * The verifier: a program writes its state only, and nothing at the same place of another
- * struct; it does not sleep. A rule has both required programs.
+ * struct; it does not sleep, and calls no kfunc. A rule has both required programs.
  */
 TEST_F(structops, what_is_refused)
 {
@@ -180,6 +180,7 @@ TEST_F(structops, what_is_refused)
 	EXPECT_EQ(EACCES, bpf("load", "writes"));
 	EXPECT_EQ(EACCES, bpf("load", "creds"));
 	EXPECT_EQ(EINVAL, bpf("load", "sleeps"));
+	EXPECT_EQ(EINVAL, bpf("load", "kfunc"));
 	EXPECT_EQ(EINVAL, bpf("load", "lacks"));
 	EXPECT_FALSE(is_available("aimd"));
 	conn_open(&self->peer, &c);
