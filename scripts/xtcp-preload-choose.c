@@ -68,12 +68,13 @@ struct place {
 };
 
 /* A socket that is not chosen yet. Freed when it is, or when its descriptor is used for
- * another one. @has_moved: it is xtcp's already, but still lacks its address, @own.
+ * another one. @has_tried: the kernel has tried to connect it, and may have chosen a port for
+ * that. @has_moved: it is xtcp's already, but still lacks its address, @own.
  */
 struct undecided {
 	ino_t inode;
 	int family, type;
-	bool is_bound, has_dropped, has_moved;
+	bool is_bound, has_tried, has_dropped, has_moved;
 	struct sockaddr_storage own;
 	socklen_t own_len;
 	unsigned int options, places;
@@ -389,6 +390,29 @@ static void hand_over_flags(int from, int to)
 	fcntl(to, F_SETFL, fcntl(from, F_GETFL));
 }
 
+static bool is_address(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+	const struct sockaddr_in *four = (const struct sockaddr_in *)address;
+
+	if (address->ss_family == AF_INET6)
+		return six->sin6_port || !IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr);
+	return four->sin_port || four->sin_addr.s_addr;
+}
+
+/* The kernel is asked, because not only our bind() binds sockets: so do other descriptors, other
+ * processes and bindresvport(). It still names the port that it had chosen for a connection
+ * which failed; from then on only bind() counts.
+ */
+static void note_address(int fd, struct undecided *u)
+{
+	struct sockaddr_storage own = { };
+	socklen_t len = sizeof(own);
+
+	if (!u->is_bound && !u->has_tried && !getsockname(fd, (struct sockaddr *)&own, &len))
+		u->is_bound = is_address(&own);
+}
+
 static bool take_address(int fd, const struct undecided *u)
 {
 	return !u->is_bound || !NEXT(bind)(fd, (const struct sockaddr *)&u->own, u->own_len);
@@ -405,6 +429,7 @@ static bool replace(int fd, struct undecided *u)
 
 	if (u->has_moved)
 		return take_address(fd, u);
+	note_address(fd, u);
 	u->own_len = sizeof(u->own);
 	if (u->is_bound && getsockname(fd, (struct sockaddr *)&u->own, &u->own_len))
 		return false;
@@ -487,6 +512,8 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 	if (!u)
 		return NEXT(connect)(fd, to, len);
 	/* The kernel's. After a failure the program may connect it again, to another port. */
+	note_address(fd, u);
+	u->has_tried = true;
 	put(fd, u);
 	rc = NEXT(connect)(fd, to, len);
 	saved = errno;

@@ -129,9 +129,14 @@ static int fake_listen(int fd, int backlog)
 	return 0;
 }
 
+/* The kernel's own connect() tries, too. */
+static bool is_real;
+
 static int fake_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
 	(is_ours(fd) ? &by_xtcp : &by_kernel)->connect++;
+	if (is_real)
+		return connect(fd, to, len);
 	return result(connect_errno);
 }
 
@@ -331,6 +336,64 @@ TEST(launcher_choose_address_in_use_then_another_one)
 	EXPECT_EQ(0, choose_listen(fd, 1));
 	EXPECT_EQ(0, own_address(fd, &own));
 	EXPECT_EQ(81, ntohs(own.sin_port));
+}
+
+/* Not only the library's bind() binds: here another descriptor's does, and that of a child. */
+TEST(launcher_choose_address_that_others_gave)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(80),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = program_socket("", "80,81"), other = dup(fd), status = -1;
+
+	ASSERT_EQ(0, bind(other, (struct sockaddr *)&own, sizeof(own)));
+	close(other);
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_EQ(1, by_xtcp.listen);
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_EQ(80, ntohs(own.sin_port));
+	EXPECT_EQ(INADDR_LOOPBACK, ntohl(own.sin_addr.s_addr));
+
+	/* Also if the kernel's TCP tries to connect it first. */
+	fd = program_socket("", "80,81");
+	own.sin_port = htons(90);
+	if (!fork())
+		_exit(bind(fd, (struct sockaddr *)&own, sizeof(own)));
+	wait(&status);
+	ASSERT_EQ(0, status);
+	connect_errno = ECONNREFUSED;
+	EXPECT_EQ(-1, connect_to(fd, 82));
+	connect_errno = 0;
+	EXPECT_EQ(0, connect_to(fd, 81));
+	EXPECT_TRUE(is_ours(fd));
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_EQ(90, ntohs(own.sin_port));
+
+	/* An address without a port. */
+	fd = program_socket("", "80,81");
+	own.sin_port = 0;
+	ASSERT_EQ(0, setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, 4));
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&own, sizeof(own)));
+	EXPECT_EQ(0, connect_to(fd, 81));
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_EQ(INADDR_LOOPBACK, ntohl(own.sin_addr.s_addr));
+}
+
+/* After a refused connection the kernel still names the port that it had chosen. */
+TEST(launcher_choose_no_port_of_a_failed_connection)
+{
+	int fd = program_socket("connect", "443");
+	struct sockaddr_in own = { };
+
+	is_real = true;
+	EXPECT_EQ(-1, connect_to(fd, 80));
+	EXPECT_EQ(ECONNREFUSED, errno);
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_NE(0, own.sin_port);
+	is_real = false;
+	EXPECT_EQ(0, connect_to(fd, 443));
+	EXPECT_TRUE(is_ours(fd));
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_EQ(0, own.sin_port);
 }
 
 /* A refused connection leaves the choice to the next one. An open one does not. */
