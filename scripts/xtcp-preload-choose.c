@@ -6,6 +6,7 @@
  * two calls show it. Until then the socket is the kernel's; what the program did to it is
  * remembered: its options and the epoll sets it is in. If it is to be xtcp's, an xtcp socket
  * takes over its descriptor, its options, its address, its flags and its places in epoll.
+ * bind() replaces it already if the kernel's TCP refuses an address that xtcp may have.
  *
  * What is not taken over: other descriptors of the socket (dup(), fork()) between socket()
  * and the choice, BPF filters, options of more than OPTION_LEN bytes or beyond the first
@@ -69,12 +70,13 @@ struct place {
 
 /* A socket that is not chosen yet. Freed when it is, or when its descriptor is used for
  * another one. @has_tried: the kernel has tried to connect it, and may have chosen a port for
- * that. @has_moved: it is xtcp's already, but still lacks its address, @own.
+ * that. @has_moved: it is xtcp's already, but still lacks its address, @own; or bind() has
+ * moved it, and it has one: @has_moved_early.
  */
 struct undecided {
 	ino_t inode;
 	int family, type;
-	bool is_bound, has_tried, has_dropped, has_moved;
+	bool is_bound, has_tried, has_dropped, has_moved, has_moved_early;
 	struct sockaddr_storage own;
 	socklen_t own_len;
 	unsigned int options, places;
@@ -278,22 +280,6 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	return rc;
 }
 
-__attribute__((visibility("default")))
-int bind(int fd, const struct sockaddr *to, socklen_t len)
-{
-	struct undecided *u = is_used() ? take_same(fd) : NULL;
-	int rc = NEXT(bind)(fd, to, len);
-
-	if (u && !rc && u->has_moved) {
-		/* The program has bound it itself. */
-		forget(fd, u);
-	} else if (u) {
-		u->is_bound |= !rc;
-		put(fd, u);
-	}
-	return rc;
-}
-
 /* The places in epoll of a socket; one of the set @epoll is forgotten first. */
 static void place(struct undecided *u, int epoll, const struct epoll_event *event)
 {
@@ -418,13 +404,48 @@ static bool take_address(int fd, const struct undecided *u)
 	return !u->is_bound || !NEXT(bind)(fd, (const struct sockaddr *)&u->own, u->own_len);
 }
 
-/* An xtcp socket takes the place of @fd, which is closed. False, with errno; @fd is xtcp's then
- * if has_moved says so.
- */
+/* An xtcp socket with all that @fd has but its address and its places in epoll. -1, with errno. */
+static int open_successor(int fd, const struct undecided *u)
+{
+	int new = xtcp_preload_open(u->family, u->type | SOCK_CLOEXEC, fd), saved;
+
+	if (new < 0)
+		return -1;
+	hand_over_flags(fd, new);
+	if (hand_over_options(u, new) && hand_over_way(fd, new))
+		return new;
+	saved = errno;
+	close(new);
+	errno = saved;
+	return -1;
+}
+
+/* @new takes the place of @fd, which is closed. False, with errno: @new alone was closed. */
+static bool take_place(int fd, struct undecided *u, int new)
+{
+	int on_exec = fcntl(fd, F_GETFD);
+	bool good = dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0;
+	int saved = errno;
+	unsigned int i;
+
+	close(new);
+	errno = saved;
+	if (!good)
+		return false;
+	u->has_moved = true;
+	u->inode = inode_of(fd);
+	for (i = 0; i < u->places; i++) {
+		struct epoll_event event = u->place[i].event;
+
+		NEXT(epoll_ctl)(u->place[i].epoll, EPOLL_CTL_ADD, fd, &event);
+	}
+	xtcp_preload_show(fd);
+	return true;
+}
+
+/* An xtcp socket takes the place of @fd. False, with errno; @fd is xtcp's then if has_moved is. */
 static bool replace(int fd, struct undecided *u)
 {
-	int on_exec = fcntl(fd, F_GETFD), saved;
-	unsigned int i;
 	int new;
 
 	if (u->has_moved)
@@ -433,36 +454,65 @@ static bool replace(int fd, struct undecided *u)
 	u->own_len = sizeof(u->own);
 	if (u->is_bound && getsockname(fd, (struct sockaddr *)&u->own, &u->own_len))
 		return false;
-	new = xtcp_preload_open(u->family, u->type | SOCK_CLOEXEC, fd);
-	if (new < 0)
-		return false;
-	hand_over_flags(fd, new);
-	/* After dup3() the kernel's port is free, which a socket of the TCP wire needs. */
-	if (!hand_over_options(u, new) || !hand_over_way(fd, new) ||
-	    dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0) {
-		saved = errno;
-		close(new);
-		errno = saved;
-		return false;
-	}
-	close(new);
-	u->has_moved = true;
-	u->inode = inode_of(fd);
-	for (i = 0; i < u->places; i++) {
-		struct epoll_event event = u->place[i].event;
+	new = open_successor(fd, u);
+	/* Afterwards the kernel's port is free, which a socket of the TCP wire needs. */
+	return new >= 0 && take_place(fd, u, new) && take_address(fd, u);
+}
 
-		NEXT(epoll_ctl)(u->place[i].epoll, EPOLL_CTL_ADD, fd, &event);
-	}
-	return take_address(fd, u);
+static unsigned int port_of(const struct sockaddr *address)
+{
+	return ntohs(address->sa_family == AF_INET6 ?
+		     ((const struct sockaddr_in6 *)address)->sin6_port :
+		     ((const struct sockaddr_in *)address)->sin_port);
 }
 
 static bool has_port(const struct sockaddr *address)
 {
-	unsigned int port = ntohs(address->sa_family == AF_INET6 ?
-				  ((const struct sockaddr_in6 *)address)->sin6_port :
-				  ((const struct sockaddr_in *)address)->sin_port);
+	unsigned int port = port_of(address);
 
 	return ports[port / 8] & 1 << port % 8;
+}
+
+/* The kernel's TCP says that the address is in use. A listener of xtcp may have it all the same: on
+ * the TCP wire as a further one of a SO_REUSEPORT group, which the kernel's TCP cannot join; on the
+ * native wire because that one's ports are others. False: the socket is what it was before.
+ */
+static bool bind_early(int fd, struct undecided *u, const struct sockaddr *to, socklen_t len)
+{
+	int new;
+
+	if (!listeners || !port_of(to) || !has_port(to))
+		return false;
+	new = open_successor(fd, u);
+	if (new < 0)
+		return false;
+	if (NEXT(bind)(new, to, len)) {
+		close(new);
+		return false;
+	}
+	u->has_moved_early = take_place(fd, u, new);
+	return u->has_moved_early;
+}
+
+__attribute__((visibility("default")))
+int bind(int fd, const struct sockaddr *to, socklen_t len)
+{
+	struct undecided *u = is_used() ? take_same(fd) : NULL;
+	int rc = NEXT(bind)(fd, to, len);
+	int saved = errno;
+
+	if (u && rc && saved == EADDRINUSE && !u->has_moved && bind_early(fd, u, to, len)) {
+		rc = 0;
+		put(fd, u);
+	} else if (u && !rc && u->has_moved) {
+		/* The program has bound it itself. */
+		forget(fd, u);
+	} else if (u) {
+		u->is_bound |= !rc;
+		put(fd, u);
+	}
+	errno = saved;
+	return rc;
 }
 
 static bool own_port_is_chosen(int fd)
@@ -507,6 +557,12 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 	struct undecided *u = is_internet && is_used() ? take_same(fd) : NULL;
 	int rc, saved;
 
+	if (u && u->has_moved_early && !(connections && has_port(to))) {
+		/* It is no listener, so it had to be the kernel's, which has refused its address. */
+		put(fd, u);
+		errno = EADDRINUSE;
+		return -1;
+	}
 	if (u && (u->has_moved || (connections && has_port(to))))
 		return decide(fd, u, true) ? NEXT(connect)(fd, to, len) : -1;
 	if (!u)

@@ -330,12 +330,16 @@ int xtcp_preload_open(int family, int type, int shown)
 
 	if (fd < 0)
 		explain(errno);
+	choose_wire(fd, shown < 0 ? fd : shown);
 	if (shown < 0)
-		shown = fd;
-	choose_wire(fd, shown);
-	if (fd >= 0 && told.verbose)
-		xtcp_preload_say("socket %d is an xtcp socket", shown);
+		xtcp_preload_show(fd);
 	return fd;
+}
+
+void xtcp_preload_show(int fd)
+{
+	if (fd >= 0 && told.verbose)
+		xtcp_preload_say("socket %d is an xtcp socket", fd);
 }
 
 /* A request of sock_diag fails with @err. `ss` would read /proc/net/tcp then, so it is

@@ -60,11 +60,18 @@ extern struct xtcp_preload_next xtcp_preload_next;
  * xtcp_preload_open - open an xtcp socket as the launcher's options say
  * @family: as of socket()
  * @type: as of socket()
- * @shown: the number of the descriptor for the user, or -1 for that of the new socket
+ * @shown: the number of the descriptor for the user, if the socket may get that one later:
+ *	then xtcp_preload_show() is the caller's task; -1: the socket is the program's already
  *
  * Return: the descriptor, or -1 with errno, after it told the user once what to do
  */
 int xtcp_preload_open(int family, int type, int shown);
+
+/**
+ * xtcp_preload_show - tell a user who wants to know it that a socket is xtcp's
+ * @fd: its descriptor, or negative: it is none
+ */
+void xtcp_preload_show(int fd);
 
 /**
  * xtcp_preload_say - print a line to stderr, unless that is a connection or a file of the program

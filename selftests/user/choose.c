@@ -50,6 +50,7 @@ int (*xtcp_preload_later)(int family, int type, int protocol);
 static ino_t ours[32];
 static size_t our_count;
 static int open_errno, dup_errno, bind_errno, option_errno, connect_errno;
+static int kernel_bind_errno;
 
 /* What the program's sockets were used for. */
 static struct {
@@ -76,8 +77,8 @@ static int result(int err)
 	return err ? -1 : 0;
 }
 
-/* The number of the last one that the user was told. */
-static int shown_last;
+/* The last one of which the user was told, and how many. */
+static int shown_last, shows;
 
 int xtcp_preload_open(int family, int type, int shown)
 {
@@ -88,8 +89,13 @@ int xtcp_preload_open(int family, int type, int shown)
 	if (our_count == ARRAY_SIZE(ours))
 		abort();
 	ours[our_count++] = inode_of(fd);
-	shown_last = shown;
 	return fd;
+}
+
+void xtcp_preload_show(int fd)
+{
+	shown_last = fd;
+	shows++;
 }
 
 void xtcp_preload_say(const char *fmt, ...)
@@ -120,7 +126,9 @@ static int fake_setsockopt(int fd, int level, int name, const void *value, sockl
 
 static int fake_bind(int fd, const struct sockaddr *to, socklen_t len)
 {
-	return is_ours(fd) && bind_errno ? result(bind_errno) : bind(fd, to, len);
+	int err = is_ours(fd) ? bind_errno : kernel_bind_errno;
+
+	return err ? result(err) : bind(fd, to, len);
 }
 
 static int fake_listen(int fd, int backlog)
@@ -336,6 +344,125 @@ TEST(launcher_choose_address_in_use_then_another_one)
 	EXPECT_EQ(0, choose_listen(fd, 1));
 	EXPECT_EQ(0, own_address(fd, &own));
 	EXPECT_EQ(81, ntohs(own.sin_port));
+}
+
+static int bind_to(int fd, int port)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	return choose_bind(fd, (struct sockaddr *)&own, sizeof(own));
+}
+
+/* A further listener of a SO_REUSEPORT group: xtcp alone knows that the first one has the option. */
+TEST(launcher_choose_second_listener_of_a_group)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct sockaddr_in own = { };
+	int one = 1;
+
+	for (int i = 0; i < 2; i++) {
+		int fd = program_socket(i ? "listen" : "", i ? "" : "80,443");
+		int epoll = epoll_create1(0);
+
+		got_count = 0;
+		ASSERT_EQ(0, choose_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)));
+		ASSERT_EQ(0, choose_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+		kernel_bind_errno = EADDRINUSE;
+		EXPECT_EQ(0, bind_to(fd, i ? 444 : 443));
+		EXPECT_TRUE(is_ours(fd));
+		EXPECT_EQ(0, own_address(fd, &own));
+		EXPECT_EQ(i ? 444 : 443, ntohs(own.sin_port));
+		EXPECT_EQ(fd, shown_last);
+		EXPECT_EQ(i + 1, shows);
+		EXPECT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
+		ASSERT_EQ(1, got_count);
+		EXPECT_EQ(SO_REUSEPORT, got[0].name);
+		/* bind() may come once, as of each socket. */
+		kernel_bind_errno = 0;
+		EXPECT_EQ(-1, bind_to(fd, 80));
+		EXPECT_EQ(EINVAL, errno);
+		EXPECT_EQ(0, choose_listen(fd, 1));
+		EXPECT_EQ(i + 1, by_xtcp.listen);
+		EXPECT_EQ(i + 1, (int)our_count);
+		EXPECT_EQ(NULL, take(fd));
+	}
+}
+
+/* If xtcp refuses it, too, the program sees the kernel's error and has the kernel's socket. */
+TEST(launcher_choose_in_use_in_both_stacks)
+{
+	struct sockaddr_in own = { };
+	int fd = program_socket("", "443"), mark = 77, next;
+
+	ASSERT_EQ(0, choose_setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)));
+	next = dup(fd);
+	close(next);
+	kernel_bind_errno = EADDRINUSE;
+	for (int i = 0; i < 4; i++) {
+		open_errno = i == 0 ? EPROTONOSUPPORT : 0;
+		option_errno = i == 1 ? EPERM : 0;
+		bind_errno = i == 2 ? EADDRNOTAVAIL : 0;
+		dup_errno = i == 3 ? EBUSY : 0;
+		EXPECT_EQ(-1, bind_to(fd, 443));
+		EXPECT_EQ(EADDRINUSE, errno);
+		EXPECT_FALSE(is_ours(fd));
+	}
+	EXPECT_EQ(0, shows);
+	EXPECT_EQ(next, dup(fd)) TH_LOG("a descriptor is left open");
+	close(next);
+	dup_errno = kernel_bind_errno = 0;
+	ASSERT_EQ(0, bind_to(fd, 443));
+	EXPECT_FALSE(is_ours(fd));
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_TRUE(is_ours(fd));
+	EXPECT_EQ(1, shows);
+	EXPECT_EQ(0, own_address(fd, &own));
+	EXPECT_EQ(443, ntohs(own.sin_port));
+}
+
+/* Only for what a listener of xtcp may have, and only for this error. */
+TEST(launcher_choose_in_use_and_not_for_xtcp)
+{
+	int fd = program_socket("", "443");
+
+	kernel_bind_errno = EADDRINUSE;
+	EXPECT_EQ(-1, bind_to(fd, 444));
+	/* Any port: clients ask for it. */
+	fd = program_socket("listen", "");
+	EXPECT_EQ(-1, bind_to(fd, 0));
+	EXPECT_EQ(EADDRINUSE, errno);
+	kernel_bind_errno = EACCES;
+	EXPECT_EQ(-1, bind_to(fd, 443));
+	EXPECT_EQ(EACCES, errno);
+	kernel_bind_errno = EADDRINUSE;
+	fd = program_socket("connect", "");
+	EXPECT_EQ(-1, bind_to(fd, 443));
+	EXPECT_EQ(EADDRINUSE, errno);
+	EXPECT_EQ(0, our_count);
+}
+
+/* It was a client: if its connection is not xtcp's, its address is in use. */
+TEST(launcher_choose_in_use_and_connected)
+{
+	int fd = program_socket("", "80,1022");
+
+	kernel_bind_errno = EADDRINUSE;
+	EXPECT_EQ(0, bind_to(fd, 1022));
+	EXPECT_EQ(-1, connect_to(fd, 81));
+	EXPECT_EQ(EADDRINUSE, errno);
+	EXPECT_EQ(0, by_kernel.connect + by_xtcp.connect);
+	EXPECT_EQ(0, connect_to(fd, 80));
+	EXPECT_EQ(1, by_xtcp.connect);
+
+	fd = program_socket("listen", "");
+	EXPECT_EQ(0, bind_to(fd, 1023));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(-1, connect_to(fd, 80));
+		EXPECT_EQ(EADDRINUSE, errno);
+	}
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_EQ(1, by_xtcp.listen);
+	EXPECT_EQ(1, by_xtcp.connect);
 }
 
 /* Not only the library's bind() binds: here another descriptor's does, and that of a child. */

@@ -209,6 +209,31 @@ moved_timer() {
 	moved_row | cut -d: -f1
 }
 
+# The kernel's TCP refuses each of these addresses. xtcp has the first, for a further listener of a
+# SO_REUSEPORT group, and the second, whose wire is another one, but not the third.
+program_test launcher_binds_what_the_kernel_refuses
+launcher_binds_what_the_kernel_refuses() {
+	tcp_wire $server
+	start $server "$run" --port 5033 socat tcp4-listen:5033,reuseport exec:'echo one'
+	await_row $server xtcp 5033 0A || return
+	start $server "$run" --port 5033 socat tcp4-listen:5033,reuseport exec:'echo two'
+	expect_soon 2 'listeners at one port' listeners_at 5033 || { cat "$dir/out.1"; return 1; }
+	expect_equal 'one two' "$({ say_nothing 5033; say_nothing 5033; } | sort | xargs)" answers || return
+	start $server socat tcp4-listen:5034 -
+	start $server socat tcp4-listen:5035 -
+	await_row $server tcp 5034 0A && await_row $server tcp 5035 0A || return
+	start $server "$run" --wire native -l socat tcp4-listen:5034 -
+	await_row $server xtcp 5034 0A || { cat "$dir/out.4"; return 1; }
+	expect_status 1 on $server "$run" -v -l socat tcp4-listen:5035 - && expect_error 'Address already in use' &&
+		expect_equal 0 "$(grep -c 'is an xtcp socket' "$dir/err")" 'sockets of xtcp'
+}
+listeners_at() { # PORT
+	on $server awk -v port=$1 'NR > 1 && $2 == port' /proc/net/xtcp_listen | wc -l
+}
+say_nothing() { # PORT
+	on $client timeout 20 socat -u tcp4:10.9.0.2:$1 -
+}
+
 program_test launcher_bad_options
 launcher_bad_options() {
 	local words

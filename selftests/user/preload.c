@@ -475,10 +475,16 @@ TEST(launcher_socket_before_the_library_is_loaded)
 	EXPECT_EQ(IPPROTO_TCP, value);
 }
 
-/* As listen() and connect() do for a descriptor of the program. */
+/* As listen() and connect() do for a descriptor of the program, or would if all went well. */
+static bool it_moves;
+
 static int open_as_5(int family, int type, int protocol)
 {
-	return xtcp_preload_open(family, type, 5);
+	int fd = xtcp_preload_open(family, type, 5);
+
+	if (it_moves)
+		xtcp_preload_show(5);
+	return fd;
 }
 
 TEST(launcher_socket_verbose)
@@ -489,6 +495,9 @@ TEST(launcher_socket_verbose)
 	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
 	EXPECT_NE(NULL, strstr(said, "socket 7 is an xtcp socket"));
 	xtcp_preload_later = open_as_5;
+	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_STREQ("", said);
+	it_moves = true;
 	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
 	EXPECT_NE(NULL, strstr(said, "socket 5 is an xtcp socket"));
 	load_with("XTCP_RUN_VERBOSE", "0");
