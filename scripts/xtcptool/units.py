@@ -56,12 +56,16 @@ def check_library(path):
     """Services of root load it, and those of other users must be able to read it."""
     if path.startswith(("/home/", "/root/", "/tmp/", "/run/user/")):
         raise Failure(f"{path} is no place for what a service loads: install xtcp first")
+    needed = stat.S_IROTH
     while path != "/":
         found = os.stat(path)
+        rights = (f"{path} (owner {found.st_uid}, group {found.st_gid}, mode {found.st_mode & 0o7777:o}): mend that, "
+                  "or install xtcp elsewhere")
         if found.st_uid != 0 or found.st_mode & 0o022:
-            raise Failure(f"others than root may change {path} (owner {found.st_uid}, group {found.st_gid}, "
-                          f"mode {found.st_mode & 0o7777:o}): mend that, or install xtcp elsewhere")
-        path = os.path.dirname(path)
+            raise Failure(f"others than root may change {rights}")
+        if not found.st_mode & needed:
+            raise Failure(f"services of other users than root can't read {rights}")
+        path, needed = os.path.dirname(path), stat.S_IXOTH
 
 
 class Units:

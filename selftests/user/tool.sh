@@ -552,6 +552,30 @@ enable_refuses() {
 		expect_status 1 xtcp enable two --root "$dir/image" && expect_error '/bin/setuid is setuid'
 }
 
+# What a service loads: others must be able to read it, and not to change it. Modes of the folders and of the file.
+program_test enable_looks_at_the_library
+enable_looks_at_the_library() {
+	local modes text
+	mkdir -p /opt/lib/xtcp && cp "$("$run" --library)" /opt/lib/xtcp/xtcp-preload.so || return
+	while read -r modes text; do
+		IFS=, read -r -a modes <<<"$modes"
+		chmod ${modes[0]} /opt/lib && chmod ${modes[1]} /opt/lib/xtcp && chmod ${modes[2]} /opt/lib/xtcp/xtcp-preload.so || return
+		expect_equal "$text" "$(PYTHONPATH=/usr/lib/xtcp python3 -c 'from xtcptool import Failure, units
+try:
+    units.check_library("/opt/lib/xtcp/xtcp-preload.so")
+except Failure as e:
+    print(str(e).split(" (")[0])' 2>&1)" "complaint at ${modes[*]}" || return
+	done <<-END
+		755,755,644
+		711,711,444
+		700,755,644 services of other users than root can't read /opt/lib
+		755,750,644 services of other users than root can't read /opt/lib/xtcp
+		755,755,640 services of other users than root can't read /opt/lib/xtcp/xtcp-preload.so
+		755,757,644 others than root may change /opt/lib/xtcp
+	END
+	rm -r /opt/lib
+}
+
 # The guest has no systemd: what enable could not do on the machine is said, and the status tells scripts.
 program_test enable_and_disable_without_systemd
 enable_and_disable_without_systemd() {
