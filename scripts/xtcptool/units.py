@@ -9,9 +9,9 @@ somebody else wrote is left alone.
 import contextlib
 import fcntl
 import glob
+import itertools
 import os
 import re
-import shlex
 import shutil
 import stat
 import subprocess
@@ -33,6 +33,13 @@ SHARED = {
 NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.service")
 LONGEST_WAY = 1000	# steps of a path, through links
 PREFIXES = "@-:+!|"	# of a command in ExecStart=
+UNIT_PATH = ("/usr/local/sbin", "/usr/local/bin", *SYSTEM_PATH.split(":"))	# of a program without a path
+INTERPRETERS = 4	# of a script, which may be a script; as in xtcp-run
+COMMENT = re.compile(r"^[ \t]*[#;].*\n?", re.M)
+# A word of a command, in pieces: quoted by one of two signs, or not.
+PIECE = re.compile(r'''"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|((?:[^\s"'\\]|\\.)+)''')
+ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[0-7]{3}|.)")
+ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "s": " ", "t": "\t", "v": "\v"}
 SETTING = re.compile(r"^[ \t]*(ExecStart|RootDirectory|RootImage)[ \t]*=[ \t]*(.*?)[ \t]*$", re.M)
 
 
@@ -124,6 +131,39 @@ class Units:
             rest = target.split("/") + rest
         return self.path(done)
 
+    def program(self, word):
+        """The file of a program: of a path, or of a word that systemd, or env, looks for in folders."""
+        if "/" not in word:
+            for folder in UNIT_PATH:
+                path = self.followed(os.path.join(folder, word))
+                if os.path.isfile(path):
+                    return path
+        return self.followed(word)
+
+    def programs_of(self, word):
+        """The program and, of a script, what runs it: words and their files; as xtcp-run's find_obstacle()."""
+        for _ in range(INTERPRETERS):
+            file = self.program(word)
+            yield word, file
+            word = interpreter(file)
+            if not word:
+                return
+
+    def real_name(self, name):
+        """The unit @name, which may be an alias: a link to another unit. A link to a file outside systemd's folders
+        is none."""
+        try:
+            folder, found = os.path.split(self.unit_file(name))
+        except Failure:
+            return name
+        if folder not in map(self.followed, PLACES) or not NAME.fullmatch(found):
+            return name
+        stem, template, _ = found.partition("@.service")
+        instance = name[:-len(".service")].partition("@")[2]
+        if template:
+            return f"{stem}@{instance}.service" if instance else name
+        return found
+
     def unit_file(self, name):
         plain = re.sub(r"@.+\.service$", "@.service", name)
         for place in PLACES:
@@ -153,7 +193,7 @@ class Units:
         """Of the unit @name: key and value, in systemd's order."""
         for path in [self.unit_file(name)] + self.drop_ins(name):
             with open(path, encoding="utf-8", errors="replace") as f:
-                yield from SETTING.findall(f.read().replace("\\\n", " "))
+                yield from SETTING.findall(COMMENT.sub("", f.read()).replace("\\\n", " "))
 
     def programs(self, name):
         """Those that the unit @name starts. An empty ExecStart= takes back those before it."""
@@ -179,8 +219,7 @@ class Units:
         if programs and all(os.path.basename(program) == "true" for program in programs):
             raise Failure(f"{name} starts no program: enable the unit that does (of Debian's postgresql that is "
                           "postgresql@VERSION-main)")
-        for program in programs:
-            file = self.followed(program)
+        for program, file in itertools.chain.from_iterable(map(self.programs_of, programs)):
             why = obstacle(file, library)
             if why:
                 raise Failure(f"{program} {why}: start it by xtcp-run --cgroup")
@@ -227,6 +266,11 @@ class Units:
         """The files that all units share, if there is no unit left. Returns their paths."""
         return [] if self.enabled() else [p for p in map(self.path, SHARED) if self.remove(p)]
 
+    def drop_ins_of_ours(self, name):
+        """What `xtcp enable` wrote for the unit @name, also by an alias."""
+        return [p for p in self.enabled()
+                if self.real_name(os.path.basename(os.path.dirname(p))[:-len(".d")]) == self.real_name(name)]
+
     def enabled(self):
         """The drop-ins of all units."""
         return [p for p in glob.glob(os.path.join(glob.escape(self.root), SETTINGS, "*.service.d", DROP_IN)) if is_ours(p)]
@@ -264,12 +308,42 @@ def owners(name):
 
 def first_word(command):
     """The program of a command, which may be quoted, without systemd's prefixes."""
-    words = shlex.shlex(command, posix=True)
-    words.whitespace_split, words.commenters = True, ""
+    word, at = "", 0
+    while at < len(command) and not command[at].isspace():
+        piece = PIECE.match(command, at)
+        if not piece:	# a quote without an end, which systemd refuses
+            return ""
+        word += ESCAPE.sub(unescaped, piece[piece.lastindex])
+        at = piece.end()
+    return word.lstrip(PREFIXES)
+
+
+def unescaped(escape):
+    """A character of which systemd's files have an escape sequence, as re.sub() found it."""
+    code = escape[1]
+    if len(code) == 1:
+        return ESCAPED.get(code, code)
+    number = int(code, 8) if code.isdigit() else int(code[1:], 16)
     try:
-        return (words.get_token() or "").lstrip(PREFIXES)
-    except ValueError:	# a quote without an end, which systemd refuses
-        return ""
+        # One of a byte may be a part of a character; systemd refuses these others.
+        return os.fsdecode((chr(number).encode() if code[0] in "uU" else bytes([number])) if number else b"?")
+    except (ValueError, OverflowError):
+        return "?"
+
+
+def interpreter(path):
+    """The program that runs a script, of its first line; of env what it is told to look for. None: it is no script."""
+    try:
+        with open(path, "rb") as f:
+            line = os.fsdecode(f.read(256).partition(b"\n")[0])
+    except OSError:
+        return None
+    words = line[2:].split()
+    if not line.startswith("#!") or not words:
+        return None
+    if os.path.basename(words[0]) == "env":
+        words = words[2:] if words[1:2] == ["-S"] else words[1:]
+    return words[0] if words else "env"
 
 
 def obstacle(program, library):

@@ -482,6 +482,81 @@ print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + 
 		refused four '"/my bin/socat"' '/arm is of another machine type'
 }
 
+# Programs that systemd finds although the unit names no path, or one with escape sequences, and what runs a script.
+program_test enable_looks_where_systemd_does
+enable_looks_where_systemd_does() {
+	local image=$dir/words units=$dir/words/etc/systemd/system line
+	tools_in "$image" && mkdir -p "$units" "$image"/usr/{local/bin,sbin,bin,lib/systemd/system} && ln -s usr/bin "$image/bin" &&
+		cp "$(command -v busybox)" "$image/usr/bin/static" && cp "$(command -v socat)" "$image/usr/bin/socat" &&
+		ln -s /bin/static "$image/usr/local/bin/here" && ln -s static "$image/usr/bin/is at" && ln -s static "$image/usr/bin/ä" || return
+	script() { # NAME LINE
+		printf '%s\nexit\n' "$2" >"$image/usr/bin/$1" && chmod +x "$image/usr/bin/$1"
+	}
+	script plain '#!/bin/static' && script by-env '#! /usr/bin/env -S static -e' && script twice '#!/usr/bin/plain' &&
+		script good '#!/usr/bin/env socat' && script empty '#!' || return
+	while read -r line; do
+		printf '[Service]\n%b' "$line" >"$units/one.service"
+		expect_status 1 xtcp enable one --root "$image" && expect_error 'is statically linked' ||
+			{ cat "$units/one.service"; return 1; }
+	done <<-'END'
+		ExecStart=static\n
+		ExecStart=-here -v\n
+		ExecStart=/usr/bin/plain\n
+		ExecStart=by-env\n
+		ExecStart=@twice name\n
+		ExecStart=/usr/bin/stat\\x69c\n
+		ExecStart="/usr/\\x62in/is at"\n
+		ExecStart=/usr/bin/is\\sat\n
+		ExecStart=/usr/bin/is\\040at x\n
+		ExecStart='/usr/bin/'\\u0073tatic\n
+		ExecStart=/usr/bin/\\xc3\\xa4\n
+		# \\\nExecStart=/bin/static\n
+		; x\\\nExecStart=/bin/static\n
+		ExecStart=\\\n # x\n;y\n /bin/static\n
+	END
+	while read -r line; do
+		printf '[Service]\n%b' "$line" >"$units/one.service"
+		expect_status 0 xtcp enable one --root "$image" && expect_status 0 xtcp disable one --root "$image" ||
+			{ cat "$units/one.service"; return 1; }
+	done <<-'END'
+		ExecStart=socat -\n
+		ExecStart=good\n
+		ExecStart=/usr/bin/empty\n
+		ExecStart=/nowhere\n
+		ExecStart=/\\x00\\ud800\\U99999999\\777/static\n
+		ExecStart="/bin/static\n
+		#ExecStart=static\nExecStart=socat\n
+	END
+}
+
+# An alias is the unit to which the link leads, and has its drop-ins; a link to another folder is none.
+program_test enable_follows_an_alias
+enable_follows_an_alias() {
+	local image=$dir/alias units=$dir/alias/etc/systemd/system lib=$dir/alias/lib/systemd/system
+	tools_in "$image" && mkdir -p "$units/real.service.d" "$lib" "$image/opt" "$image/bin" &&
+		cp "$(command -v busybox)" "$image/bin/static" && cp "$(command -v socat)" "$image/bin/socat" &&
+		printf '[Service]\nExecStart=/bin/socat\n' | tee "$lib/real.service" "$lib/real@.service" >"$image/opt/real.service" &&
+		ln -s /lib/systemd/system/real.service "$units/al.service" && ln -s /lib/systemd/system/real@.service "$units/al@.service" &&
+		ln -s /opt/real.service "$units/linked.service" || return
+	enabled() {
+		(cd "$units" && find . -name 'xtcp.conf' | sort | xargs)
+	}
+	expect_status 0 xtcp enable al --root "$image" && grep -q '^real.service uses xtcp' "$dir/out" &&
+		expect_equal ./real.service.d/xtcp.conf "$(enabled)" 'file of an alias' &&
+		expect_status 0 xtcp disable real --root "$image" && mkdir "$units/real.service.d" &&
+		expect_status 0 xtcp enable real --root "$image" && expect_status 0 xtcp disable al --root "$image" &&
+		expect_status 0 xtcp enable al@x --root "$image" &&
+		expect_equal ./real@x.service.d/xtcp.conf "$(enabled)" 'file of an instance' &&
+		expect_status 0 xtcp disable al@x --root "$image" && expect_status 0 xtcp enable linked --root "$image" &&
+		expect_equal ./linked.service.d/xtcp.conf "$(enabled)" 'file of a linked unit' &&
+		expect_status 0 xtcp disable linked --root "$image" || return
+	# As xtcp has written it before.
+	expect_status 0 xtcp enable real --root "$image" && mv "$units/real.service.d" "$units/al.service.d" &&
+		expect_status 0 xtcp disable real --root "$image" && expect_equal '' "$(enabled)" 'files that stay' || return
+	mkdir -p "$units/real.service.d" && printf '[Service]\nExecStart=\nExecStart=/bin/static\n' >"$units/real.service.d/o.conf" || return
+	expect_status 1 xtcp enable al --root "$image" && expect_error '/bin/static is statically linked'
+}
+
 # The file is written whole or not at all, and the one on which the service depends last.
 program_test enable_on_a_full_disk
 enable_on_a_full_disk() {

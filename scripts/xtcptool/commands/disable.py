@@ -21,14 +21,17 @@ def add_arguments(parser):
 def run(args):
     if args.root == "":
         raise Usage("--root is empty")
-    name, here = units.full_name(args.unit), units.Units(args.root or "/")
-    path = here.drop_in(name)
+    here = units.Units(args.root or "/")
+    name = here.real_name(units.full_name(args.unit))
     with here.alone():
-        removed = [path] if here.remove(path) else []
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(path))	# it may have other drop-ins
+        removed = []
+        for path in dict.fromkeys([here.drop_in(name)] + here.drop_ins_of_ours(name)):
+            removed += [path] if here.remove(path) else []
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(path))	# it may have other drop-ins
         # Also if somebody else has removed the drop-in, or an earlier call ended before this.
-        removed += here.remove_shared()
+        shared = here.remove_shared()
+        removed += shared
     if not removed:
         raise Failure(f"{name} is not enabled")
     said = [] if args.root else units.tell_machine(["systemctl", "daemon-reload"])
@@ -43,7 +46,7 @@ def run(args):
         print(f"xtcp disable: systemd may still start {name} with xtcp until systemctl daemon-reload", file=sys.stderr)
         return 1
     print(f"{name} uses the kernel's TCP when it is started next: systemctl restart {name}")
-    if len(removed) > 1 and not args.root:
+    if shared and not args.root:
         print("until the next boot all groups may open xtcp sockets, unless you close that after the restart: "
               "sysctl -w net.ipv4.xtcp_gid_range='1 0'")
     return 0

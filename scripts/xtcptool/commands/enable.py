@@ -65,6 +65,7 @@ def run(args):
     if not args.root:
         units.check_library(library)
     here = units.Units(args.root or "/")
+    name = here.real_name(name)
     here.check_program(name, library)
     drop_in = here.drop_in(name)
     with here.alone():
