@@ -134,10 +134,11 @@ static const char *find_library(void)
 
 /* --- what kind of program it is ------------------------------------------- */
 
-/* As execvp() looks for @name. NULL: there is none. The caller frees it. */
+/* As execvp() looks for @name. NULL, with errno: there is none. The caller frees it. */
 static char *find_program(const char *name)
 {
 	const char *list = getenv("PATH"), *end;
+	int err = ENOENT;
 	struct stat st;
 	char *path;
 
@@ -150,11 +151,18 @@ static char *find_program(const char *name)
 		if (asprintf(&path, "%.*s/%s", end > list ? (int)(end - list) : 1,
 			     end > list ? list : ".", name) < 0)
 			return NULL;
-		if (!stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK))
-			return path;
+		if (!stat(path, &st)) {
+			if (S_ISREG(st.st_mode) && !access(path, X_OK))
+				return path;
+			err = EACCES;
+		} else if (errno == EACCES) {
+			err = EACCES;
+		}
 		free(path);
-		if (!*end)
+		if (!*end) {
+			errno = err;
 			return NULL;
+		}
 	}
 }
 
@@ -493,8 +501,9 @@ int main(int argc, char **argv)
 	read_options(argc, argv, &opt);
 	program = find_program(argv[optind]);
 	if (!program) {
-		complain("%s: not found", argv[optind]);
-		return NOT_FOUND;
+		err = errno;
+		complain("%s: %s", argv[optind], err == ENOENT ? "not found" : strerror(err));
+		return err == ENOENT ? NOT_FOUND : NOT_RUN;
 	}
 	if (opt.cgroup) {
 		if (xtcp_run_in_cgroup())

@@ -345,7 +345,12 @@ launcher_without_proc_looks_in_no_other_folder() {
 program_test launcher_exit_status
 launcher_exit_status() {
 	expect_status 42 "$run" bash -c 'exit 42' &&
-		expect_status 127 "$run" no-such-program &&
+		expect_status 127 "$run" no-such-program && expect_error 'no-such-program: not found' || return
+	mkdir "$dir/denied" && echo 'exit 3' >"$dir/denied/no-program" || return
+	PATH=$dir/denied:$PATH expect_status 126 "$run" no-program && expect_error 'no-program: Permission denied' || return
+	# One in a later folder, as the shell would.
+	mkdir "$dir/later" && printf '#!/bin/bash\nexit 3\n' >"$dir/later/no-program" && chmod +x "$dir/later/no-program" || return
+	PATH=$dir/denied:$dir/later:$PATH expect_status 3 "$run" no-program &&
 		expect_status 125 "$run" &&
 		expect_status 125 "$run" --no-such-option true
 }
