@@ -24,6 +24,7 @@
  * they allocate and free memory.
  */
 #define _GNU_SOURCE
+#undef _TIME_BITS	/* plain names are meant: see XTCP_PRELOAD_TIME64 */
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -266,11 +267,11 @@ static void note_option(struct undecided *u, int level, int name, const void *va
 		drop_option(u, level, name);
 }
 
-__attribute__((visibility("default")))
-int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+static int set_option(__typeof__(&setsockopt) next, int fd, int level, int name,
+		      const void *value, socklen_t len)
 {
 	struct undecided *u = is_used() ? take_same(fd) : NULL;
-	int rc = NEXT(setsockopt)(fd, level, name, value, len);
+	int rc = next(fd, level, name, value, len);
 
 	if (u) {
 		if (!rc)
@@ -279,6 +280,20 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	}
 	return rc;
 }
+
+__attribute__((visibility("default")))
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return set_option(NEXT(setsockopt), fd, level, name, value, len);
+}
+
+#if XTCP_PRELOAD_TIME64
+__attribute__((visibility("default")))
+int __setsockopt64(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return set_option(NEXT(__setsockopt64), fd, level, name, value, len);
+}
+#endif
 
 /* The places in epoll of a socket; one of the set @epoll is forgotten first. */
 static void place(struct undecided *u, int epoll, const struct epoll_event *event)

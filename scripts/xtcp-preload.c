@@ -28,6 +28,7 @@
  * would return EFAULT.
  */
 #define _GNU_SOURCE
+#undef _TIME_BITS	/* plain names are meant: see XTCP_PRELOAD_TIME64 */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -168,6 +169,12 @@ static void look_up(void)
 	NEXT(socket);
 	NEXT(write);
 	NEXT(writev);
+#if XTCP_PRELOAD_TIME64
+	NEXT(__getsockopt64);
+	NEXT(__sendmmsg64);
+	NEXT(__sendmsg64);
+	NEXT(__setsockopt64);
+#endif
 	read_options();
 }
 
@@ -390,10 +397,10 @@ int socket(int family, int type, int protocol)
 	return NEXT(socket)(family, type, protocol);
 }
 
-__attribute__((visibility("default")))
-int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+static int get_option(__typeof__(&getsockopt) next, int fd, int level, int name, void *value,
+		      socklen_t *len)
 {
-	int rc = NEXT(getsockopt)(fd, level, name, value, len);
+	int rc = next(fd, level, name, value, len);
 	int protocol;
 
 	if (rc || level != SOL_SOCKET || name != SO_PROTOCOL || *len < sizeof(protocol))
@@ -408,6 +415,20 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	}
 	return rc;
 }
+
+__attribute__((visibility("default")))
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return get_option(NEXT(getsockopt), fd, level, name, value, len);
+}
+
+#if XTCP_PRELOAD_TIME64
+__attribute__((visibility("default")))
+int __getsockopt64(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return get_option(NEXT(__getsockopt64), fd, level, name, value, len);
+}
+#endif
 
 static bool is_netlink(const struct sockaddr *to, socklen_t len)
 {
@@ -601,13 +622,26 @@ static ssize_t send_buffer(int fd, const void *data, size_t len, int flags,
 	return send_translated(fd, &msg, flags);
 }
 
+static ssize_t send_message(__typeof__(&sendmsg) next, int fd, const struct msghdr *msg, int flags)
+{
+	if (!msg || !is_sock_diag(fd, msg->msg_name, msg->msg_namelen))
+		return next(fd, msg, flags);
+	return send_translated(fd, msg, flags);
+}
+
 __attribute__((visibility("default")))
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	if (!msg || !is_sock_diag(fd, msg->msg_name, msg->msg_namelen))
-		return NEXT(sendmsg)(fd, msg, flags);
-	return send_translated(fd, msg, flags);
+	return send_message(NEXT(sendmsg), fd, msg, flags);
 }
+
+#if XTCP_PRELOAD_TIME64
+__attribute__((visibility("default")))
+ssize_t __sendmsg64(int fd, const struct msghdr *msg, int flags)
+{
+	return send_message(NEXT(__sendmsg64), fd, msg, flags);
+}
+#endif
 
 /* As the C library declares it: musl differs. */
 #ifdef __GLIBC__
@@ -617,15 +651,15 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 #endif
 
 /* As the system call: an error is returned only if nothing was sent. */
-__attribute__((visibility("default")))
-int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, SENDMMSG_FLAGS flags)
+static int send_messages(__typeof__(&sendmmsg) next, int fd, struct mmsghdr *msgs, unsigned int n,
+			 SENDMMSG_FLAGS flags)
 {
 	unsigned int i;
 	ssize_t sent;
 
 	if (!is_sock_diag(fd, n ? msgs->msg_hdr.msg_name : NULL,
 			  n ? msgs->msg_hdr.msg_namelen : 0))
-		return NEXT(sendmmsg)(fd, msgs, n, flags);
+		return next(fd, msgs, n, flags);
 	for (i = 0; i < n; i++) {
 		sent = send_translated(fd, &msgs[i].msg_hdr, flags);
 		if (sent < 0)
@@ -634,6 +668,20 @@ int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, SENDMMSG_FLAGS flags)
 	}
 	return n;
 }
+
+__attribute__((visibility("default")))
+int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, SENDMMSG_FLAGS flags)
+{
+	return send_messages(NEXT(sendmmsg), fd, msgs, n, flags);
+}
+
+#if XTCP_PRELOAD_TIME64
+__attribute__((visibility("default")))
+int __sendmmsg64(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	return send_messages(NEXT(__sendmmsg64), fd, msgs, n, flags);
+}
+#endif
 
 __attribute__((visibility("default")))
 ssize_t sendto(int fd, const void *data, size_t len, int flags,

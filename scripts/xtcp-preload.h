@@ -13,6 +13,26 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/*
+ * glibc with a time_t of 32 bits has four of these functions twice: programs that are compiled for
+ * one of 64 bits call them by other names. Then the library wraps both names of each. A test sets
+ * this itself.
+ */
+#ifndef XTCP_PRELOAD_TIME64
+#if defined(__GLIBC__) && __TIMESIZE == 32
+#define XTCP_PRELOAD_TIME64 1
+#else
+#define XTCP_PRELOAD_TIME64 0
+#endif
+#endif
+
+#if XTCP_PRELOAD_TIME64
+int __getsockopt64(int fd, int level, int name, void *value, socklen_t *len);
+int __sendmmsg64(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
+ssize_t __sendmsg64(int fd, const struct msghdr *msg, int flags);
+int __setsockopt64(int fd, int level, int name, const void *value, socklen_t len);
+#endif
+
 /**
  * struct xtcp_preload_next - the functions that calls would reach without this library
  *
@@ -41,6 +61,12 @@ struct xtcp_preload_next {
 	__typeof__(&socket) _Atomic socket;
 	__typeof__(&write) _Atomic write;
 	__typeof__(&writev) _Atomic writev;
+#if XTCP_PRELOAD_TIME64
+	__typeof__(&__getsockopt64) _Atomic __getsockopt64;
+	__typeof__(&__sendmmsg64) _Atomic __sendmmsg64;
+	__typeof__(&__sendmsg64) _Atomic __sendmsg64;
+	__typeof__(&__setsockopt64) _Atomic __setsockopt64;
+#endif
 };
 
 extern struct xtcp_preload_next xtcp_preload_next;

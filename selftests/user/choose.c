@@ -26,9 +26,12 @@ __typeof__(epoll_ctl) choose_epoll_ctl;
 __typeof__(listen) choose_listen;
 __typeof__(connect) choose_connect;
 
+/* As on a machine where some functions have two names. */
+#define XTCP_PRELOAD_TIME64	1
 #define dlsym(handle, name)	fake_next(name)
 #define dup3			fake_dup3
 #define setsockopt		choose_setsockopt
+#define __setsockopt64		choose_setsockopt64
 #define bind			choose_bind
 #define epoll_ctl		choose_epoll_ctl
 #define listen			choose_listen
@@ -124,6 +127,15 @@ static int fake_setsockopt(int fd, int level, int name, const void *value, sockl
 	return 0;
 }
 
+/* The C library's function by its second name. */
+static int second_calls;
+
+static int fake_setsockopt64(int fd, int level, int name, const void *value, socklen_t len)
+{
+	second_calls++;
+	return fake_setsockopt(fd, level, name, value, len);
+}
+
 static int fake_bind(int fd, const struct sockaddr *to, socklen_t len)
 {
 	int err = is_ours(fd) ? bind_errno : kernel_bind_errno;
@@ -167,6 +179,7 @@ static void *fake_next(const char *name)
 	static const struct { const char *name; void *function; } functions[] = {
 		{ "socket", socket },
 		{ "setsockopt", fake_setsockopt },
+		{ "__setsockopt64", fake_setsockopt64 },
 		{ "getsockopt", getsockopt },
 		{ "bind", fake_bind },
 		{ "epoll_ctl", fake_epoll_ctl },
@@ -273,6 +286,24 @@ TEST(launcher_choose_hands_options_over)
 	EXPECT_EQ(0, memcmp(&device, got[0].value, sizeof(device)));
 	EXPECT_EQ(TCP_NODELAY, got[1].name);
 	EXPECT_EQ(0, lines);
+}
+
+/* As a program of 32 bits calls it whose time_t has 64. */
+TEST(launcher_choose_second_name_of_setsockopt)
+{
+	int fd = program_socket("listen", "");
+	char key[216] = "";
+
+	EXPECT_EQ(0, choose_setsockopt64(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, 4));
+	EXPECT_EQ(1, second_calls);
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	ASSERT_EQ(1, got_count);
+	EXPECT_EQ(TCP_NODELAY, got[0].name);
+
+	fd = program_socket("listen", "");
+	EXPECT_EQ(0, choose_setsockopt64(fd, IPPROTO_TCP, TCP_MD5SIG, key, sizeof(key)));
+	EXPECT_EQ(-1, choose_listen(fd, 1));
+	EXPECT_EQ(ENOPROTOOPT, errno);
 }
 
 /* The program tries until it is xtcp's; its options wait for that. */

@@ -27,6 +27,8 @@ __typeof__(sendmmsg) preload_sendmmsg;
 __typeof__(write) preload_write;
 __typeof__(writev) preload_writev;
 
+/* As on a machine where some functions have two names. */
+#define XTCP_PRELOAD_TIME64	1
 #define dlsym(handle, name)	fake_next(name)
 #define socket			preload_socket
 #define getsockopt		preload_getsockopt
@@ -34,6 +36,10 @@ __typeof__(writev) preload_writev;
 #define sendto			preload_sendto
 #define sendmsg			preload_sendmsg
 #define sendmmsg		preload_sendmmsg
+#define __getsockopt64		preload_getsockopt64
+#define __sendmsg64		preload_sendmsg64
+#define __sendmmsg64		preload_sendmmsg64
+#define __setsockopt64		preload_setsockopt64
 #define write			preload_write
 #define writev			preload_writev
 #define read			fake_read
@@ -131,9 +137,33 @@ static ssize_t fake_read(int fd, void *buf, size_t size)
 	return sizeof(done);
 }
 
+/* The C library's functions by their second names. */
+static int second_calls;
+
+static int fake_getsockopt64(int fd, int level, int name, void *value, socklen_t *len)
+{
+	second_calls++;
+	return fake_getsockopt(fd, level, name, value, len);
+}
+
+static ssize_t fake_sendmsg64(int fd, const struct msghdr *msg, int flags)
+{
+	second_calls++;
+	return fake_sendmsg(fd, msg, flags);
+}
+
+static int fake_sendmmsg64(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	second_calls++;
+	return n;
+}
+
 static void *fake_next(const char *name)
 {
 	static const struct { const char *name; void *function; } functions[] = {
+		{ "__getsockopt64", fake_getsockopt64 },
+		{ "__sendmsg64", fake_sendmsg64 },
+		{ "__sendmmsg64", fake_sendmmsg64 },
 		{ "socket", fake_socket },
 		{ "getsockopt", fake_getsockopt },
 		{ "sendmsg", fake_sendmsg },
@@ -628,6 +658,34 @@ TEST(launcher_diag_each_request)
 	expect_sent(as_sent, sizeof(as_sent));
 	/* The program's own copy is as it was. */
 	EXPECT_EQ(IPPROTO_TCP, asks[0].req.sdiag_protocol);
+}
+
+/* As a program of 32 bits calls the functions whose time_t has 64. */
+TEST(launcher_second_names)
+{
+	struct ask a = ask(SOCK_DIAG_BY_FAMILY, AF_INET, IPPROTO_TCP, 0), as_sent = a;
+	struct iovec iov = { &a, ASK_LEN };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	load_with("XTCP_RUN_AS_TCP", "1");
+	kernel_protocol = IPPROTO_XTCP;
+	EXPECT_EQ(0, preload_getsockopt64(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
+	EXPECT_EQ(IPPROTO_TCP, value);
+	EXPECT_EQ(1, second_calls);
+	EXPECT_EQ(ASK_LEN, preload_sendmsg64(7, &msg.msg_hdr, 0));
+	expect_sent(&a, ASK_LEN);
+	EXPECT_EQ(1, preload_sendmmsg64(7, &msg, 1, 0));
+	EXPECT_EQ(3, second_calls);
+
+	as_sent.req.sdiag_protocol = IPPROTO_XTCP;
+	for (int fd = diag_socket(), i = 0; i < 2; i++) {
+		memset(&sent, 0, sizeof(sent));
+		EXPECT_EQ(i ? 1 : (int)ASK_LEN, i ? preload_sendmmsg64(fd, &msg, 1, 0) :
+						    preload_sendmsg64(fd, &msg.msg_hdr, 0));
+		expect_sent(&as_sent, ASK_LEN);
+	}
 }
 
 /* 262, Multipath TCP, is 6 in the field of 8 bits. */
