@@ -318,7 +318,8 @@ TEST_F(timewait, lc_90_failed_connect_ends_no_record)
 	ASSERT_EQ(0, knob_set("tw_reuse", 1));
 	use_only_port(_metadata, p, &c, true);
 	sleep_ms(5000);
-	ASSERT_EQ(0, system("ip rule add sport 40000 pref 10 unreachable"));
+	if (system("ip rule add sport 40000 pref 10 unreachable"))
+		SKIP(return, "a kernel with one routing table");
 	counters_begin(&before);
 	EXPECT_EQ(ENETUNREACH, call("10.0.0.2", 80, &fd));
 	close(fd);
