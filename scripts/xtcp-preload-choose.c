@@ -573,7 +573,7 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 	int rc, saved;
 
 	if (u && u->has_moved_early && !(connections && has_port(to))) {
-		/* It is no listener, so it had to be the kernel's, which has refused its address. */
+		/* No listener: so it had to be the kernel's, which has refused its address. */
 		put(fd, u);
 		errno = EADDRINUSE;
 		return -1;

@@ -192,6 +192,8 @@ static int load_program(unsigned int hook, uint64_t id, int level, char *log, si
 /* A descriptor that keeps the program attached. -1: it printed why not. */
 static int attach(uint64_t id, int level)
 {
+	static const char none[] = "this kernel lets no BPF program choose a socket's protocol "
+				   "(Linux 6.6 and later do)";
 	union bpf_attr attr = { };
 	char log[4096] = "";
 	unsigned int hook;
@@ -199,9 +201,11 @@ static int attach(uint64_t id, int level)
 
 	hook = kernel_hook();
 	if (!hook)
-		return refused("this kernel lets no BPF program choose a socket's protocol "
-			       "(Linux 6.6 and later do)");
+		return refused(none);
 	fd = load_program(hook, id, level, log, sizeof(log));
+	/* Without Multipath TCP the kernel has the function, but lets nothing change its result. */
+	if (fd < 0 && errno == EINVAL && strstr(log, "is not modifiable"))
+		return refused(none);
 	if (fd < 0) {
 		failed("the kernel refuses the BPF program");
 		if (getenv(XTCP_RUN_VERBOSE))

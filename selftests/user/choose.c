@@ -384,7 +384,7 @@ static int bind_to(int fd, int port)
 	return choose_bind(fd, (struct sockaddr *)&own, sizeof(own));
 }
 
-/* A further listener of a SO_REUSEPORT group: xtcp alone knows that the first one has the option. */
+/* A further listener of a SO_REUSEPORT group: only xtcp knows that the first has the option. */
 TEST(launcher_choose_second_listener_of_a_group)
 {
 	struct epoll_event event = { .events = EPOLLIN };
