@@ -64,11 +64,12 @@ static void part_acked(struct sock *sk, struct sk_buff *skb,
  * that copy arrived, and the timeouts show a slow path and no loss. The clock was read twice,
  * for the timestamp and for the time of sending, so the two may differ by a tick.
  */
-static void syn_acked(const struct xtcp_sock *xs, struct xtcp_acked *a)
+static void syn_acked(const struct xtcp_sock *xs, struct xtcp_acked *a, u8 retrans)
 {
 	u32 first = xtcp_tsval_at(xs, xs->retrans_stamp_ns);
 
 	a->syn = 1;
+	a->lossy = retrans > 1;
 	a->first_syn = a->has_tsecr && a->tsecr - first <= 1;
 }
 
@@ -87,7 +88,7 @@ static void bare_acked(struct sock *sk, struct xtcp_acked *a)
 	if (xtcp_sendq_bare_is_fin(xs))
 		a->segs = 1;
 	else
-		syn_acked(xs, a);
+		syn_acked(xs, a, 0);
 	xtcp_sendq_land_bare(sk);
 }
 
@@ -110,7 +111,7 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 		xtcp_scoreboard_landed(sk, cb, cb->seq, xtcp_sendq_segs(skb),
 				       a);
 		if (cb->flags & XTCP_SYN)
-			syn_acked(xs, a);
+			syn_acked(xs, a, cb->retrans);
 		else
 			a->segs += xtcp_sendq_segs(skb);
 		if (xtcp_txstamp_is_on(skb))
@@ -445,7 +446,10 @@ static void syn_landed(struct sock *sk, const struct xtcp_acked *a)
 		xtcp_retransmit_settled(xs);
 	/* The peer's MSS is known now. */
 	xtcp_mtuprobe_init(sk);
-	xtcp_congestion_init(sk, xs->total_retrans > 1 && !a->first_syn);
+	/* Of a fast open, data may have been sent again, too: that is no reason for one segment. */
+	xtcp_congestion_init(sk, a->lossy && !a->first_syn);
+	if (unlikely(xs->lost_out))
+		xtcp_recovery_go_on(sk);
 	xtcp_autotune_send(sk);
 	xtcp_congestion_expect(sk);
 	xtcp_pacing_update(sk);

@@ -48,6 +48,7 @@ struct sock;
  * @ece: it echoes a CE mark, or reports marks
  * @old: a later ACK has overtaken it
  * @first_syn: it echoes the timestamp of the first copy of our SYN or SYN-ACK
+ * @lossy: it acknowledges our SYN or SYN-ACK, which was sent three times or more
  * @marks: number of marks that it reports; Accurate ECN
  */
 struct xtcp_acked {
@@ -79,7 +80,8 @@ struct xtcp_acked {
 		arm:1,
 		ece:1,
 		old:1,
-		first_syn:1;
+		first_syn:1,
+		lossy:1;
 };
 
 /* Number of segments that have arrived with CE, as far as the ACK tells. */

@@ -684,9 +684,25 @@ void xtcp_recovery_path_shrank(struct sock *sk)
 	xtcp_scoreboard_exclude(xs);
 	if (xs->recovery == XTCP_RECOVERY_LOSS)
 		return;
+	/* Before the phase changes: a reduction that is under way stands. */
+	xtcp_congestion_keep_ssthresh(xs);
+	xtcp_recovery_go_on(sk);
+	xtcp_undo_init(xs);
+}
+
+/**
+ * xtcp_recovery_go_on - what is lost is sent again by the window as it is
+ * @sk: the socket, locked, with segments marked as lost
+ *
+ * Not only for xtcp_recovery_path_shrank(): that may happen before the handshake of a fast open is
+ * over, whose end begins a new window.
+ */
+void xtcp_recovery_go_on(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_assert_owned(sk);
 	xs->recovery = XTCP_RECOVERY_LOSS;
 	xs->recover = xs->snd_nxt;
-	xtcp_congestion_keep_ssthresh(xs);
-	xtcp_undo_init(xs);
 	xs->frto = 0;
 }

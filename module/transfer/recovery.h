@@ -50,6 +50,7 @@ void xtcp_recovery_settle(struct sock *sk);
 void xtcp_recovery_timed_out(struct sock *sk);
 void xtcp_recovery_reorder_timeout(struct sock *sk);
 void xtcp_recovery_path_shrank(struct sock *sk);
+void xtcp_recovery_go_on(struct sock *sk);
 void xtcp_recovery_reduce(struct sock *sk, u32 flight);
 
 /**

@@ -533,6 +533,55 @@ TEST_F(fastopen, rfc1191_rfc7413_lc_106_answer_is_too_big)
 	peer_expect_silence(p, 3000);
 }
 
+/* Part of the answer from @sent on, in a segment that is small enough. Returns where it ends. */
+static size_t resent(struct __test_metadata *_metadata, struct conn *c, size_t sent)
+{
+	const struct segment *s;
+
+	s = conn_expect(c, .seq = 1 + sent, .ack = 6, .pattern = sent);
+	EXPECT_GE(1248, s->len);
+	return sent + s->len;
+}
+
+/* More than a window: the third ACK does not end the recovery, so each later ACK lets the rest go. */
+TEST_F(fastopen, rfc1191_rfc7413_lc_106_answer_is_too_big_and_long)
+{
+	static uint8_t answer[9 * 1448];
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct counters before;
+	struct segment first;
+	size_t sent = 0;
+	struct conn c;
+
+	pattern_fill(answer, sizeof(answer), 0);
+	open_fast(_metadata, p, &c, lfd);
+	conn_accept(&c);
+	ASSERT_EQ(sizeof(answer), send(c.fd, answer, sizeof(answer), 0));
+	for (int i = 0; i < 9; i++) {
+		conn_expect(&c, .seq = 1 + i * 1448, .ack = 6, .len = 1448, .pattern = i * 1448);
+		if (!i)
+			first = p->last;
+	}
+	counters_begin(&before);
+	too_big(p, &first, 1300);
+	/* Eleven segments now. The SYN-ACK is in flight, too. */
+	for (int i = 0; i < 9; i++)
+		sent = resent(_metadata, &c, sent);
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(10, (int)conn_tcp_info(&c).tcpi_snd_cwnd);
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1 + 2 * 1248);
+	while (sent < sizeof(answer))
+		sent = resent(_metadata, &c, sent);
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1 + sizeof(answer));
+	EXPECT_EQ(0, (int)conn_tcp_info(&c).tcpi_unacked);
+	peer_expect_silence(p, 3000);
+	EXPECT_EQ(11, counter_moved(&before, "RetransSegs"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPLossProbes"));
+}
+
 /*
  * Before the third ACK, too, an error has to quote a segment that was too big. Of the SYN-ACK the
  * number alone has to do.
