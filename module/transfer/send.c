@@ -755,8 +755,11 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 room;
 
-	if (seq_before(xtcp_cb(skb)->seq, xs->snd_una))
+	if (seq_before(xtcp_cb(skb)->seq, xs->snd_una)) {
 		xtcp_sendq_trim_head(sk, skb, xs->snd_una);
+		if (seq_before(xtcp_cb(skb)->seq, xs->snd_una))
+			return -ENOMEM;
+	}
 	if (segs_max > 1)
 		segs_max = min(segs_max, xtcp_burst_segs(sk));
 	room = retransmit_room(xs, skb, segs_max);

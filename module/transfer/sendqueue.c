@@ -610,8 +610,15 @@ static bool queue_is_too_big(const struct sock *sk)
 static bool split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 {
 	u32 size = xtcp_cb(skb)->seg_size;
-	struct sk_buff *rest = xtcp_sendq_split(sk, skb, len);
+	struct sk_buff *rest;
 
+	/*
+	 * There was no memory to trim it. A part below SND.UNA would stay the oldest one for ever, and
+	 * nobody answers it.
+	 */
+	if (unlikely(seq_before(xtcp_cb(skb)->seq, xtcp_sk(sk)->snd_una)))
+		return false;
+	rest = xtcp_sendq_split(sk, skb, len);
 	if (!rest)
 		return false;
 	xtcp_sendq_measure_again(sk, skb, size);
@@ -857,8 +864,7 @@ static void consume_frags(struct sk_buff *skb, u32 bytes)
  * xtcp_sendq_trim_head - remove acknowledged payload from a segment
  * @sk: the socket, locked
  * @skb: in flight
- * @ack: sequence number inside it; without memory nothing is removed, and all
- *	of it may be sent again
+ * @ack: sequence number inside it; without memory nothing is removed
  *
  * Return: number of segments that left the flight
  */
