@@ -488,15 +488,24 @@ static bool has_port(const struct sockaddr *address)
 	return ports[port / 8] & 1 << port % 8;
 }
 
-/* The kernel's TCP says that the address is in use. A listener of xtcp may have it all the same: on
- * the TCP wire as a further one of a SO_REUSEPORT group, which the kernel's TCP cannot join; on the
- * native wire because that one's ports are others. False: the socket is what it was before.
+static bool shares_port(int fd)
+{
+	socklen_t len = sizeof(int);
+	int shares = 0;
+
+	return !NEXT(getsockopt)(fd, SOL_SOCKET, SO_REUSEPORT, &shares, &len) && shares;
+}
+
+/* The kernel's TCP says that the address is in use. It may be another one of xtcp's SO_REUSEPORT
+ * group, which the kernel's TCP cannot join. Without that option the answer stands: the address may
+ * be that of an undecided socket, which has to get it when it listens. False: the socket is what it
+ * was before.
  */
 static bool bind_early(int fd, struct undecided *u, const struct sockaddr *to, socklen_t len)
 {
 	int new;
 
-	if (!listeners || !port_of(to) || !has_port(to))
+	if (!listeners || !port_of(to) || !has_port(to) || !shares_port(fd))
 		return false;
 	new = open_successor(fd, u);
 	if (new < 0)

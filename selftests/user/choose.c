@@ -396,6 +396,7 @@ TEST(launcher_choose_second_listener_of_a_group)
 		int epoll = epoll_create1(0);
 
 		got_count = 0;
+		ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)));
 		ASSERT_EQ(0, choose_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)));
 		ASSERT_EQ(0, choose_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
 		kernel_bind_errno = EADDRINUSE;
@@ -419,11 +420,31 @@ TEST(launcher_choose_second_listener_of_a_group)
 	}
 }
 
+static int sharing_socket(const char *role, const char *list)
+{
+	int fd = program_socket(role, list), one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	return fd;
+}
+
+/* Without the option: the address may be that of a socket that has yet to listen. */
+TEST(launcher_choose_in_use_and_not_shared)
+{
+	int fd = program_socket("", "443");
+
+	kernel_bind_errno = EADDRINUSE;
+	EXPECT_EQ(-1, bind_to(fd, 443));
+	EXPECT_EQ(EADDRINUSE, errno);
+	EXPECT_FALSE(is_ours(fd));
+	EXPECT_EQ(0, our_count);
+}
+
 /* If xtcp refuses it, too, the program sees the kernel's error and has the kernel's socket. */
 TEST(launcher_choose_in_use_in_both_stacks)
 {
 	struct sockaddr_in own = { };
-	int fd = program_socket("", "443"), mark = 77, next;
+	int fd = sharing_socket("", "443"), mark = 77, next;
 
 	ASSERT_EQ(0, choose_setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)));
 	next = dup(fd);
@@ -454,19 +475,19 @@ TEST(launcher_choose_in_use_in_both_stacks)
 /* Only for what a listener of xtcp may have, and only for this error. */
 TEST(launcher_choose_in_use_and_not_for_xtcp)
 {
-	int fd = program_socket("", "443");
+	int fd = sharing_socket("", "443");
 
 	kernel_bind_errno = EADDRINUSE;
 	EXPECT_EQ(-1, bind_to(fd, 444));
 	/* Any port: clients ask for it. */
-	fd = program_socket("listen", "");
+	fd = sharing_socket("listen", "");
 	EXPECT_EQ(-1, bind_to(fd, 0));
 	EXPECT_EQ(EADDRINUSE, errno);
 	kernel_bind_errno = EACCES;
 	EXPECT_EQ(-1, bind_to(fd, 443));
 	EXPECT_EQ(EACCES, errno);
 	kernel_bind_errno = EADDRINUSE;
-	fd = program_socket("connect", "");
+	fd = sharing_socket("connect", "");
 	EXPECT_EQ(-1, bind_to(fd, 443));
 	EXPECT_EQ(EADDRINUSE, errno);
 	EXPECT_EQ(0, our_count);
@@ -475,7 +496,7 @@ TEST(launcher_choose_in_use_and_not_for_xtcp)
 /* It was a client: if its connection is not xtcp's, its address is in use. */
 TEST(launcher_choose_in_use_and_connected)
 {
-	int fd = program_socket("", "80,1022");
+	int fd = sharing_socket("", "80,1022");
 
 	kernel_bind_errno = EADDRINUSE;
 	EXPECT_EQ(0, bind_to(fd, 1022));
@@ -485,7 +506,7 @@ TEST(launcher_choose_in_use_and_connected)
 	EXPECT_EQ(0, connect_to(fd, 80));
 	EXPECT_EQ(1, by_xtcp.connect);
 
-	fd = program_socket("listen", "");
+	fd = sharing_socket("listen", "");
 	EXPECT_EQ(0, bind_to(fd, 1023));
 	for (int i = 0; i < 2; i++) {
 		EXPECT_EQ(-1, connect_to(fd, 80));
