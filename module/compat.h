@@ -325,8 +325,9 @@ static inline void xtcp_memcg_take(struct sock *sk)
 /*
  * linux/sched/mm.h: what a softirq allocates for @sk is charged to its cgroup until
  * xtcp_memcg_leave(). A child that was not accepted yet has none: then it is charged to that of
- * its listener if the caller has entered this one. There the active cgroup is a variable of the CPU. On PREEMPT_RT another
- * softirq may preempt this one and leave the wrong cgroup behind, so nothing is charged.
+ * its listener if the caller has entered this one. In a softirq the active cgroup is a variable of
+ * the CPU. On PREEMPT_RT another softirq may preempt this one and leave the wrong cgroup behind, so
+ * nothing is charged.
  */
 static inline struct mem_cgroup *xtcp_memcg_enter(const struct sock *sk)
 {

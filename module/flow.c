@@ -528,7 +528,8 @@ static bool flow_may_have_alike(const struct net *net, const struct xtcp_key *ke
  *
  * Context: any.
  * Return: 0; -EEXIST; -EADDRNOTAVAIL if four connections have these addresses and ports on
- * other devices, or addresses with the same digests; -ENOMEM, also while the table is rehashed because of a long chain.
+ * other devices, or addresses with the same digests; -ENOMEM, also while the table is rehashed
+ * because of a long chain.
  */
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 		     struct xtcp_flow **clash)

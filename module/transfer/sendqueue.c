@@ -613,8 +613,8 @@ static bool split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 	struct sk_buff *rest;
 
 	/*
-	 * There was no memory to trim it. A part below SND.UNA would stay the oldest one for ever, and
-	 * nobody answers it.
+	 * There was no memory to trim it. A part below SND.UNA would stay the oldest one for ever,
+	 * and nobody answers it.
 	 */
 	if (unlikely(seq_before(xtcp_cb(skb)->seq, xtcp_sk(sk)->snd_una)))
 		return false;

@@ -543,7 +543,7 @@ static size_t resent(struct __test_metadata *_metadata, struct conn *c, size_t s
 	return sent + s->len;
 }
 
-/* More than a window: the third ACK does not end the recovery, so each later ACK lets the rest go. */
+/* More than a window: the third ACK does not end the recovery, so the next one lets the rest go. */
 TEST_F(fastopen, rfc1191_rfc7413_lc_106_answer_is_too_big_and_long)
 {
 	static uint8_t answer[9 * 1448];

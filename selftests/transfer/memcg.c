@@ -385,7 +385,7 @@ TEST_F(memcg, the_accepted_socket_itself)
 	leave_both(_metadata);
 }
 
-/* What an algorithm keeps of a connection is allocated before accept(): the listener's group pays. */
+/* What an algorithm keeps of a connection is allocated before accept(): the listener pays. */
 TEST_F(memcg, what_an_algorithm_keeps_of_the_accepted)
 {
 	struct pair *pr = &self->pair;
