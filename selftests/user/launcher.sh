@@ -222,7 +222,7 @@ launcher_binds_what_the_kernel_refuses() {
 	start $server socat tcp4-listen:5034 -
 	start $server socat tcp4-listen:5035 -
 	await_row $server tcp 5034 0A && await_row $server tcp 5035 0A || return
-	start $server "$run" --wire native -l socat tcp4-listen:5034 -
+	start $server "$run" --wire native -l socat tcp4-listen:5034,reuseport -
 	await_row $server xtcp 5034 0A || { cat "$dir/out.4"; return 1; }
 	expect_status 1 on $server "$run" -v -l socat tcp4-listen:5035 - && expect_error 'Address already in use' &&
 		expect_equal 0 "$(grep -c 'is an xtcp socket' "$dir/err")" 'sockets of xtcp'
