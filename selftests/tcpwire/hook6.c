@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 PEER_FIXTURE(hook6);
 FIXTURE_VARIANT_ADD(hook6, tcp) {
@@ -146,11 +147,16 @@ TEST_F(hook6, srv6_passes_segments_on)
 	int fd = stream_socket(AF_INET6), tun, n;
 	struct peer *p = &self->peer;
 	struct segment_spec spec;
+	struct utsname kernel;
 
 	tun = tun_new(WHERE(_metadata), "tun1");
 	for (size_t i = 0; i < ARRAY_SIZE(setup); i++)
-		if (system(setup[i]))
-			SKIP(return, "this kernel has no SRv6, or no hooks of it");
+		if (system(setup[i])) {
+			/* Debian's 6.12 has all of it. */
+			ASSERT_EQ(0, uname(&kernel));
+			EXPECT_EQ(NULL, strstr(kernel.release, "+deb")) TH_LOG("%s", setup[i]);
+			return;
+		}
 	if (!stock_mode())
 		socket_set_wire_tcp(fd);
 	ASSERT_EQ(0, socket_bind(fd, "::", KERNEL_PORT));
