@@ -23,7 +23,8 @@ struct xtcp_port_crowd;
 struct xtcp_shadow;
 
 /*
- * A port that users can't bind has a chain of its own: they could keep the lock of a shared one.
+ * A port that users can't bind, unless ip_unprivileged_port_start is lower, has a chain of its own:
+ * they could keep the lock of a shared one.
  * XTCP_PORT_SHARED, a power of two, is the number of chains for the others.
  */
 #define XTCP_PORT_SHARED	4096
@@ -41,7 +42,7 @@ struct xtcp_shadow;
  * @family: family of @laddr; AF_UNSPEC for any address of either family
  *
  * bind() takes two IPv6 addresses with the same digest for the same address. Of
- * two thousand million pairs, one has the same digest.
+ * four thousand million pairs, one has the same digest.
  */
 struct xtcp_bind_addr {
 	__be32			laddr;
