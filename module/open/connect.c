@@ -372,7 +372,7 @@ static void connect_rcv_syn(struct sock *sk, const struct sk_buff *skb,
 {
 	connect_take_syn(sk, skb, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
-	xtcp_output_syn_ack(sk);
+	xtcp_send_syn_ack_crossing(sk);
 }
 
 /* RFC 7323 5.2: was TSecr sent between our first SYN and now? */

@@ -575,23 +575,16 @@ void xtcp_output_reset(struct sock *sk)
 }
 
 /**
- * xtcp_output_syn_ack - answer the peer's SYN: in a simultaneous open, or again
- * @sk: the socket, locked, in SYN-RECEIVED or the child of a fast open; its SYN is in flight
+ * xtcp_output_syn_ack - answer the peer's SYN by our SYN in flight
+ * @sk: the socket, locked, in SYN-RECEIVED or the child of a fast open
+ * @syn: our SYN, or the SYN-ACK that it has become; in flight
  *
- * The SYN in the send queue becomes a SYN-ACK; retransmissions are SYN-ACKs,
- * too.
+ * It becomes a SYN-ACK; its retransmissions are SYN-ACKs, too.
  */
-void xtcp_output_syn_ack(struct sock *sk)
+void xtcp_output_syn_ack(struct sock *sk, struct sk_buff *syn)
 {
-	struct sk_buff *skb;
-
-	if (!xtcp_sendq_bare_to_skb(sk))
-		return;
-	skb = xtcp_sendq_oldest(sk);
-	if (!skb || !(xtcp_cb(skb)->flags & XTCP_SYN))
-		return;
-	xtcp_cb(skb)->flags = xtcp_ecn_syn_ack(xtcp_sk(sk), xtcp_cb(skb)->flags);
-	xtcp_output_queued(sk, skb, xtcp_now_ns());
+	xtcp_cb(syn)->flags = xtcp_ecn_syn_ack(xtcp_sk(sk), xtcp_cb(syn)->flags);
+	xtcp_output_queued(sk, syn, xtcp_now_ns());
 }
 
 /*

@@ -25,7 +25,7 @@ void xtcp_output_ack(struct sock *sk);
 void xtcp_output_ack_recycle(struct sock *sk, struct sk_buff *spare);
 void xtcp_output_probe(struct sock *sk);
 void xtcp_output_reset(struct sock *sk);
-void xtcp_output_syn_ack(struct sock *sk);
+void xtcp_output_syn_ack(struct sock *sk, struct sk_buff *syn);
 unsigned int xtcp_output_option_size(const struct sock *sk);
 int xtcp_output_route_find(struct sock *sk);
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);

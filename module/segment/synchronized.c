@@ -27,7 +27,6 @@
 #include "netns.h"
 #include "observe/recorder.h"
 #include "observe/stats.h"
-#include "observe/tracesock.h"
 #include "open/connect.h"
 #include "open/echo.h"
 #include "open/fastconnect.h"
@@ -254,8 +253,6 @@ static bool is_syn_again(const struct sock *sk, const struct xtcp_seg *seg)
 static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(sk);
-	struct sk_buff *syn;
-	u64 sent_ns;
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
 	if (!xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
@@ -266,23 +263,7 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 		XTCP_INC(net, SYNACK_RATE_DROP);
 		return;
 	}
-	if (!xtcp_sendq_bare_to_skb(sk))
-		return;
-	syn = xtcp_sendq_oldest(sk);
-	if (!syn || !(xtcp_cb(syn)->flags & XTCP_SYN))
-		return;
-	XTCP_INC(net, RETRANS_SEGS);
-	XTCP_INC(net, SYN_RETRANS);
-	/* Its round trip can't be measured any more: Karn. */
-	if (xtcp_cb(syn)->retrans < U8_MAX)
-		xtcp_cb(syn)->retrans++;
-	/* A client that repeats its SYN must not put off the timer, which counts from then. */
-	sent_ns = xtcp_cb(syn)->sent_ns;
-	WRITE_ONCE(xtcp_sk(sk)->total_retrans, xtcp_sk(sk)->total_retrans + 1);
-	xtcp_output_syn_ack(sk);
-	xtcp_trace_retransmit(sk, xtcp_cb(syn)->seq, 0, xtcp_cb(syn)->retrans,
-			      xtcp_cb(syn)->sent_ns - sent_ns, XTCP_RESENT_SYN_ACK);
-	xtcp_cb(syn)->sent_ns = sent_ns;
+	xtcp_send_syn_ack_again(sk);
 }
 
 /*

@@ -777,6 +777,59 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	return 0;
 }
 
+/* Count a retransmission. A round trip can't be measured any more then: Karn. */
+static void count_again(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_sendq_segs(skb);
+
+	if (xtcp_cb(skb)->retrans < U8_MAX)
+		xtcp_cb(skb)->retrans++;
+	WRITE_ONCE(xs->total_retrans, xs->total_retrans + segs);
+	XTCP_ADD(sock_net(sk), RETRANS_SEGS, segs);
+	xs->bytes_retrans += skb->len;
+	if (xtcp_cb(skb)->flags & XTCP_SYN)
+		XTCP_INC(sock_net(sk), SYN_RETRANS);
+}
+
+/**
+ * xtcp_send_syn_ack_crossing - answer the peer's SYN in a simultaneous open
+ * @sk: the socket, locked, in SYN-RECEIVED
+ *
+ * RFC 9293 figure 8. Without memory nothing is sent: the timer sends the SYN-ACK.
+ */
+void xtcp_send_syn_ack_crossing(struct sock *sk)
+{
+	struct sk_buff *syn = xtcp_sendq_syn(sk);
+
+	xtcp_assert_owned(sk);
+	if (syn)
+		xtcp_output_syn_ack(sk, syn);
+}
+
+/**
+ * xtcp_send_syn_ack_again - the peer's SYN has come again: send our SYN-ACK again
+ * @sk: the socket, locked, in SYN-RECEIVED or the child of a fast open
+ *
+ * A client that repeats its SYN must not put off the retransmission timer, which goes on to count
+ * from the transmission before. Without memory nothing is sent.
+ */
+void xtcp_send_syn_ack_again(struct sock *sk)
+{
+	struct sk_buff *syn = xtcp_sendq_syn(sk);
+	u64 sent_ns;
+
+	xtcp_assert_owned(sk);
+	if (!syn)
+		return;
+	count_again(sk, syn);
+	sent_ns = xtcp_cb(syn)->sent_ns;
+	xtcp_output_syn_ack(sk, syn);
+	xtcp_trace_retransmit(sk, xtcp_cb(syn)->seq, 0, xtcp_cb(syn)->retrans,
+			      xtcp_cb(syn)->sent_ns - sent_ns, XTCP_RESENT_SYN_ACK);
+	xtcp_cb(syn)->sent_ns = sent_ns;
+}
+
 /**
  * xtcp_send_again - send a segment in flight once more
  * @sk: the socket, locked
@@ -816,15 +869,9 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	segs = xtcp_sendq_segs(skb);
 	/* If it is the probe, its ACK can't be attributed any more. */
 	xs->mtu.probe = 0;
-	if (cb->retrans < U8_MAX)
-		cb->retrans++;
-	WRITE_ONCE(xs->total_retrans, xs->total_retrans + segs);
-	XTCP_ADD(net, RETRANS_SEGS, segs);
-	xs->bytes_retrans += skb->len;
-	if (cb->flags & XTCP_SYN) {
-		XTCP_INC(net, SYN_RETRANS);
+	count_again(sk, skb);
+	if (cb->flags & XTCP_SYN)
 		cb->flags = xtcp_ecn_syn_again(sk, cb->flags);
-	}
 
 	sent_ns = cb->sent_ns;
 	now_ns = xtcp_now_ns();

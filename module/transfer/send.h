@@ -21,6 +21,8 @@ void xtcp_send_syn(struct sock *sk);
 bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb);
 bool xtcp_send_syn_prepare(struct sock *sk);
 void xtcp_send_syn_ack(struct sock *sk, const struct xtcp_fastcookie *option);
+void xtcp_send_syn_ack_crossing(struct sock *sk);
+void xtcp_send_syn_ack_again(struct sock *sk);
 void xtcp_send_push(struct sock *sk, u8 nagle);
 bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle);
 bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes);

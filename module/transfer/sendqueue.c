@@ -498,6 +498,22 @@ bool xtcp_sendq_bare_to_skb(struct sock *sk)
 	return true;
 }
 
+/**
+ * xtcp_sendq_syn - our SYN, or SYN-ACK, in flight
+ * @sk: the socket, locked
+ *
+ * Return: its skb; NULL if it is acknowledged, or there is no memory for the skb
+ */
+struct sk_buff *xtcp_sendq_syn(struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	if (!xtcp_sendq_bare_to_skb(sk))
+		return NULL;
+	skb = xtcp_sendq_oldest(sk);
+	return skb && (xtcp_cb(skb)->flags & XTCP_SYN) ? skb : NULL;
+}
+
 /* --- splitting and merging ---------------------------------------------- */
 
 /**

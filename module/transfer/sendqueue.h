@@ -60,6 +60,7 @@ bool xtcp_sendq_bare_is_fin(const struct xtcp_sock *xs);
 void xtcp_sendq_fly_bare(struct sock *sk, u64 now_ns);
 void xtcp_sendq_land_bare(struct sock *sk);
 bool xtcp_sendq_bare_to_skb(struct sock *sk);
+struct sk_buff *xtcp_sendq_syn(struct sock *sk);
 void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss);
 struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
