@@ -419,6 +419,39 @@ static bool stays_linear(const struct sock *sk)
 	       xs->retransmit.in_row <= THIN_LINEAR_TIMEOUTS;
 }
 
+/*
+ * RFC 9293 3.8.6.1: the peer has taken its window back, so the segment in flight probes it, and
+ * no path is to blame. As in Linux an orphan is not that patient.
+ */
+static bool probes_closed_window(const struct sock *sk)
+{
+	return !xtcp_sk(sk)->snd_wnd && !sock_flag(sk, SOCK_DEAD) &&
+	       xtcp_state_in(sk, XTCP_SYNCHRONIZED);
+}
+
+/* Why the connection ends at this timeout, if it does. Changes nothing. */
+static enum xtcp_ending timeout_ending(struct sock *sk)
+{
+	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
+		return XTCP_ENDING_NO_MEMORY;
+	if (xtcp_retransmit_user_timeout_is_over(sk))
+		return XTCP_ENDING_USER_TIMEOUT;
+	return r2_is_reached(sk) ? XTCP_ENDING_GIVE_UP : XTCP_ENDING_NONE;
+}
+
+/* Begin the recovery, or its next round, and send the oldest segment again. */
+static int timeout_send(struct sock *sk, bool window_closed)
+{
+	if (!xtcp_sk(sk)->retransmit.in_row && !window_closed)
+		count_failure(sk);
+	xtcp_recovery_timed_out(sk);
+	if (window_closed)
+		count_in_row(xtcp_sk(sk));
+	else
+		xtcp_retransmit_counted(sk);
+	return xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1, XTCP_RESENT_RTO);
+}
+
 /**
  * xtcp_retransmit_timeout - the oldest segment was not acknowledged for an RTO
  * @sk: the socket, locked; softirq or release_cb
@@ -430,49 +463,32 @@ static bool stays_linear(const struct sock *sk)
  */
 enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct net *net = sock_net(sk);
+	u32 retries1 = XTCP_KNOB(sock_net(sk), retries1);
+	enum xtcp_ending ending;
 	bool window_closed;
 	int err;
 
 	xtcp_assert_owned(sk);
-	if (!xs->in_flight || user_timeout_was_raised(sk))
+	if (!xtcp_sk(sk)->in_flight || user_timeout_was_raised(sk))
 		return XTCP_ENDING_NONE;
-	/*
-	 * RFC 9293 3.8.6.1: the peer has taken its window back, so the segment probes it, and
-	 * no path is to blame. As in Linux an orphan is not that patient.
-	 */
-	window_closed = !xs->snd_wnd && !sock_flag(sk, SOCK_DEAD) &&
-			xtcp_state_in(sk, XTCP_SYNCHRONIZED);
+	window_closed = probes_closed_window(sk);
 	/* As in Linux the timeout that ends the connection counts, too. */
 	if (!window_closed)
-		XTCP_INC(net, TIMEOUTS);
-	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
-		return XTCP_ENDING_NO_MEMORY;
-	if (xtcp_retransmit_user_timeout_is_over(sk))
-		return XTCP_ENDING_USER_TIMEOUT;
-	if (r2_is_reached(sk))
-		return XTCP_ENDING_GIVE_UP;
+		XTCP_INC(sock_net(sk), TIMEOUTS);
+	ending = timeout_ending(sk);
+	if (ending != XTCP_ENDING_NONE)
+		return ending;
 	if (!xtcp_sendq_bare_to_skb(sk)) {
 		xtcp_retransmit_later(sk);
 		return XTCP_ENDING_NONE;
 	}
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	if (timeouts_reached(sk, XTCP_KNOB(net, retries1))) {
+	if (timeouts_reached(sk, retries1)) {
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
-	if (!xs->retransmit.in_row && !window_closed)
-		count_failure(sk);
-	xtcp_recovery_timed_out(sk);
-	if (window_closed)
-		count_in_row(xs);
-	else
-		xtcp_retransmit_counted(sk);
-
-	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1,
-				   XTCP_RESENT_RTO);
+	err = timeout_send(sk, window_closed);
 	/*
 	 * What else can fail lasts longer, and there is no hurry: no route, a rule of OUTPUT,
 	 * a window that was taken back, a copy that is still in this host. Back off, as in
@@ -483,12 +499,12 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 		return XTCP_ENDING_NONE;
 	}
 	if (stays_linear(sk))
-		xtcp_rtt_no_backoff(xs);
+		xtcp_rtt_no_backoff(xtcp_sk(sk));
 	else
-		xtcp_rtt_backoff(xs);
+		xtcp_rtt_backoff(xtcp_sk(sk));
 	xtcp_retransmit_arm(sk);
 	/* As in Linux: the next attempt looks for another route. */
-	if (timeouts_reached(sk, XTCP_KNOB(net, retries1) + 1))
+	if (timeouts_reached(sk, retries1 + 1))
 		__sk_dst_reset(sk);
 	return XTCP_ENDING_NONE;
 }
@@ -498,12 +514,13 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
  * @sk: the socket, locked and not owned by the user
  * @seq: sequence number of the segment that the ICMP error quotes
  *
- * RFC 6069: the path is broken, not congested, so the backoff is needless. Each
- * such error about the oldest segment undoes one doubling, and the timer is set
- * to what remains of the shorter timeout. That counts from the last attempt, which this host may
- * have refused: were it from the last copy sent, a rule of OUTPUT that answers with such an error
- * would make the next attempt at once, and so on without a pause. Another deadline does not tell
- * when the last attempt was: it stays if it is sooner than an RTO from now.
+ * RFC 6069: the path is broken, not congested, so the backoff is needless. Each such error about
+ * the oldest segment undoes one doubling, and the timer is set to what remains of the shorter
+ * timeout. As in Linux not between two probes of a closed window: the peer causes that wait, not
+ * the path. The timeout counts from the last attempt, which this host may have refused: were it
+ * from the last copy sent, a rule of OUTPUT that answers with such an error would make the next
+ * attempt at once, and so on without a pause. Another deadline does not tell when the last
+ * attempt was: it stays if it is sooner than an RTO from now.
  */
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {
