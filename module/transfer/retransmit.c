@@ -530,8 +530,9 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 	s64 left_ns;
 
 	xtcp_assert_owned(sk);
-	if (seq != xs->snd_una || !xs->retransmit.in_row || !xs->in_flight ||
-	    !xtcp_rtt_backoff_undo(xs))
+	/* Probes of a closed window count in a row, too, but do not begin a recovery by timeout. */
+	if (seq != xs->snd_una || !xs->retransmit.in_row || !xs->retransmit.rto_timed ||
+	    !xs->in_flight || !xtcp_rtt_backoff_undo(xs))
 		return;
 	now_ns = xtcp_now_ns();
 	rto_ns = xtcp_rtt_rto_ns(xs);

@@ -97,6 +97,29 @@ TEST_F(unreachable, rfc6069_other_errors_undo_nothing)
 		    .at_ms = 4 * rto_us / 1000);
 }
 
+/* The peer has closed its window: what is sent again is a probe, and its wait stays as it is. */
+TEST_F(unreachable, rfc6069_not_for_probes_of_a_closed_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	int64_t rto_ms;
+
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, MSG_NOSIGNAL));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text");
+	peer_mark_last(p);
+	rto_ms = conn_info(&c).rto_us / 1000;
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK, .ack = 1);
+	for (int i = 1; i <= 2; i++) {
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text", .at_ms = i * rto_ms);
+		peer_mark_last(p);
+	}
+	peer_sleep_until(p, 50);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text", .at_ms = 4 * rto_ms);
+}
+
 /*
  * A rule of this host's OUTPUT refuses each retransmission and answers it with such an error. The
  * timeout counts from the attempt, not from the last copy that was sent: it does not expire again
