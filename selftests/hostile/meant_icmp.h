@@ -98,6 +98,17 @@ static bool has_two_errors(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* The same, and at the same time a segment that acknowledges what Linux has sent again before. */
+static bool has_ack_beside_icmp(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene - 1; i > 0 && !e->act[i].pause_ms; i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
+		    e->act[i + 1].kind == ACT_SEGMENT && e->act[i + 1].flags & ACK)
+			return resends(stock, i, i) && !resends(ours, i, i);
+	return false;
+}
+
 /* Linux has measured a longer round trip by what it has sent for a smaller MTU. */
 static bool has_other_timeout(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
