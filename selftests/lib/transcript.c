@@ -253,6 +253,7 @@ struct summary {
 		int flags;
 		uint32_t seq, end;
 		int64_t at_us;
+		int64_t act_us;		/* the next act */
 		int mss, wscale;	/* of a SYN */
 		bool sackok, ts;
 	} piece[TRANSCRIPT_HEARD];
@@ -285,7 +286,7 @@ static uint32_t said_seqlen(const struct said *h)
 	return h->len + !!(h->flags & SYN) + !!(h->flags & FIN);
 }
 
-static void add_piece(struct summary *sum, const struct said *h)
+static void add_piece(struct summary *sum, const struct said *h, int64_t act_us)
 {
 	struct piece *last = sum->pieces ? &sum->piece[sum->pieces - 1] : NULL;
 	int flags = h->flags & ~PSH;
@@ -300,7 +301,7 @@ static void add_piece(struct summary *sum, const struct said *h)
 	}
 	if (sum->pieces < TRANSCRIPT_HEARD)
 		sum->piece[sum->pieces++] = (struct piece){
-			.flags = flags, .seq = h->seq, .end = end, .at_us = h->at_us,
+			.flags = flags, .seq = h->seq, .end = end, .at_us = h->at_us, .act_us = act_us,
 			.mss = h->mss, .wscale = h->wscale, .sackok = h->sackok, .ts = h->ts,
 		};
 }
@@ -317,7 +318,7 @@ static void summarize(struct summary *sum, const struct scene *s)
 		sum->broken |= h->broken;
 		sum->wrong_data |= h->wrong_data;
 		if (!is_pure_ack(h))
-			add_piece(sum, h);
+			add_piece(sum, h, s->end_us);
 		if (h->flags & ACK && !(h->flags & RST)) {
 			sum->acked = true;
 			sum->ack = h->ack;
@@ -340,6 +341,12 @@ static bool is_close(int64_t a_us, int64_t b_us)
 	return a_us - b_us < SLACK_US(a_us) && b_us - a_us < SLACK_US(a_us);
 }
 
+/* When the piece before the i-th was sent. */
+static int64_t before_us(const struct summary *sum, int i)
+{
+	return i ? sum->piece[i - 1].at_us : sum->last_us;
+}
+
 /* Timers count from the last act, or from the segment before. */
 static bool close_in_time(int64_t from_us, const struct summary *stock, const struct summary *ours,
 			  int i)
@@ -347,8 +354,7 @@ static bool close_in_time(int64_t from_us, const struct summary *stock, const st
 	int64_t a = stock->piece[i].at_us, b = ours->piece[i].at_us;
 
 	return is_close(a - from_us, b - from_us) ||
-	       is_close(a - (i ? stock->piece[i - 1].at_us : stock->last_us),
-			b - (i ? ours->piece[i - 1].at_us : ours->last_us));
+	       is_close(a - before_us(stock, i), b - before_us(ours, i));
 }
 
 static bool syn_options_match(const struct piece *a, const struct piece *b)
@@ -367,9 +373,25 @@ static bool is_due_later(const struct summary *other, const struct piece *p)
 	       !seq_before(other->nxt, p->end + !!(p->flags & FIN));
 }
 
+/*
+ * xtcp's i-th piece is sent again before an act. The kernel's timer, which runs from a later
+ * segment and may be late itself, may expire only after that act, and then does something else.
+ */
+static bool may_expire_after_act(const struct summary *stock, const struct summary *ours, int i)
+{
+	const struct piece *p = &ours->piece[i];
+	int64_t delay_us = p->at_us - before_us(ours, i);
+
+	return i <= stock->pieces && is_due_later(stock, p) &&
+	       before_us(stock, i) + delay_us + SLACK_US(delay_us) >= p->act_us;
+}
+
 static const char *compare_pieces(int64_t from_us, struct summary *a, const struct summary *b)
 {
 	for (int i = 0; i < a->pieces && i < b->pieces; i++) {
+		if ((a->piece[i].seq != b->piece[i].seq || a->piece[i].end != b->piece[i].end) &&
+		    may_expire_after_act(a, b, i))
+			return TRANSCRIPT_LATE;
 		if (a->piece[i].flags != b->piece[i].flags)
 			return "flags";
 		if (a->piece[i].seq != b->piece[i].seq)
@@ -383,7 +405,9 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 		if (a->piece[i].at_us - b->piece[i].at_us > LATE_US)
 			a->late = true;
 	}
-	if (a->late && a->pieces + 1 == b->pieces && is_due_later(a, &b->piece[a->pieces]))
+	if (a->pieces + 1 == b->pieces &&
+	    ((a->late && is_due_later(a, &b->piece[a->pieces])) ||
+	     may_expire_after_act(a, b, a->pieces)))
 		return TRANSCRIPT_LATE;
 	/* Or xtcp, if an ACK of what was sent again gave it a longer round trip. */
 	if (a->late && b->pieces + 1 == a->pieces && is_due_later(b, &a->piece[b->pieces]))

@@ -92,8 +92,8 @@ struct difference {
 };
 
 /*
- * @what of no difference: the last segment that xtcp sends again is due later in the kernel's TCP,
- * whose timers were late before. What follows cannot be compared.
+ * @what of no difference: a segment that xtcp sends again is due later in the kernel's TCP, whose
+ * timers are late. What follows cannot be compared.
  */
 #define TRANSCRIPT_LATE "late timers"
 
