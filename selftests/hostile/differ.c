@@ -177,6 +177,7 @@ static const struct {
 	  { "InErrs", "TCPChallengeACK", "TCPSYNChallenge", "PassiveOpens", "CurrEstab" },
 	  is_opened_beside },
 	{ "A SYN-ACK for a half-open connection", { "state" }, is_opened_behind_socket },
+	{ "A repeated SYN", { "time", "number of segments" }, is_syn_repeated },
 	{ "A half-open connection and a segment with two faults",
 	  { "flags", "sequence number", "number of segments", "an ACK", "TCPACKSkippedSynRecv" },
 	  is_half_open },
@@ -298,6 +299,8 @@ static const struct {
 	  is_reordering_timer },
 	{ "SACK blocks beside payload", { "time" }, has_more_segments },
 	{ "Window scale and the number of an ACK", { "sequence number" }, is_reset_beyond_window },
+	{ "Window scale and the number of an ACK", { "echoed timestamp", "SACK blocks" },
+	  is_ack_beyond_window },
 };
 
 /* How often a row has explained each of its differences; the last column is for all others. */

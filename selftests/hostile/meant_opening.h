@@ -104,18 +104,6 @@ static bool is_opened_behind_socket(const struct episode *e, const struct differ
 	return false;
 }
 
-/* The SYN-ACK was sent more than once: Linux remembers that until a recovery. */
-static bool is_syn_ack_repeated(const struct episode *e, const struct difference *d,
-				const struct transcript *stock, const struct transcript *ours)
-{
-	int n = 0;
-
-	for (int i = 0; i < d->scene; i++)
-		for (int j = 0; j < stock->scene[i].said_n; j++)
-			n += (stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK);
-	return !e->active && n > 1;
-}
-
 /* The same, or beside the socket of an earlier connection, which has ended. */
 static bool is_opened_beside(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
@@ -134,6 +122,31 @@ static bool is_opened_beside(const struct episode *e, const struct difference *d
 		for (int j = 0; j < stock->scene[i].said_n; j++)
 			answered |= (stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK);
 	}
+	return false;
+}
+
+/* The SYN-ACK was sent more than once: Linux remembers that until a recovery. */
+static bool is_syn_ack_repeated(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	int n = 0;
+
+	for (int i = 0; i < d->scene; i++)
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			n += (stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK);
+	return !e->active && n > 1;
+}
+
+/* The SYN was sent again, and is all that the peer has sent since. */
+static bool is_syn_repeated(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT)
+			return (e->act[i].flags & (SYN | ACK | RST)) == SYN &&
+			       stock->scene[i - 1].state == ST_HALF_OPEN &&
+			       stock->scene[d->scene].state == ST_HALF_OPEN &&
+			       ours->scene[d->scene].state == ST_HALF_OPEN;
 	return false;
 }
 

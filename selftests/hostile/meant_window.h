@@ -65,6 +65,24 @@ static bool is_reset_beyond_window(const struct episode *e, const struct differe
 	return false;
 }
 
+/*
+ * The same of an ACK. That of the smaller number is below what was sent, as a probe is, so what it
+ * echoes was not compared.
+ */
+static bool is_ack_beyond_window(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0 && is_recent(e, d, i); i--) {
+		const struct scene *s = &stock->scene[i], *o = &ours->scene[i];
+		const struct said *a = &s->said[s->said_n - 1], *b = &o->said[o->said_n - 1];
+
+		if (s->said_n && o->said_n)
+			return e->syn >= 2 && !a->len && !b->len && a->seq != b->seq &&
+			       a->seq - b->seq < 128 && a->tsecr == b->tsecr;
+	}
+	return false;
+}
+
 static bool delivers_by_small_window(const struct episode *e, const struct difference *d,
 				     const struct transcript *stock, const struct transcript *ours)
 {
