@@ -375,13 +375,17 @@ static void connect_rcv_syn(struct sock *sk, const struct sk_buff *skb,
 	xtcp_send_syn_ack_crossing(sk);
 }
 
-/* RFC 7323 5.2: was TSecr sent between our first SYN and now? */
+/*
+ * RFC 7323 5.2: was TSecr sent between our first SYN and now? If our SYN offered no timestamps, the
+ * peer's option is ignored (RFC 7323 3.2).
+ */
 static bool connect_echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	u32 first = xtcp_tsval_at(xs, xs->retrans_stamp_ns);
 	u32 now = xtcp_tsval(xs);
 
-	if (!seg->opt.has_ts || !seg->opt.tsecr || !xs->retrans_stamp_ns)
+	if (!seg->opt.has_ts || !seg->opt.tsecr || !xs->retrans_stamp_ns ||
+	    !XTCP_KNOB(sock_net(&xs->inet.sk), timestamps))
 		return true;
 	return (s32)(seg->opt.tsecr - first) >= 0 && (s32)(now - seg->opt.tsecr) >= 0;
 }

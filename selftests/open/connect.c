@@ -912,4 +912,18 @@ TEST_F(connect, ctr_PAWSActive)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* RFC 7323 3.2: a timestamp that our SYN did not ask for is ignored, whatever it echoes. */
+TEST_F(connect, rfc7323_3_2_timestamps_that_we_did_not_offer)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("timestamps", 0));
+	conn_to_state(p, &c, ST_SYN_SENT);
+	ASSERT_FALSE(c.kern_opt.ts);
+	conn_send(&c, .flags = SYN | ACK, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 123456789)));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 TEST_HARNESS_MAIN
