@@ -606,6 +606,17 @@ void xtcp_ack_option(struct sock *sk, int val)
 }
 
 /**
+ * xtcp_ack_settle - a record takes the socket's place: send a pending ACK
+ * @sk: the socket, locked
+ */
+void xtcp_ack_settle(struct sock *sk)
+{
+	xtcp_assert_owned(sk);
+	if (unlikely(xtcp_sk(sk)->ack.pending & XTCP_ACK_PENDING))
+		xtcp_output_ack(sk);
+}
+
+/**
  * xtcp_ack_flush - end of a segment: send the pending ACK, or start its timer
  * @sk: the socket, locked
  *

@@ -428,6 +428,21 @@ TEST_F(orphan, lc_83_negative_linger2_in_fin_wait_1)
 	EXPECT_EQ(0, counter_moved(&before, "TCPAbortOnLinger"));
 }
 
+/* An ACK that waited for its timer leaves when close() hands FIN-WAIT-2 over to a record. */
+TEST_F(orphan, lc_83_close_sends_the_pending_ack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char text[8];
+
+	conn_to_state(p, &c, ST_FIN_WAIT_2);
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	ASSERT_EQ(4, recv(c.fd, text, sizeof(text), MSG_DONTWAIT));
+	close(c.fd);
+	conn_expect(&c, .flags = ACK, .ack = 5);
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+}
+
 TEST_F(orphan, lc_83_fin_leads_to_time_wait)
 {
 	struct peer *p = &self->peer;
