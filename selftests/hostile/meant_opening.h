@@ -169,7 +169,8 @@ static bool acts_in_syn_received(const struct episode *e, const struct differenc
 {
 	for (int i = 1; i <= d->scene; i++)
 		if (e->active && stock->scene[i - 1].state == ST_SYN_RECEIVED &&
-		    ((e->act[i].kind == ACT_SEGMENT && e->act[i].ack == -1) ||
+		    ((e->act[i].kind == ACT_SEGMENT &&
+		      (e->act[i].ack == -1 || (e->act[i].flags & (SYN | ACK)) == SYN)) ||
 		     e->act[i].kind == ACT_CLOSE ||
 		     (e->act[i].kind == ACT_SHUTDOWN && e->act[i].what) ||
 		     (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)))
