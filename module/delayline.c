@@ -390,18 +390,6 @@ bool xtcp_delay_is_waiting(struct xtcp_delayset *set, struct xtcp_delay *delay)
 }
 
 /**
- * xtcp_delayset_is_closed - was xtcp_delayset_close() called
- * @set: set
- *
- * Context: any.
- * Return: true if it was: no more records may be added.
- */
-bool xtcp_delayset_is_closed(const struct xtcp_delayset *set)
-{
-	return READ_ONCE(set->dead);
-}
-
-/**
  * xtcp_delayset_close - remove all records, and accept no more
  * @set: set; its timers have stopped on return
  * @left: called without the lock for each record that was waiting; it gets the

@@ -92,7 +92,6 @@ struct xtcp_delayset {
 void xtcp_delayset_init(struct xtcp_delayset *set,
 			void (*expire)(struct xtcp_delayset *set,
 				       struct xtcp_delay *delay));
-bool xtcp_delayset_is_closed(const struct xtcp_delayset *set);
 void xtcp_delayset_close(struct xtcp_delayset *set,
 			 void (*left)(struct xtcp_delayset *set,
 				      struct xtcp_delay *delay));

@@ -381,6 +381,8 @@ void xtcp_synqueue_save_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw)
 {
+	u32 delay_ms = synack_delay_ms(ls, ho->timeouts);
+
 	/* A closing listener copies records that it finds in its lines. */
 	if (tw && !halfopen_succeed(ho, tw)) {
 		xtcp_listen_dropped(ls);
@@ -389,41 +391,30 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 		return false;
 	}
 	xtcp_delay_init(&ho->delay);
+	/* The third ACK may arrive before the record is in a line. */
+	ho->delay.expires_ns = xtcp_now_ns() + (u64)delay_ms * NSEC_PER_MSEC;
 	synqueue_enter(ls, ho);
 	xtcp_flow_hold_new(&ho->flow, 3);
-	if (!xtcp_delay_add(&ls->lines, &ho->delay,
-			    synack_delay_ms(ls, ho->timeouts)))
-		goto no_line;
-	if (!halfopen_hash(ho, tw))
-		goto leave_line;
-	/*
-	 * A closing listener closes its lines, then drops the records in them.
-	 * If it did so between the two steps above, it could not drop this
-	 * record, which was not in the table yet; but the lines are closed now.
-	 */
-	if (unlikely(xtcp_delayset_is_closed(&ls->lines))) {
-		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+	if (!halfopen_hash(ho, tw)) {
+		synqueue_leave(ls, ho);
+		xtcp_flow_put(&ho->flow);	/* the line's */
+		xtcp_flow_put(&ho->flow);	/* the table's */
 		xtcp_flow_put(&ho->flow);
 		return false;
 	}
-	return true;
-
-leave_line:
-	/* If its timer is running, that unlinks it afterwards, or we do below. */
-	xtcp_lifecycle_gone(&ho->flow);
-	/* If it is in no line, a closing listener has the line's reference. */
-	if (xtcp_delay_del(&ls->lines, &ho->delay))
+	/*
+	 * The table first: the timer of a line could not end a record that is not in the table
+	 * yet, and would not come back. Another CPU may end the record between the two steps. If
+	 * the listener has closed its lines by now, it could not drop a record that was in none.
+	 */
+	if (!xtcp_delay_add(&ls->lines, &ho->delay, delay_ms)) {
+		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+		xtcp_flow_put(&ho->flow);	/* the line's */
 		xtcp_flow_put(&ho->flow);
-	synqueue_leave(ls, ho);
-	xtcp_flow_put(&ho->flow);	/* the table's */
-	xtcp_flow_put(&ho->flow);
-	return false;
-no_line:
-	synqueue_leave(ls, ho);
-	xtcp_flow_put(&ho->flow);	/* the line's */
-	xtcp_flow_put(&ho->flow);	/* the table's */
-	xtcp_flow_put(&ho->flow);
-	return false;
+		return false;
+	}
+	xtcp_flow_check_line(&ho->flow, &ls->lines, &ho->delay);
+	return true;
 }
 
 /**
