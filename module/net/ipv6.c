@@ -17,6 +17,8 @@
 #include <linux/errno.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/socket.h>
@@ -75,16 +77,45 @@ u32 xtcp_ipv6_addr_digest(const struct in6_addr *addr)
 	return addr_digest(addr);
 }
 
+/* An address and its digest. At first "::" and its digest: all zeros. */
+struct digest_memory {
+	struct in6_addr	addr;
+	u32		digest;
+};
+
+/* Of the last segment's local and remote address: a server's segments have few of the former. */
+static DEFINE_PER_CPU(struct digest_memory [2], digest_last);
+
+static __always_inline u32 digest_by(struct digest_memory *last, const struct in6_addr *addr)
+{
+	if (!ipv6_addr_equal(&last->addr, addr)) {
+		last->digest = addr_digest(addr);
+		last->addr = *addr;
+	}
+	return last->digest;
+}
+
 /**
  * xtcp_ipv6_digest - set both address digests of a key
  * @key: its IPv6 addresses are set
+ *
+ * Segments often have an address of the one before, which each CPU keeps. Where softirqs can be
+ * preempted, two of them could mix an address and a digest.
  *
  * Context: any.
  */
 void xtcp_ipv6_digest(struct xtcp_key *key)
 {
-	key->laddr = (__force __be32)addr_digest(&key->v6.laddr);
-	key->raddr = (__force __be32)addr_digest(&key->v6.raddr);
+	struct digest_memory *last;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || unlikely(!in_softirq())) {
+		key->laddr = (__force __be32)addr_digest(&key->v6.laddr);
+		key->raddr = (__force __be32)addr_digest(&key->v6.raddr);
+		return;
+	}
+	last = *this_cpu_ptr(&digest_last);
+	key->laddr = (__force __be32)digest_by(&last[0], &key->v6.laddr);
+	key->raddr = (__force __be32)digest_by(&last[1], &key->v6.raddr);
 }
 
 static u8 ipv6_ttl(const struct sk_buff *skb)
