@@ -379,25 +379,6 @@ static __always_inline bool flow_is_still(struct net *net,
 	       flow_record_is_still(net, flow, key);
 }
 
-/* @sockets: find sockets only. */
-static __always_inline struct xtcp_flow *
-flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
-{
-	struct xtcp_flow *flow;
-
-	for (;;) {
-		flow = flow_find(net, key);
-		if (!flow || (sockets && xtcp_flow_kind_rcu(flow) != XTCP_KIND_SOCKET))
-			return NULL;
-		/* It is being freed, but may have a successor: search again. */
-		if (!xtcp_flow_get(flow))
-			continue;
-		if (flow_is_still(net, flow, key))
-			return flow;
-		xtcp_flow_put(flow);
-	}
-}
-
 /**
  * xtcp_flow_lookup_rcu - find a connection and take a reference
  * @net: namespace
@@ -409,26 +390,21 @@ flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
 struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 				       const struct xtcp_key *key)
 {
+	struct xtcp_flow *flow;
+
 	if (unlikely(!xtcp_net_is_ready(xtcp_net_rcu(net))))
 		return NULL;
-	return flow_lookup(net, key, false);
-}
-
-/**
- * xtcp_flow_lookup_sk_rcu - find the socket of a connection
- * @net: namespace that has had a socket
- * @key: connection
- *
- * Context: rcu_read_lock().
- * Return: the socket with a reference for the caller; NULL if the connection does
- * not exist or has only a record.
- */
-struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
-				     const struct xtcp_key *key)
-{
-	struct xtcp_flow *flow = flow_lookup(net, key, true);
-
-	return flow ? xtcp_flow_sk(flow) : NULL;
+	for (;;) {
+		flow = flow_find(net, key);
+		if (!flow)
+			return NULL;
+		/* It is being freed, but may have a successor: search again. */
+		if (!xtcp_flow_get(flow))
+			continue;
+		if (flow_is_still(net, flow, key))
+			return flow;
+		xtcp_flow_put(flow);
+	}
 }
 
 /**

@@ -228,8 +228,6 @@ bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 
 struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 				       const struct xtcp_key *key);
-struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
-				     const struct xtcp_key *key);
 void xtcp_flow_put(struct xtcp_flow *flow);
 void xtcp_flow_check_line(struct xtcp_flow *flow, struct xtcp_delayset *set,
 			  struct xtcp_delay *delay);

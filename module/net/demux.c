@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demux.c - early demux: find the socket of a segment before IP routes it
+ * demux.c - early demux: find the route of a segment before IP does
  *
  * Routing an incoming segment costs a fifth of its whole way through the stack,
  * and the segments of one open connection have the same route. The kernel has
  * an early demux (net.ipv4.ip_early_demux and tcp_early_demux), but only for
  * its own TCP and UDP. So this file registers a netfilter hook at PRE_ROUTING,
- * behind all others there, which gives a segment the route that its socket has
- * cached. If that route is stale, or the device is another one, IP routes the
- * segment as usual. The hook also attaches the socket to the segment, so that
- * it is not looked up again. If there is no such socket, the input route cache
- * (net/inroute.c, net/inroute6.c) may have the route.
+ * behind all others there, which gives a segment the route of the segment before, if that came
+ * from the same peer (net/inroute.c; over IPv6 from any peer, net/inroute6.c), or else the route
+ * that its socket has cached. If that route is stale, or the device is another one, IP routes the
+ * segment as usual. Over IPv4 a segment without a connection gets the cached route of its local
+ * address, if a lookup finds its source.
+ *
+ * The hook does not attach the socket to the segment (skb->sk), as the kernel's early demux does,
+ * although that would save a second lookup. The kernel's TCP and UDP use an attached socket without
+ * a look at its protocol. No hook of ours could take it off in time: a program that gives a
+ * netfilter queue's verdict may skip the hooks behind the queue (NF_STOP), or change the protocol.
  *
  * Each packet of the namespace pays for the hook. So it is registered at the first connect() on
  * either wire, at the first listen() on the native wire, or, by a work item, when a segment without
  * a connection (such as a listener's first SYN) arrives for a port of the TCP wire. It stays until
  * the namespace ends.
- *
- * The segment holds a reference to its socket. xtcp_demux_take() passes it to
- * the caller; else it is released with the segment.
  *
  * Context: the hooks run under RCU, mostly in softirq. A packet that has waited
  * in a netfilter queue comes with the task that gives the verdict, and softirqs
@@ -87,26 +89,9 @@ static bool is_syn(const struct sk_buff *skb, unsigned int ip_len)
 	return skb->data[ip_len + 13] & XTCP_SYN;
 }
 
-/* Returns the socket with a reference, or NULL. */
-static __always_inline struct sock *
-demux_find_socket(struct net *net, struct sk_buff *skb,
-		  const struct xtcp_family *af, unsigned int ip_len, u8 wire)
-{
-	struct xtcp_key key __uninitialized;
-
-	if (is_syn(skb, ip_len))
-		return NULL;
-	skb_set_transport_header(skb, ip_len);
-	if (af == &xtcp_ipv4)
-		xtcp_ipv4_key_read(skb, wire, &key);
-	else
-		xtcp_ipv6_key_read(skb, wire, &key);
-	xtcp_key_digest(&key);
-	return xtcp_flow_lookup_sk_rcu(net, &key);
-}
-
-static __always_inline struct dst_entry *demux_route(const struct sock *sk,
-						     const struct sk_buff *skb)
+/* The route that an open connection has cached, if it is good for @skb; or NULL. */
+static __always_inline struct dst_entry *socket_route(const struct sock *sk,
+						      const struct sk_buff *skb)
 {
 	struct dst_entry *dst = rcu_dereference(sk->sk_rx_dst);
 	bool ipv4 = skb->protocol == htons(ETH_P_IP);
@@ -124,18 +109,32 @@ static __always_inline struct dst_entry *demux_route(const struct sock *sk,
 }
 
 /*
- * A segment with a route passes the kernel's early demux and goes to LOCAL_IN. On
- * the TCP wire net/hook.c takes the socket there, before the kernel's TCP sees
- * the segment.
+ * Without a reference to the socket: its memory may become another connection's meanwhile, whose
+ * route is for another peer. Then its name has changed when the route has been read.
  */
-static void demux_attach(struct sk_buff *skb, struct sock *sk)
+static __always_inline struct dst_entry *
+demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
+	    unsigned int ip_len, u8 wire)
 {
-	if (skb_dst(skb)) {
-		skb->sk = sk;
-		skb->destructor = sock_edemux;
-	} else {
-		sock_put(sk);
-	}
+	struct xtcp_key key __uninitialized;
+	const struct xtcp_flow *flow;
+	struct dst_entry *dst;
+
+	if (is_syn(skb, ip_len))
+		return NULL;
+	skb_set_transport_header(skb, ip_len);
+	if (af == &xtcp_ipv4)
+		xtcp_ipv4_key_read(skb, wire, &key);
+	else
+		xtcp_ipv6_key_read(skb, wire, &key);
+	xtcp_key_digest(&key);
+	flow = xtcp_flow_find_rcu(net, &key);
+	if (!flow || xtcp_flow_kind_rcu(flow) != XTCP_KIND_SOCKET)
+		return NULL;
+	dst = socket_route(xtcp_flow_sk(flow), skb);
+	/* The route before the name; a new connection has its name before it has a route. */
+	smp_rmb();
+	return xtcp_flow_is_named(flow, &key) ? dst : NULL;
 }
 
 /*
@@ -154,21 +153,19 @@ static unsigned int demux_ipv4(void *priv, struct sk_buff *skb,
 	u8 wire = ip_hdr(skb)->protocol;
 	const struct xtcp_net *xn;
 	struct dst_entry *dst;
-	struct sock *sk;
 
 	if (!demux_may_be_ours(state->net, skb))
 		return NF_ACCEPT;
 	xn = xtcp_net(state->net);
 	if (!demux_is_wanted(state->net, xn))
 		return NF_ACCEPT;
-	sk = demux_find_socket(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb), wire);
-	dst = sk ? demux_route(sk, skb) : NULL;
+	if (xtcp_inroute_repeat(xn, skb))
+		return NF_ACCEPT;
+	dst = demux_route(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb), wire);
 	if (dst)
 		skb_dst_set_noref(skb, dst);
 	else
 		xtcp_inroute_route(xn, skb);
-	if (sk)
-		demux_attach(skb, sk);
 	return NF_ACCEPT;
 }
 
@@ -199,20 +196,14 @@ static unsigned int demux_ipv6(void *priv, struct sk_buff *skb,
 {
 	u8 wire = ipv6_hdr(skb)->nexthdr;
 	struct dst_entry *dst;
-	struct sock *sk;
 
 	if (!demux_may_be_ours6(state->net, skb) ||
-	    !demux_is_wanted(state->net, xtcp_net(state->net)))
+	    !demux_is_wanted(state->net, xtcp_net(state->net)) ||
+	    xtcp_inroute6_route(xtcp_net(state->net), skb))
 		return NF_ACCEPT;
-	sk = demux_find_socket(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
-			       wire);
-	dst = sk ? demux_route(sk, skb) : NULL;
+	dst = demux_route(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr), wire);
 	if (dst)
 		skb_dst_set_noref(skb, dst);
-	else
-		xtcp_inroute6_route(xtcp_net(state->net), skb);
-	if (sk)
-		demux_attach(skb, sk);
 	return NF_ACCEPT;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * demux.h - early demux: find the socket of a segment before IP routes it
+ * demux.h - early demux: find the route of a segment before IP does
  */
 #ifndef XTCP_NET_DEMUX_H
 #define XTCP_NET_DEMUX_H
@@ -10,15 +10,9 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
-#include "flow.h"
-#include "net/family.h"
 #include "netns.h"
-#include "proto.h"
-#include "tcb.h"
 
 struct net;
-struct sock;
-struct xtcp_key;
 
 void xtcp_demux_add(struct net *net, u8 family);
 void xtcp_demux_net_init(struct net *net);
@@ -55,55 +49,6 @@ static inline void xtcp_demux_ask(struct xtcp_net *xn, bool ipv6)
 {
 	if (unlikely(!READ_ONCE(xn->demux_asked[ipv6])))
 		__xtcp_demux_ask(xn, ipv6);
-}
-
-/**
- * xtcp_demux_take - take the socket that early demux has attached
- * @net: namespace that has received the segment
- * @skb: segment; has no socket afterwards
- * @key: its connection
- *
- * A device may pass a segment to another namespace after early demux (ipvlan in mode l3s).
- *
- * Return: the socket, with a reference for the caller, unless its connection
- * has ended or has another 4-tuple by now, or is another namespace's; NULL: look it up.
- */
-static inline struct sock *xtcp_demux_take(const struct net *net, struct sk_buff *skb,
-					   const struct xtcp_key *key)
-{
-	struct sock *sk = skb->sk;
-
-	if (!sk || skb->destructor != sock_edemux || !xtcp_socket_is_ours(sk))
-		return NULL;
-	skb->destructor = NULL;
-	skb->sk = NULL;
-	if (likely(net_eq(sock_net(sk), net) &&
-		   READ_ONCE(xtcp_sk(sk)->flow.state) != XTCP_CLOSED &&
-		   xtcp_flow_is_named(&xtcp_sk(sk)->flow, key)))
-		return sk;
-	sock_put(sk);
-	return NULL;
-}
-
-/**
- * xtcp_demux_find_flow - find the flow of a segment that has not been looked up
- * @net: namespace that has received the segment
- * @skb: segment; has no socket afterwards
- * @key: its connection; gets its digest, unless early demux has found the socket
- *
- * Context: RCU.
- * Return: the flow, with a reference for the caller: the socket that early demux has attached, or
- * any flow; NULL if there is none.
- */
-static __always_inline struct xtcp_flow *
-xtcp_demux_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
-{
-	struct sock *sk = xtcp_demux_take(net, skb, key);
-
-	if (likely(sk))
-		return &xtcp_sk(sk)->flow;
-	xtcp_key_digest(key);
-	return xtcp_flow_lookup_rcu(net, key);
 }
 
 /**

@@ -43,11 +43,9 @@ static int ipv4_rcv(struct sk_buff *skb)
 			return -IPPROTO_TCP;
 		}
 	}
-	if (!skb->sk) {
-		if (wire == XTCP_WIRE_TCP)
-			xtcp_demux_ask(xn, false);
-		xtcp_inroute_learn(xn, skb);
-	}
+	if (wire == XTCP_WIRE_TCP)
+		xtcp_demux_ask(xn, false);
+	xtcp_inroute_learn(xn, skb);
 	xtcp_input(skb, &xtcp_ipv4, wire, NULL);
 	return 0;
 }
@@ -107,11 +105,9 @@ static int ipv6_segment(struct sk_buff *skb)
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_INHDR);
 		return 0;
 	}
-	if (!skb->sk) {
-		if (wire == XTCP_WIRE_TCP)
-			xtcp_demux_ask(xn, true);
-		xtcp_inroute6_learn(xn, skb);
-	}
+	if (wire == XTCP_WIRE_TCP)
+		xtcp_demux_ask(xn, true);
+	xtcp_inroute6_learn(xn, skb);
 	xtcp_input(skb, &xtcp_ipv6, wire, NULL);
 	return 0;
 }

@@ -94,8 +94,7 @@ static bool kernel_tcp_keeps(const struct sock *sk)
 /* Has the kernel's early demux found a socket of the kernel's TCP? */
 static bool kernel_tcp_has_found(const struct sk_buff *skb)
 {
-	return skb->sk && !xtcp_socket_is_ours(skb->sk) &&
-	       kernel_tcp_keeps(skb->sk);
+	return skb->sk && kernel_tcp_keeps(skb->sk);
 }
 
 static bool hook_is_opening(const struct tcphdr *th)
@@ -197,43 +196,6 @@ static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 	return keeps;
 }
 
-/**
- * xtcp_hook_attach - keep what was found with a segment that takes IP's way
- * @skb: the segment; gets the socket attached, as by net/demux.c
- * @found: what it belongs to; the reference to its flow passes to @skb or is
- *	dropped
- *
- * Context: RCU, softirqs off.
- */
-void xtcp_hook_attach(struct sk_buff *skb, const struct xtcp_found *found)
-{
-	struct xtcp_flow *flow = found->flow;
-
-	if (!flow)
-		return;
-	if (flow->kind != XTCP_KIND_SOCKET || skb->sk) {
-		xtcp_flow_put(flow);
-		return;
-	}
-	skb->sk = xtcp_flow_sk(flow);
-	skb->destructor = sock_edemux;
-}
-
-/**
- * xtcp_hook_detach - prepare a segment for the kernel's TCP
- * @skb: segment; loses the socket that net/demux.c has attached
- *
- * A rule may have changed its ports since then, and the kernel's TCP would take
- * the socket for one of its own.
- *
- * Context: any.
- */
-void xtcp_hook_detach(struct sk_buff *skb)
-{
-	if (skb->sk && xtcp_socket_is_ours(skb->sk))
-		skb_orphan(skb);
-}
-
 static __always_inline void hook_key_read(const struct sk_buff *skb,
 					  const struct xtcp_family *af,
 					  struct xtcp_key *key)
@@ -247,8 +209,7 @@ static __always_inline void hook_key_read(const struct sk_buff *skb,
 /**
  * xtcp_hook_owns - does a segment of protocol 6 belong to xtcp
  * @net: namespace
- * @skb: packet that contains it, the transport header set to the TCP header;
- *	loses a socket that net/demux.c has attached
+ * @skb: packet that contains it, the transport header set to the TCP header
  * @af: family of the packet
  * @offset: offset of the TCP header in @skb->data
  * @cut: it is the first of several fragments of a packet
@@ -274,7 +235,8 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 	if (kernel_tcp_has_found(skb))
 		return false;
 	hook_key_read(skb, af, key);
-	found->flow = xtcp_demux_find_flow(net, skb, key);
+	xtcp_key_digest(key);
+	found->flow = xtcp_flow_lookup_rcu(net, key);
 	if (found->flow)
 		return true;
 	if (hook_is_opening(tcp_hdr(skb)))

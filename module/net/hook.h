@@ -42,8 +42,6 @@ bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb);
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    const struct xtcp_family *af, unsigned int offset,
 		    bool cut, struct xtcp_found *found);
-void xtcp_hook_attach(struct sk_buff *skb, const struct xtcp_found *found);
-void xtcp_hook_detach(struct sk_buff *skb);
 bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss);
 bool xtcp_hook_is_steered(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key);
@@ -82,10 +80,8 @@ xtcp_hook_run(unsigned int (*packet_in)(struct net *net, struct sk_buff *skb),
 {
 	unsigned int verdict;
 
-	if (unlikely(!xtcp_hook_is_for(net, skb))) {
-		xtcp_hook_detach(skb);
+	if (unlikely(!xtcp_hook_is_for(net, skb)))
 		return NF_ACCEPT;
-	}
 	if (likely(in_softirq()))
 		return packet_in(net, skb);
 	local_bh_disable();

@@ -102,10 +102,9 @@ static unsigned int hookv4_deliver(struct net *net, struct sk_buff *skb,
 	skb_clear_delivery_time(skb);
 	__skb_pull(skb, skb_network_header_len(skb));
 	__IP_INC_STATS(net, IPSTATS_MIB_INDELIVERS);
-	if (!found->flow) {
+	if (!found->flow)
 		xtcp_demux_ask(xn, false);
-		xtcp_inroute_learn(xn, skb);
-	}
+	xtcp_inroute_learn(xn, skb);
 	xtcp_input(skb, &xtcp_ipv4, XTCP_WIRE_TCP, found);
 	return NF_STOLEN;
 }
@@ -122,14 +121,13 @@ static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)
 {
 	struct xtcp_found found __uninitialized;
 
-	if (!hookv4_segment_is_ours(net, skb, &found)) {
-		xtcp_hook_detach(skb);
+	if (!hookv4_segment_is_ours(net, skb, &found))
 		return NF_ACCEPT;
-	}
 	/* Newer kernels copy pages that the sender still owns behind the hooks. */
 	if (found.complete && !skb_zcopy(skb) && hookv4_is_last(net))
 		return hookv4_deliver(net, skb, &found);
-	xtcp_hook_attach(skb, &found);
+	if (found.flow)
+		xtcp_flow_put(found.flow);
 	/* Copy the header if a packet socket has a clone. */
 	if (skb_ensure_writable(skb, sizeof(struct iphdr)))
 		return NF_DROP;

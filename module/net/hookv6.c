@@ -278,10 +278,9 @@ static unsigned int hookv6_deliver(struct net *net, struct sk_buff *skb,
 	skb_postpull_rcsum(skb, skb_network_header(skb),
 			   skb_network_header_len(skb));
 	__IP6_INC_STATS(net, ip6_dst_idev(skb_dst(skb)), IPSTATS_MIB_INDELIVERS);
-	if (!found->flow) {
+	if (!found->flow)
 		xtcp_demux_ask(xn, true);
-		xtcp_inroute6_learn(xn, skb);
-	}
+	xtcp_inroute6_learn(xn, skb);
 	xtcp_input(skb, &xtcp_ipv6, XTCP_WIRE_TCP, found);
 	return NF_STOLEN;
 }
@@ -300,17 +299,13 @@ static unsigned int hookv6_segment_in(struct net *net, struct sk_buff *skb,
 {
 	struct xtcp_found found __uninitialized;
 
-	if (!hookv6_segment_is_ours(net, skb, spot, &found)) {
-		xtcp_hook_detach(skb);
+	if (!hookv6_segment_is_ours(net, skb, spot, &found))
 		return NF_ACCEPT;
-	}
 	/* Newer kernels copy pages that the sender still owns behind the hooks. */
 	if (found.complete && !skb_zcopy(skb) && hookv6_is_last(net, skb, spot))
 		return hookv6_deliver(net, skb, &found);
-	xtcp_hook_attach(skb, &found);
-	/* Detach the socket before reassembly, which can't use it. */
-	if (spot->in_fragment)
-		skb_orphan(skb);
+	if (found.flow)
+		xtcp_flow_put(found.flow);
 	/* Copy the header if a packet socket has a clone. */
 	if (skb_ensure_writable(skb, spot->named_at + sizeof(__be16)))
 		return NF_DROP;
@@ -443,10 +438,8 @@ static unsigned int hookv6_packet_in(struct net *net, struct sk_buff *skb)
 	 * Packets to a group, and those that SRv6 passes on to another host
 	 * (net.netfilter.nf_hooks_lwtunnel): their route tells.
 	 */
-	if (unlikely(!ipv6_unicast_destination(skb))) {
-		xtcp_hook_detach(skb);
+	if (unlikely(!ipv6_unicast_destination(skb)))
 		return NF_ACCEPT;
-	}
 	type = hookv6_walk(skb, &spot, false);
 	switch (type) {
 	case IPPROTO_TCP:

@@ -543,8 +543,10 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire,
 		input_read_key(skb, af, wire, &own_key);
 	xtcp_seg_read_header(&seg, skb);
 	trace_xtcp_rcv(net, key, &seg);
-	if (!found)
-		flow = xtcp_demux_find_flow(net, skb, &own_key);
+	if (!found) {
+		xtcp_key_digest(&own_key);
+		flow = xtcp_flow_lookup_rcu(net, &own_key);
+	}
 	/*
 	 * Without a flow the options are read only if there may be a token, or by
 	 * input_listener(), if there is a listener.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * inroute.c - per-CPU input route cache for segments without a socket
+ * inroute.c - per-CPU input route cache
  *
  * IP looks up two addresses of such a segment (a SYN, a third ACK, a segment
  * that is answered with a RST): the destination when the segment arrives, and
@@ -148,8 +148,18 @@ static __always_inline bool source_is_sane(struct net *net,
 	return !IN_DEV_RPFILTER(in_dev) || (dev == skb->dev && !dscp_of(iph));
 }
 
+/* The cached route of a segment's address; NULL: none. */
+static __always_inline struct rtable *way_in(struct net *net, struct xtcp_inroute *mem,
+					     const struct iphdr *iph)
+{
+	const struct xtcp_way *way = inroute_way(mem, iph);
+
+	return way->daddr == iph->daddr && way->dscp == dscp_of(iph) &&
+	       is_current(net, way->rt) ? way->rt : NULL;
+}
+
 /**
- * xtcp_inroute_route - route a segment without a socket from the cache
+ * xtcp_inroute_route - route a segment from the cache
  * @xn: namespace
  * @skb: unfragmented segment, addressed to this host, without a route; gets one
  *	if the CPU's cache has it
@@ -158,21 +168,49 @@ static __always_inline bool source_is_sane(struct net *net,
  */
 void xtcp_inroute_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
-	const struct iphdr *iph = ip_hdr(skb);
 	struct net *net = xn->net;
-	const struct xtcp_way *way;
 	struct xtcp_inroute *mem;
+	struct rtable *rt;
 
 	if (unlikely(!in_softirq()))
 		return;
 	mem = xtcp_inroute_memory(xn);
 	if (!mem || fib4_has_custom_rules(net))
 		return;
-	way = inroute_way(mem, iph);
-	mem->missed = way->daddr != iph->daddr ||
-		      way->dscp != dscp_of(iph) || !is_current(net, way->rt);
-	if (!mem->missed && source_is_sane(net, skb, mem))
-		skb_dst_set_noref(skb, &way->rt->dst);
+	rt = way_in(net, mem, ip_hdr(skb));
+	mem->missed = !rt;
+	if (rt && source_is_sane(net, skb, mem))
+		skb_dst_set_noref(skb, &rt->dst);
+}
+
+/**
+ * xtcp_inroute_repeat - route a segment from the cache if its peer is that of the last one
+ * @xn: namespace
+ * @skb: as for xtcp_inroute_route()
+ *
+ * No source has to be looked up then, nor a socket.
+ *
+ * Context: as xtcp_inroute_route().
+ * Return: true if it has a route now
+ */
+bool xtcp_inroute_repeat(const struct xtcp_net *xn, struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct net *net = xn->net;
+	struct xtcp_inroute *mem;
+	struct rtable *rt;
+
+	if (unlikely(!in_softirq()))
+		return false;
+	mem = xtcp_inroute_memory(xn);
+	if (!mem || mem->peer != iph->saddr || !is_current(net, mem->back) ||
+	    fib4_has_custom_rules(net))
+		return false;
+	rt = way_in(net, mem, iph);
+	if (!rt || !source_is_sane(net, skb, mem))
+		return false;
+	skb_dst_set_noref(skb, &rt->dst);
+	return true;
 }
 
 /*
@@ -192,7 +230,7 @@ static bool inroute_may_be_learnt(struct net *net, const struct rtable *rt,
  * __xtcp_inroute_learn - slow part of xtcp_inroute_learn()
  * @mem: this CPU's cache
  * @net: its namespace
- * @skb: segment without a socket, with the route that IP has found
+ * @skb: segment, with the route that IP has found
  *
  * Caches that route if it may be used for other segments, too.
  *

@@ -48,6 +48,7 @@ void xtcp_inroute_net_add(struct net *net);
 void xtcp_inroute_net_exit(struct net *net);
 
 void xtcp_inroute_route(const struct xtcp_net *xn, struct sk_buff *skb);
+bool xtcp_inroute_repeat(const struct xtcp_net *xn, struct sk_buff *skb);
 struct rtable *xtcp_inroute_back(struct net *net, __be32 peer);
 struct rtable *xtcp_inroute_away(struct net *net, __be32 peer, __be32 *laddr);
 void __xtcp_inroute_learn(struct xtcp_inroute *mem, struct net *net,
@@ -72,9 +73,9 @@ xtcp_inroute_memory(const struct xtcp_net *xn)
 /**
  * xtcp_inroute_learn - cache the route of a segment
  * @xn: namespace
- * @skb: segment without a socket, with its route
+ * @skb: segment, with its route
  *
- * Inline, because it is called for each such segment, and most find their route
+ * Inline, because it is called for each segment, and most find their route
  * in the cache.
  *
  * Context: RCU, softirqs off: as IP calls a protocol's handler.

@@ -164,27 +164,29 @@ static bool inroute6_source_decides(const struct net *net)
 }
 
 /**
- * xtcp_inroute6_route - route a segment without a socket from the cache
+ * xtcp_inroute6_route - route a segment from the cache
  * @xn: namespace
  * @skb: unfragmented segment, addressed to this host, without a route; gets one
  *	if the CPU's cache has it
  *
  * Context: RCU; any. With softirqs on, IP routes the segment itself.
+ * Return: true if it has a route now
  */
-void xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb)
+bool xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
 	struct xtcp_inroute6 *mem;
 	struct dst_entry *dst;
 
 	if (unlikely(!in_softirq()))
-		return;
+		return false;
 	mem = inroute6_memory(xn);
 	if (!mem || inroute6_source_decides(xn->net))
-		return;
+		return false;
 	dst = way_in(mem, skb);
 	mem->missed = !dst;
 	if (dst)
 		skb_dst_set_noref(skb, dst);
+	return dst;
 }
 
 /* Is it the route to a local address, and did only the tables choose it? */
@@ -198,7 +200,7 @@ static bool inroute6_may_be_learnt(const struct net *net,
 /**
  * xtcp_inroute6_learn - cache the route of a segment
  * @xn: namespace
- * @skb: segment without a socket, with its route
+ * @skb: segment, with its route
  *
  * Context: RCU, softirqs off: as IP calls a protocol's handler.
  */

@@ -20,7 +20,7 @@ void xtcp_inroute6_net_exit(struct net *net);
 
 bool xtcp_inroute6_is_known(const struct xtcp_net *xn,
 			    const struct sk_buff *skb);
-void xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb);
+bool xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb);
 void xtcp_inroute6_learn(const struct xtcp_net *xn, const struct sk_buff *skb);
 struct dst_entry *xtcp_inroute6_back(const struct xtcp_net *xn,
 				     const struct xtcp_addrs6 *addrs);

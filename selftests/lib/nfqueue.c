@@ -124,18 +124,27 @@ void nfqueue_take(struct where at, struct nfqueue *q)
 	parse(q, buf, n);
 }
 
+static bool try_answer(const struct nfqueue *q, uint32_t id, uint32_t verdict)
+{
+	struct nfqnl_msg_verdict_hdr hdr = { .verdict = htonl(verdict), .id = htonl(id) };
+
+	return try_tell(q, NFQNL_MSG_VERDICT, NFQA_VERDICT_HDR, &hdr, sizeof(hdr));
+}
+
 static bool try_accept(const struct nfqueue *q, uint32_t id)
 {
-	struct nfqnl_msg_verdict_hdr verdict = {
-		.verdict = htonl(NF_ACCEPT), .id = htonl(id),
-	};
-
-	return try_tell(q, NFQNL_MSG_VERDICT, NFQA_VERDICT_HDR, &verdict, sizeof(verdict));
+	return try_answer(q, id, NF_ACCEPT);
 }
 
 void nfqueue_accept(struct where at, struct nfqueue *q)
 {
 	check(try_accept(q, q->id), at, "netfilter queue: %s", strerror(errno));
+}
+
+void nfqueue_stop(struct where at, struct nfqueue *q)
+{
+	nfqueue_take(at, q);
+	check(try_answer(q, q->id, NF_STOP), at, "netfilter queue: %s", strerror(errno));
 }
 
 void nfqueue_pass(struct where at, struct nfqueue *q)

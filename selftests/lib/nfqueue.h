@@ -34,6 +34,9 @@ void nfqueue_accept(struct where at, struct nfqueue *q);
 /* The next packet comes and is accepted. */
 void nfqueue_pass(struct where at, struct nfqueue *q);
 
+/* The next packet comes, and passes by all hooks that follow the queue. */
+void nfqueue_stop(struct where at, struct nfqueue *q);
+
 /*
  * A process that accepts all packets of another queue, until the caller ends. It runs before
  * all others: a packet waits no longer than the system call that has sent it. @late: instead

@@ -222,6 +222,49 @@ TEST_F(demux, netfilter_queue_an_open_connection_is_not_routed)
 }
 
 /*
+ * A program lets a segment of an open connection pass by the hook of the TCP wire (NF_STOP). So the
+ * kernel's TCP gets it, which knows no such connection, and must not find xtcp's socket with it.
+ */
+TEST_F(demux, netfilter_queue_a_verdict_that_skips_the_hook)
+{
+	struct peer *p = &self->peer;
+	struct nfqueue q;
+	struct conn c;
+
+	conn_open(p, &c);
+	exchange(&c);
+	nfqueue_open(WHERE(_metadata), &q);
+	nfqueue_fill(WHERE(_metadata), AF_INET, "input");
+	p->stock_may_speak = true;
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	nfqueue_stop(WHERE(_metadata), &q);
+	if (stream_wire() == XTCP_WIRE_TCP && !stock_mode())
+		conn_expect(&c, .flags = RST, .seq = 1);
+	else
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+	close(q.nl);
+}
+
+/* A rule makes the kernel's TCP get the native wire's segments: their sums are wrong there. */
+TEST_F(demux, a_rule_that_changes_the_protocol)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	exchange(&c);
+	shell_run(WHERE(_metadata), "nft 'table ip t { chain c { type filter hook input priority 0; "
+		  "ip protocol 253 ip protocol set 6; }; }'");
+	p->stock_may_speak = true;
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	if (stream_wire() == XTCP_WIRE_TCP)
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+	peer_expect_silence(p, 300);
+	shell_run(WHERE(_metadata), "nft delete table ip t");
+}
+
+/*
  * While a segment waits, its route ends with the address: the kernel gives the route a device
  * of the first namespace, blackhole_netdev.
  */

@@ -305,6 +305,29 @@ TEST_F(ipv6, netfilter_queue_an_address_that_returns)
 	close(q.nl);
 }
 
+TEST_F(ipv6, netfilter_queue_a_verdict_that_skips_the_hook)
+{
+	struct peer *p = &self->peer;
+	struct nfqueue q;
+	struct conn c;
+
+	conn_open(p, &c);
+	for (int i = 0; i < 2; i++) {
+		conn_send(&c, .flags = ACK | PSH, .data = "word");
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+	}
+	nfqueue_open(WHERE(_metadata), &q);
+	nfqueue_fill(WHERE(_metadata), AF_INET6, "input");
+	p->stock_may_speak = true;
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	nfqueue_stop(WHERE(_metadata), &q);
+	if (stream_wire() == XTCP_WIRE_TCP && !stock_mode())
+		conn_expect(&c, .flags = RST, .seq = 1);
+	else
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+	close(q.nl);
+}
+
 TEST_F(ipv6, connect_to_a_group_is_refused)
 {
 	EXPECT_EQ(ENETUNREACH, do_connect(tcp6(), at("ff02::1", 7000, 0)));
