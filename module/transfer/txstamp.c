@@ -194,11 +194,31 @@ u32 xtcp_txstamp_bound(const struct sock *sk, const struct sk_buff *skb,
 	return min(len, at < mss ? mss : at - at % mss);
 }
 
-/* A record of the acknowledgment, with a clone of @skb if the program wants one. */
-static void report_ack(struct sock *sk, struct sk_buff *skb)
+/*
+ * Of an skb that stays in flight a copy is reported: until the program reads its error queue a
+ * clone would look as if the last transmission had not left this host, and the rest would not be
+ * sent again (xtcp_smallqueue_holds_copy()).
+ */
+static struct sk_buff *report_copy(struct sk_buff *skb)
+{
+	struct sk_buff *copy = pskb_copy(skb, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (copy) {
+		skb_shinfo(copy)->tskey = skb_shinfo(skb)->tskey;
+		skb_shinfo(copy)->tx_flags |= skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
+	}
+	return copy;
+}
+
+/*
+ * A record of the acknowledgment, with the data of @skb if the program wants it. @stays: @skb is
+ * acknowledged in part only.
+ */
+static void report_ack(struct sock *sk, struct sk_buff *skb, bool stays)
 {
 	struct list_head links = skb->tcp_tsorted_anchor;
 	struct xtcp_skb_cb cb = *xtcp_cb(skb);
+	struct sk_buff *told = skb;
 
 	key_set(sk, skb);
 	/*
@@ -209,7 +229,12 @@ static void report_ack(struct sock *sk, struct sk_buff *skb)
 	skb->_skb_refdst = 0;
 	skb->destructor = NULL;
 	XTCP_CB_ASK_STAMP_ACK(skb);
-	__skb_tstamp_tx(skb, NULL, NULL, sk, SCM_TSTAMP_ACK);
+	if (unlikely(stays))
+		told = report_copy(skb);
+	if (told)
+		__skb_tstamp_tx(told, NULL, NULL, sk, SCM_TSTAMP_ACK);
+	if (told != skb)
+		consume_skb(told);
 	*xtcp_cb(skb) = cb;
 	skb->tcp_tsorted_anchor = links;
 }
@@ -230,6 +255,6 @@ void xtcp_txstamp_acked(struct sock *sk, struct sk_buff *skb)
 	if (stamp_at(skb) >= acked && acked < skb->len)
 		return;
 	if (xtcp_cb(skb)->marks & XTCP_MARK_STAMP_ACK)
-		report_ack(sk, skb);
+		report_ack(sk, skb, acked < skb->len);
 	request_drop(skb);
 }

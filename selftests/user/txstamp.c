@@ -538,6 +538,33 @@ TEST_F(txstamp, wish_16_a_byte_in_the_middle)
 	expect_no_record(c.fd);
 }
 
+/* The record has the data, and the program does not read it: the rest is sent again all the same. */
+TEST_F(txstamp, wish_16_a_record_that_nobody_reads)
+{
+	static char text[100];
+	struct peer *p = &self->peer;
+	struct conn c;
+	int rto_ms;
+
+	NOT_ON_STOCK();		/* it sends the whole segment again */
+	conn_open(p, &c);
+	no_orphan(c.fd);
+	ASSERT_EQ(0, stamp(c.fd, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID));
+	pattern_fill(text, sizeof(text), 10);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	ASSERT_EQ(0, send_asking(c.fd, "0123456789", SOF_TIMESTAMPING_TX_ACK, sizeof(int)));
+	ASSERT_EQ(100, send(c.fd, text, 100, 0));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 0));
+	conn_expect(&c, .seq = 1, .len = 110);
+	conn_send(&c, .flags = ACK, .ack = 1 + 10);
+	peer_mark(p);
+	rto_ms = conn_info(&c).rto_us / 1000;
+	conn_expect(&c, .seq = 11, .len = 100, .at_ms = rto_ms);
+	conn_send(&c, .flags = ACK, .ack = 1 + 110);
+	expect_record(c.fd, SCM_TSTAMP_ACK, 9);
+	expect_no_record(c.fd);
+}
+
 /*
  * Segments that the peer has SACKed, each of a write of its own. Linux merges them,
  * and reports only one of those that are merged; xtcp reports all.
