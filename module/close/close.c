@@ -605,8 +605,10 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 	if (state == XTCP_TIME_WAIT) {
 		xtcp_output_ack_recycle(sk, spare);
 		close_enter_time_wait(sk);
-		if (!sock_flag(sk, SOCK_DEAD))
+		if (!sock_flag(sk, SOCK_DEAD)) {
 			sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
+			sk->sk_data_ready(sk);
+		}
 		return;
 	}
 	consume_skb(spare);
@@ -624,6 +626,8 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
 	else
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
+	/* Some are told of payload only: by a signal's POLL_IN, or as users in the kernel. */
+	sk->sk_data_ready(sk);
 }
 
 /**

@@ -240,8 +240,7 @@ static void wake_reader(struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	s32 unread = seq_dist(xs->copied_seq, xs->rcv_nxt);
 
-	if (unread >= sock_rcvlowat(sk, 0, INT_MAX) || xtcp_prune_is_nearly_full(sk) ||
-	    sock_flag(sk, SOCK_DONE))
+	if (unread >= sock_rcvlowat(sk, 0, INT_MAX) || xtcp_prune_is_nearly_full(sk))
 		sk->sk_data_ready(sk);
 }
 
@@ -283,6 +282,7 @@ static bool receive_in_order(struct sock *sk, struct sk_buff *skb, bool whole)
 		if (!fin)
 			fin = ofo_drain(sk);
 	}
+	/* Or else the FIN wakes it. */
 	if (!fin && !sock_flag(sk, SOCK_DEAD))
 		wake_reader(sk);
 	return fin;

@@ -647,6 +647,38 @@ TEST_F(poll, poll_o_async_tells_in_or_hup)
 	p->leave_unread = true;
 }
 
+/* A program that has sent all is told of the answer that comes with the FIN, and of the FIN. */
+TEST_F(poll, poll_o_async_tells_of_payload_with_the_fin)
+{
+	struct timespec ts = { .tv_nsec = 5 * NSEC_PER_MSEC };
+	int sig = SIGRTMIN;
+	siginfo_t first, second;
+	struct conn c;
+	sigset_t set;
+	char text[8];
+
+	for (int i = 0; i < 2; i++) {
+		conn_to_state(&self->peer, &c, i ? ST_FIN_WAIT_2 : ST_FIN_WAIT_1);
+		sigemptyset(&set);
+		sigaddset(&set, sig);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		ASSERT_EQ(0, fcntl(c.fd, F_SETOWN, getpid()));
+		ASSERT_EQ(0, fcntl(c.fd, F_SETSIG, sig));
+		ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_ASYNC | O_NONBLOCK));
+		conn_send(&c, .flags = FIN | PSH | ACK, .ack = i ? 2 : 1, .data = "end");
+		conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
+		ASSERT_EQ(sig, sigtimedwait(&set, &first, &ts));
+		EXPECT_EQ(POLL_HUP, first.si_code);
+		ASSERT_EQ(sig, sigtimedwait(&set, &second, &ts));
+		EXPECT_EQ(POLL_IN, second.si_code);
+		EXPECT_EQ(3, recv(c.fd, text, sizeof(text), 0));
+		ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_NONBLOCK));
+		conn_send(&c, .flags = RST);
+		close(c.fd);
+		close(c.lfd);
+	}
+}
+
 /*
  * An skb takes no more pages, so the write stops at the limit of what may be unsent; then
  * all of it is sent. The program is told at once, not when the peer acknowledges it.
