@@ -9,17 +9,18 @@
  *
  * Life cycle of a record
  *  1. xtcp_synqueue_insert() creates it with three references: of the flow
- *     table, of the delay line, of the caller. It adds the record to the line
- *     first, then to the table, so that a record that can be found is in a
- *     line.
+ *     table, of the delay line, of the caller. It adds the record to the table
+ *     first, then to the line, so that a record in a line can be ended by its
+ *     timer. Step 3 says what follows if step 2 comes between the two.
  *  2. It is unhashed once, by xtcp_synqueue_drop() or by promotion to a
  *     socket. The CPU that unhashes it sets its state to CLOSED, unlinks it
  *     from its line and drops both references.
  *  3. The timer takes a record out of its line while it works on it. If step 2
  *     happens meanwhile, it finds the record in no line. The timer therefore adds
  *     the record to the next line first, and then reads the state: if that is
- *     CLOSED, the timer unlinks the record again. The line's lock orders the two,
- *     so exactly one of them unlinks it.
+ *     CLOSED, the timer unlinks the record again (xtcp_flow_check_line()). So
+ *     does step 1. The line's lock orders the two, so exactly one of them unlinks
+ *     it.
  *  4. A closing listener closes its lines first, which stops the timer. Then
  *     each remaining record is dropped, or replaced in the table by a copy
  *     that belongs to another listener of the group. A reader that still has a
