@@ -285,6 +285,8 @@ def launcher(texts):
     heads = options_in(plain("\n".join(re.findall(r"^\.TP\n(.*)$", section, re.M))))
     # It has the short ones alone, some of them as one word.
     shown = {f"-{c}" for word in re.findall(r"^\.OP \\-(\w+)", synopsis, re.M) for c in word}
+    # Alternatives: [-l|-c].
+    shown |= {f"-{c}" for words in re.findall(r"^\.RB \[ (.*) \]$", synopsis, re.M) for c in re.findall(r"\\-(\w)", words)}
     shown |= {option for option in options_in(plain(synopsis)) if option.startswith("--")}
     wanted = {f"-{short}" if short else f"--{name}" for name, _, short in table} - {"-h", "-V"}
     usage = re.search(r"usage_text\[\] =\n(.*?);\n", source, re.S).group(1)
