@@ -114,7 +114,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(LISTEN, RCV_ACK, "3.10.7.2 second"),
 	STAY(LISTEN, RCV_SYN_ACK, "3.10.7.2 second"),
 	GO(LISTEN, RCV_SYN, HALF_OPEN, "3.10.7.2 third"),
-	STAY(LISTEN, RCV_SYN_OTHER, "3.10.7.2 third, refused or cookie"),
+	STAY(LISTEN, RCV_SYN_OTHER, "3.10.7.2 third, cookie"),
 	STAY(LISTEN, RCV_BAD_FLAGS, "3.10.7.2 fourth"),
 
 	STAY(SYN_SENT, RCV_BAD_SYN_ACK, "3.10.7.3 first"),
