@@ -512,7 +512,8 @@ static enum xtcp_resent why_lost(const struct xtcp_sock *xs)
 {
 	if (xs->recovery == XTCP_RECOVERY_LOSS)
 		return XTCP_RESENT_SLOW_START;
-	return xtcp_rack_is_on(xs) ? XTCP_RESENT_RACK : XTCP_RESENT_DUPLICATE_ACKS;
+	return xs->sack_ok && xtcp_rack_is_on(xs) ? XTCP_RESENT_RACK :
+						    XTCP_RESENT_DUPLICATE_ACKS;
 }
 
 /* Send lost segments again, oldest first, as far as the window allows. */

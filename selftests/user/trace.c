@@ -405,6 +405,25 @@ TEST_F(trace, trace_resent_by_acks)
 	conn_send(&d, .flags = RST);
 }
 
+/* Without SACK, RACK finds nothing, although xtcp_recovery allows it: three duplicate ACKs do. */
+TEST_F(trace, trace_resent_without_sack)
+{
+	struct peer *p = &self->peer;
+	static struct resents r;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	flight_start(p, &c, 8, .opt = OPT(OPT_MSS(MSS)), .rtt_ms = RTT_MS);
+	peer_sleep_until(p, RTT_MS);
+	for (int i = 0; i < 3; i++)
+		flight_ack(&c, 0);
+	flight_expect(&c, 0, .within_ms = 10);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &c, "duplicate-ACKs", 1, MSS, 1, RTT_MS);
+	expect_no_more_resent(_metadata, &r);
+	conn_send(&c, .flags = RST);
+}
+
 /* Probes have no payload, and a sequence number that the peer has received. */
 TEST_F(trace, trace_probes)
 {
