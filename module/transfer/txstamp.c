@@ -212,7 +212,7 @@ static struct sk_buff *report_copy(struct sk_buff *skb)
 
 /*
  * A record of the acknowledgment, with the data of @skb if the program wants it. @stays: @skb is
- * acknowledged in part only.
+ * acknowledged in part only; it may be all but its FIN.
  */
 static void report_ack(struct sock *sk, struct sk_buff *skb, bool stays)
 {
@@ -229,7 +229,7 @@ static void report_ack(struct sock *sk, struct sk_buff *skb, bool stays)
 	skb->_skb_refdst = 0;
 	skb->destructor = NULL;
 	XTCP_CB_ASK_STAMP_ACK(skb);
-	if (unlikely(stays))
+	if (unlikely(stays) && !(READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_OPT_TSONLY))
 		told = report_copy(skb);
 	if (told)
 		__skb_tstamp_tx(told, NULL, NULL, sk, SCM_TSTAMP_ACK);
@@ -255,6 +255,6 @@ void xtcp_txstamp_acked(struct sock *sk, struct sk_buff *skb)
 	if (stamp_at(skb) >= acked && acked < skb->len)
 		return;
 	if (xtcp_cb(skb)->marks & XTCP_MARK_STAMP_ACK)
-		report_ack(sk, skb, acked < skb->len);
+		report_ack(sk, skb, seq_after(xtcp_cb(skb)->end, xtcp_sk(sk)->snd_una));
 	request_drop(skb);
 }

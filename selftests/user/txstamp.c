@@ -546,7 +546,7 @@ TEST_F(txstamp, wish_16_a_record_that_nobody_reads)
 	struct conn c;
 	int rto_ms;
 
-	NOT_ON_STOCK();		/* it sends the whole segment again */
+	NOT_ON_STOCK();		/* it sends nothing within that time */
 	conn_open(p, &c);
 	no_orphan(c.fd);
 	ASSERT_EQ(0, stamp(c.fd, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID));
@@ -559,10 +559,32 @@ TEST_F(txstamp, wish_16_a_record_that_nobody_reads)
 	conn_send(&c, .flags = ACK, .ack = 1 + 10);
 	peer_mark(p);
 	rto_ms = conn_info(&c).rto_us / 1000;
-	conn_expect(&c, .seq = 11, .len = 100, .at_ms = rto_ms);
+	conn_expect(&c, .seq = 11, .len = 100, .within_ms = 4 * rto_ms);
 	conn_send(&c, .flags = ACK, .ack = 1 + 110);
 	expect_record(c.fd, SCM_TSTAMP_ACK, 9);
 	expect_no_record(c.fd);
+}
+
+/* The same of a FIN behind the data. */
+TEST_F(txstamp, wish_16_a_record_that_nobody_reads_before_a_fin)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int rto_ms;
+
+	NOT_ON_STOCK();		/* it sends nothing within that time */
+	conn_open(p, &c);
+	ASSERT_EQ(0, stamp(c.fd, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	ASSERT_EQ(0, send_asking(c.fd, "0123456789", SOF_TIMESTAMPING_TX_ACK, sizeof(int)));
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = FIN | PSH | ACK, .seq = 1, .len = 10);
+	conn_send(&c, .flags = ACK, .ack = 1 + 10);
+	peer_mark(p);
+	rto_ms = conn_info(&c).rto_us / 1000;
+	conn_expect(&c, .flags = FIN | PSH | ACK, .seq = 11, .within_ms = 4 * rto_ms);
+	conn_send(&c, .flags = RST, .ack = 12);
+	expect_record(c.fd, SCM_TSTAMP_ACK, 9);
 }
 
 /*
