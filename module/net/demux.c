@@ -110,7 +110,8 @@ static __always_inline struct dst_entry *socket_route(const struct sock *sk,
 
 /*
  * Without a reference to the socket: its memory may become another connection's meanwhile, whose
- * route is for another peer. Then its name has changed when the route has been read.
+ * route is for another peer, or another namespace's. Then its name, or its namespace, has changed
+ * when the route has been read.
  */
 static __always_inline struct dst_entry *
 demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
@@ -134,7 +135,8 @@ demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	dst = socket_route(xtcp_flow_sk(flow), skb);
 	/* The route before the name; a new connection has its name before it has a route. */
 	smp_rmb();
-	return xtcp_flow_is_named(flow, &key) ? dst : NULL;
+	return xtcp_flow_is_named(flow, &key) && net_eq(sock_net(xtcp_flow_sk(flow)), net) ?
+	       dst : NULL;
 }
 
 /*

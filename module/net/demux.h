@@ -39,8 +39,8 @@ static inline bool xtcp_demux_is_for_host(const struct sk_buff *skb)
 }
 
 /**
- * xtcp_demux_ask - start early demux soon, for segments without a connection
- * @xn: namespace in which such a segment has arrived on the TCP wire
+ * xtcp_demux_ask - start early demux soon, if it is not there yet
+ * @xn: namespace in which a segment has arrived on the TCP wire
  * @ipv6: its family is IPv6
  *
  * Context: any.

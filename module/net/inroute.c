@@ -2,7 +2,7 @@
 /*
  * inroute.c - per-CPU input route cache
  *
- * IP looks up two addresses of such a segment (a SYN, a third ACK, a segment
+ * IP looks up two addresses of a segment without a connection (a SYN, a third ACK, a segment
  * that is answered with a RST): the destination when the segment arrives, and
  * the source when it is answered. The first lookup has the same result for all
  * segments to one local address, so each CPU caches its result. On arrival,
@@ -203,7 +203,11 @@ bool xtcp_inroute_repeat(const struct xtcp_net *xn, struct sk_buff *skb)
 	if (unlikely(!in_softirq()))
 		return false;
 	mem = xtcp_inroute_memory(xn);
-	if (!mem || mem->peer != iph->saddr || !is_current(net, mem->back) ||
+	if (!mem)
+		return false;
+	/* Of a segment before: a firewall rule has dropped it. */
+	mem->missed = false;
+	if (mem->peer != iph->saddr || !is_current(net, mem->back) ||
 	    fib4_has_custom_rules(net))
 		return false;
 	rt = way_in(net, mem, iph);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * inroute.h - per-CPU input route cache for segments without a socket
+ * inroute.h - per-CPU input route cache
  */
 #ifndef XTCP_NET_INROUTE_H
 #define XTCP_NET_INROUTE_H
