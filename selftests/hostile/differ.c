@@ -152,6 +152,8 @@ static const struct {
 	    "TCPLossFailures", "TCPRenoReorder", "TCPRenoFailures", "TCPRenoRecovery",
 	    "TCPDelivered" },
 	  has_left_recovery },
+	{ "Without SACK, after a recovery", { "TCPFastRetrans", "TCPSlowStartRetrans" },
+	  has_left_recovery },
 	{ "The threshold after a loss",
 	  { "length", "number of segments", "sequence number", "flags", "echoed timestamp",
 	    "state", "result of the call", "OutOfWindowIcmps", "TCPTimeouts",

@@ -181,6 +181,10 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 		if (i && stock->scene[i].ack == sent_end(stock, i - 1) && resends(stock, 0, i - 1) &&
 		    resends(stock, i, i) && resends(ours, i, i))
 			return true;
+		/* Of an orphan nobody tells the phase. */
+		if (d->is_counter && i && is_orphan(e, stock, i) &&
+		    stock->scene[i].ack == sent_end(stock, i - 1) && resends(stock, 0, i - 1))
+			return true;
 	}
 	return false;
 }
