@@ -5,10 +5,11 @@
  * The layers above IP call through tables. A family has four, each in the file
  * that implements it: ipv4.c and hookv4.c have those of IPv4; addr6.c,
  * route6.c, ipv6.c and hookv6.c those of IPv6. Outside of net/, code asks for
- * the family only where IPv6 addresses need memory of their own (tcb.h,
- * lookup.c, port/connect.c, the slab caches of open/synqueue.c and
- * close/timewait.c), and where a program or the kernel's TCP sees an address
- * (user/, shadow.c).
+ * the family only where IPv6 addresses need memory, a hash or a comparison of
+ * their own (tcb.h, flow.c, hostcache.c, lookup.c, port/bind.c, port/connect.c,
+ * the slab caches of open/synqueue.c and close/timewait.c), and where a program,
+ * a trace or the kernel's TCP sees an address (user/, observe/traceaddr.h,
+ * shadow.c).
  *
  * A socket of AF_INET6 may have an IPv4 connection, so there are two families.
  * The socket's family decides what its user sees and sets (addresses, options):

@@ -338,7 +338,7 @@ static unsigned int hookv6_redirect_quote(const struct sk_buff *skb,
 		if (!opt || !opt->nd_opt_len)
 			return 0;
 		if (opt->nd_opt_type == ND_OPT_REDIRECT_HDR)
-			return offset + 8;
+			return offset + 8;	/* RFC 4861 4.6.3: the packet begins there */
 		offset += opt->nd_opt_len * 8;
 	}
 	return 0;
@@ -456,7 +456,10 @@ static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
 	return xtcp_hook_run(hookv6_packet_in, state->net, skb);
 }
 
-/* As hookv4.c's. */
+/*
+ * Behind SYN proxies, as hookv4.c's; and always behind conntrack's confirmation, which has
+ * NF_IP6_PRI_LAST - 1 here.
+ */
 const struct nf_hook_ops xtcp_hookv6_ops = {
 	.hook		= hookv6_local_in,
 	.pf		= NFPROTO_IPV6,

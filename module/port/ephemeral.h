@@ -12,9 +12,9 @@ struct sock;
 
 /**
  * struct xtcp_port_range - a search for an ephemeral port
- * @counter: advanced when the search begins, and once more if it takes more steps than
- *	that; NULL for bind()
- * @reserved: steps by which the beginning has advanced @counter
+ * @counter: one of the host's, by a hash of both ends; advanced by 2 for each step: when the
+ *	search begins for @reserved steps, at its end for those beyond. NULL for bind()
+ * @reserved: steps for which @counter was advanced at the beginning
  * @low: first port of the range
  * @count: number of ports
  * @start: offset to begin at, even

@@ -284,10 +284,7 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 	seq_printf(m, " %lu %lu %u %u %d",
 		   READ_ONCE(xs->rtt.rto_us) / (USEC_PER_SEC / 100),
 		   READ_ONCE(xs->ack.ato_ms) / (MSEC_PER_SEC / 100),
-		   /*
-		    * A bit-field, whose neighbours may be written meanwhile (+
-		    * 0: no typeof).
-		    */
+		   /* Bit-fields, whose neighbours may be written meanwhile. */
 		   data_race(xs->ack.quickack << 1 | xs->ack.pingpong),
 		   READ_ONCE(xs->cwnd), ssthresh_shown(xs, state));
 	return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * procfs.h - /proc/net/xtcp, xtcp_age, xtcp_listen, xtcp_diag, xtcp_snmp,
- * xtcp_netstat, xtcp_lifecycle, xtcp_metrics, xtcp_dead, xtcp_hostcache, xtcp_kill
+ * procfs.h - the files of xtcp in /proc/net
  */
 #ifndef XTCP_USER_PROCFS_H
 #define XTCP_USER_PROCFS_H

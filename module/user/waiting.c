@@ -34,7 +34,8 @@
 
 /*
  * Fields that only this file reads without the lock are written plainly: a wrong value
- * is a wrong word in one reading.
+ * is a wrong word in one reading. A bit-field needs "+ 0": data_race() declares a variable
+ * of the type, which a bit-field has not.
  */
 #define glance(field) data_race(field)
 
@@ -200,7 +201,6 @@ static const char *timer_name(const struct xtcp_sock *xs, unsigned int timer)
 
 	if (timer != XTCP_TIMER_RETRANSMIT)
 		return timer_names[timer];
-	/* A bit-field, whose neighbours may be written meanwhile. */
 	waiting = glance(xs->retransmit.waiting + 0);
 	return retransmit_names[waiting];
 }
@@ -271,7 +271,7 @@ void xtcp_waiting_halfopen_show(struct seq_file *m,
 {
 	if (xtcp_synqueue_is_deferred(ho))
 		seq_puts(m, " peer-data");
-	else if (sk_acceptq_is_full(ls) && glance(ho->acked + 0))
+	else if (sk_acceptq_is_full(ls) && xtcp_synqueue_was_acked(ho))
 		seq_puts(m, " app-accept");
 	else
 		seq_puts(m, " peer-ack");
