@@ -25,6 +25,7 @@
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <net/inet_common.h>
 #include <net/inet_sock.h>
 #include <net/net_debug.h>
@@ -425,8 +426,8 @@ static bool __init rules_read_alike(const struct xtcp_lifecycle_rule *a,
 				    const struct xtcp_lifecycle_rule *b)
 {
 	return a->event == b->event &&
-	       state_names[a->from] == state_names[b->from] &&
-	       state_names[a->to] == state_names[b->to];
+	       !strcmp(state_names[a->from], state_names[b->from]) &&
+	       !strcmp(state_names[a->to], state_names[b->to]);
 }
 
 static bool __init state_is_open(u8 state)
