@@ -133,6 +133,12 @@ static void pingpong_end(struct xtcp_ack *ack)
 	ack->answers = 0;
 }
 
+/* ACKs that open a peer's window as large as ours; as in Linux. */
+static u32 quickacks_of_window(const struct xtcp_sock *xs)
+{
+	return xs->rcv_wnd / (2U * xs->ack.rcv_mss) ?: 2U;
+}
+
 /*
  * Acknowledge each of the next segments at once, enough of them to open the
  * peer's window. Has no effect while the user's answers carry the ACKs
@@ -140,9 +146,7 @@ static void pingpong_end(struct xtcp_ack *ack)
  */
 static void quickack_start(struct xtcp_sock *xs)
 {
-	u32 segs = xs->rcv_wnd / (2U * xs->ack.rcv_mss);
-
-	xs->ack.quickack = clamp(segs, 2U, QUICKACKS_MAX);
+	xs->ack.quickack = min(quickacks_of_window(xs), QUICKACKS_MAX);
 }
 
 /**
@@ -152,10 +156,8 @@ static void quickack_start(struct xtcp_sock *xs)
  */
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
 {
-	u32 most = xs->rcv_wnd / (2U * xs->ack.rcv_mss);
-
 	xtcp_assert_owned(&xs->inet.sk);
-	segs = min(segs, most ?: 2U);
+	segs = min(segs, quickacks_of_window(xs));
 	xs->ack.quickack = max_t(u32, xs->ack.quickack, segs);
 	pingpong_end(&xs->ack);
 	xs->ack.ato_ms = XTCP_ATO_MIN_MS;

@@ -508,6 +508,31 @@ TEST_F(ack, rfc5681_4_2_quick_at_the_start)
 	}
 }
 
+#define SMALL_WINDOW (3 * MSS)
+
+static void small_window(int fd)
+{
+	socket_set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, SMALL_WINDOW);
+}
+
+/* A window of less than four segments is open after one ACK: only the first is quick. */
+TEST_F(ack, one_quick_ack_opens_a_small_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = small_window);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + MSS);
+	reads(&c);
+	/* Linux has forgotten it, and ACKs of a window that grows are quick. */
+	small_window(c.fd);
+	peer_mark(p);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS, .at_ms = ATO_MIN_MS);
+	peer_expect_silence(p, 300);
+}
+
 TEST_F(ack, lc_55_rides_on_an_answer)
 {
 	struct peer *p = &self->peer;
