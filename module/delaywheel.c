@@ -27,7 +27,7 @@
 
 #include "delayline.h"
 
-/* Entries that one call of xtcp_delaywheel_pop() moves. */
+/* Entries that one call of xtcp_delaywheel_pop() moves; fuzz/delaywheel.c has fewer. */
 #ifndef MOVES_MAX
 #define MOVES_MAX	1024
 #endif

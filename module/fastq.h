@@ -18,8 +18,8 @@ struct sock;
 #define XTCP_FASTKEYS	2	/* the key in use, and the one before */
 
 /*
- * A child that a RST has ended after accept() is counted for so long, RFC 7413 5.1: who
- * sends SYNs in the name of others causes such RSTs.
+ * A child that a RST has ended after accept() is counted for so long (RFC 7413 5.1): a sender
+ * that forges source addresses causes such RSTs.
  */
 #define XTCP_FASTQ_RESET_S	60
 
@@ -39,7 +39,8 @@ struct xtcp_fastkeys {
  * struct xtcp_fastcookie - option of fast open, as received or to be sent
  * @len: bytes in @cookie; 0: asks for a cookie; negative: no option
  * @exp: in its experimental form
- * @shown: the client has shown it, and does not need it unless its SYN opens as usual
+ * @shown: the SYN had this very cookie: the SYN-ACK of a child leaves it out, that of an
+ *	ordinary opening has it
  * @cookie: cookie
  */
 struct xtcp_fastcookie {

@@ -105,7 +105,7 @@ static_assert(offsetof(struct xtcp_shadow, bucket) ==
 
 /**
  * struct xtcp_proxy - the socket of a CPU that binds and unbinds for shadows
- * @lock: who uses it; a lock with PREEMPT_RT alone, elsewhere softirqs are off
+ * @lock: guards @tp; a real lock with PREEMPT_RT only, elsewhere softirqs are off
  * @tp: never a socket of a program
  */
 struct xtcp_proxy {

@@ -597,7 +597,7 @@ static inline bool xtcp_awaits_accept(const struct sock *sk)
 	/*
 	 * Pairs with smp_wmb() in xtcp_close_orphan(): an orphan has no socket either. And with
 	 * the lock in sock_graft(), which accept() takes after the child has left the queue:
-	 * whoever sees the socket does not see the links of the queue.
+	 * a CPU that sees the socket does not see the links of the queue.
 	 */
 	smp_rmb();
 	return !sock && !sock_flag(sk, SOCK_DEAD);
@@ -628,7 +628,7 @@ static inline u32 xtcp_2msl_ms(const struct xtcp_sock *xs)
 /*
  * Did a segment with a cookie open the connection, of a SYN or of fast open? A copy of it could
  * open another one and deliver its payload again, and only the record of TIME-WAIT stops it.
- * A client that has used fast open sent that segment; nobody opens a connection by it here.
+ * Not at the client of a fast open: it has sent that segment, and a copy of it opens nothing here.
  */
 static inline bool xtcp_2msl_stops_copies(const struct xtcp_sock *xs)
 {

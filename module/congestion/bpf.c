@@ -97,7 +97,7 @@ struct rule {
 
 static LIST_HEAD(rules);
 static unsigned int rules_nr;
-static DEFINE_MUTEX(bpf_rules_lock);	/* rules, rules_nr, and who writes rule.program */
+static DEFINE_MUTEX(bpf_rules_lock);	/* rules, rules_nr, and writes of rule.program */
 
 /* struct xtcp_bpf_conn in the module's BTF; NULL until a program has asked for one. */
 static const struct btf_type *conn_type;
@@ -281,7 +281,7 @@ static int map_init_member(const struct btf_type *t, const struct btf_member *me
 	if (__btf_member_bit_offset(t, member) / BITS_PER_BYTE !=
 	    offsetof(struct xtcp_bpf_congestion, name))
 		return 0;
-	/* What the name may be, registering says. */
+	/* xtcp_congestion_register() checks the name. */
 	return strscpy(to->name, from->name) > 0 ? 1 : -EINVAL;
 }
 

@@ -69,8 +69,8 @@ static void dctcp_init(struct xtcp_sock *xs)
 }
 
 /*
- * Steps 4 to 7 of 3.3. Rounded so that alpha reaches 0: what g takes of less than 16 is
- * 1.
+ * Steps 4 to 7 of 3.3. Rounded so that alpha reaches 0: where g would take nothing of it (alpha is
+ * below 16), it falls by 1.
  */
 static void alpha_update(struct dctcp *d, u32 acked, u32 marked)
 {

@@ -27,7 +27,7 @@
 #define XTCP_SACK_TS_MAX	3	/* the same beside timestamps */
 #define XTCP_MSS_DEFAULT	536U	/* bytes, RFC 9293 MUST-15, IPv4 */
 #define XTCP_MSS_MOST		65495U	/* bytes, largest payload of an IPv4 packet */
-#define XTCP_MSS_MIN		88U	/* bytes, least that TCP_MAXSEG accepts */
+#define XTCP_MSS_MIN		88U	/* bytes, least of TCP_MAXSEG; Linux's TCP_MIN_MSS */
 
 /* Flag bits, as in byte 13 of the header (RFC 9293 3.1). */
 #define XTCP_FIN	0x01
@@ -99,8 +99,8 @@ struct xtcp_sack_block {
  * @wscale: shift, 0..14; larger ones are received as 14 (RFC 7323 2.3)
  * @sack_perm: SACK-permitted present (SYN segments only)
  * @has_ts: timestamps option present
- * @ecn: ECN was negotiated, as a cookie says; no option does
- * @accecn_ok: Accurate ECN was, likewise
+ * @ecn: ECN was negotiated; set from a cookie, because no option carries it
+ * @accecn_ok: the same for Accurate ECN
  * @tsval: TSval, ticks of its sender
  * @tsecr: TSecr
  * @has_fastopen: option of fast open present (SYN segments only)
@@ -109,7 +109,7 @@ struct xtcp_sack_block {
  *	@has_fastopen, as @fastopen
  * @nr_sacks: blocks in @sack; a D-SACK comes first (RFC 2883)
  * @accecn_len: bytes of an option of Accurate ECN; 0: no such option
- * @accecn: that option from its kind on, likewise valid
+ * @accecn: that option from its kind on; valid with @accecn_len
  * @cookie: XTCP_COOKIE_LEN bytes of a lossless cookie, in the segment or in
  *	other memory; NULL: no such option
  * @token: XTCP_TOKEN_LEN bytes of a token, likewise
@@ -278,8 +278,9 @@ static inline void xtcp_options_read_ts(struct xtcp_options *opt, const u8 *p)
 }
 
 /*
- * May a segment have a token? Most segments of a flood have fewer options, so that
- * theirs need not be parsed to know that they don't. Returned cookies have as many.
+ * Can a segment carry a token, by the length of its header? Most segments of a flood have
+ * shorter headers: their options need not be parsed. A returned lossless cookie is as long, so
+ * true does not mean a token.
  */
 static inline bool xtcp_wire_may_have_token(const struct tcphdr *th)
 {

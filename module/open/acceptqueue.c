@@ -654,8 +654,8 @@ static int acceptqueue_wait(struct sock *lsk, long *timeo)
 		return -EAGAIN;
 	add_wait_queue_exclusive(sk_sleep(lsk), &wait);
 	/*
-	 * Pairs with skwq_has_sleeper() in sk_data_ready(): who adds a child sees this
-	 * waiter, or the queue below has the child.
+	 * Pairs with skwq_has_sleeper() in sk_data_ready(): a CPU that adds a child sees
+	 * this waiter, or the queue below has the child.
 	 */
 	smp_mb();
 	for (;;) {

@@ -54,7 +54,7 @@ static void fast_pause(struct sock *sk)
 	if (!XTCP_KNOB(sock_net(sk), fastopen_blackhole_timeout_sec))
 		return;
 	WRITE_ONCE(xn->fast_paused, jiffies);
-	/* Pairs with fast_check_pause(): who sees the number sees the time. */
+	/* Pairs with fast_check_pause(): a CPU that sees the number sees the time. */
 	smp_mb__before_atomic();
 	atomic_add_unless(&xn->fast_pauses, 1, PAUSE_DOUBLINGS + 1);
 	XTCP_INC(sock_net(sk), FAST_OPEN_BLACKHOLE);

@@ -83,7 +83,7 @@ static_assert(ARRAY_SIZE(stream_wait_mask) == STREAM_FAILS_MAX + 1);
 /* Duplicate ACKs after which every sender assumes a loss; RFC 5681 3.2. */
 #define DUPLICATES_ENOUGH	3U
 
-/* Least estimate of the peer's segment size, before one arrives; bytes. */
+/* Least estimate of the peer's segment size, before one arrives; bytes; Linux's TCP_MIN_MSS. */
 #define RCV_MSS_MIN	88U
 
 /* ato_ms of struct xtcp_ack has 8 bits. */

@@ -10,8 +10,8 @@
  * uses it any more. Its exit function takes it out of the list and waits for a grace
  * period, because the following use it without a reference, in an RCU read-side
  * section:
- *  - whoever has found it in the list, or as a namespace's default, and is about to take
- *    a reference; which fails from the time when unloading has begun;
+ *  - code that has found it in the list, or as a namespace's default, and is about to take
+ *    a reference, which fails once unloading has begun;
  *  - the softirq that copies a listener: it takes the child's reference;
  *  - readers of a socket's or of a namespace's algorithm's name.
  *

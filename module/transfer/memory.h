@@ -28,12 +28,13 @@
  * @sk: the socket, locked; as a rule its reservation was refused
  * @size: bytes that must be had
  *
- * For what lets a connection go on, as sk_forced_mem_schedule(), which is not exported.
- * The kernel refuses nothing to a sender whose send buffer is full, and charges its
- * memory cgroup even beyond the limit. So twice the send buffer is queued for a moment: from
- * that sk_stream_moderate_sndbuf() makes the same buffer. Not the buffer itself is changed,
- * because getsockopt() reads it and SO_BUF_LOCK without a lock. poll() that reads it meanwhile
- * waits for space, so it is woken.
+ * For what lets a connection go on, like sk_forced_mem_schedule(), which is not exported.
+ * __sk_mem_schedule() grants everything to a sender whose queued bytes fill its send buffer, and
+ * charges its memory cgroup even beyond the limit. So sk_wmem_queued is twice sk_sndbuf during
+ * the call: with that, sk_stream_moderate_sndbuf(), which the call runs, leaves sk_sndbuf as it
+ * is. A smaller sk_sndbuf, or one locked for the call, would be seen: getsockopt() reads SO_SNDBUF
+ * and SO_BUF_LOCK without the socket lock. poll() may read the raised sk_wmem_queued and wait for
+ * space, so it is woken afterwards.
  */
 static inline void xtcp_memory_force(struct sock *sk, int size)
 {
@@ -45,7 +46,7 @@ static inline void xtcp_memory_force(struct sock *sk, int size)
 	WRITE_ONCE(sk->sk_wmem_queued, max(queued, full));
 	__sk_mem_schedule(sk, size - sk->sk_forward_alloc, SK_MEM_SEND);
 	WRITE_ONCE(sk->sk_wmem_queued, queued);
-	/* One below SOCK_MIN_SNDBUF, or of more than 512 MiB. */
+	/* A buffer below SOCK_MIN_SNDBUF, or of more than 512 MiB, was changed all the same. */
 	if (unlikely(sk->sk_sndbuf != sndbuf))
 		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
 	/* Pairs with the barrier of poll() between SOCK_NOSPACE and its second look. */

@@ -381,14 +381,15 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * Trim @skb to the window, FIN included. A bare FIN needs no buffer space and
- * is accepted with a closed window, as in Linux, because some peers send it
- * then. Nor is a segment trimmed that finds the receive queue empty: the program
- * can read all of it, and its sender need not send the end again. (Linux
- * accepts it, too; 7.2 drops it otherwise.) Returns false if no new data is
- * left, or without memory. A FIN behind payload that fits is kept. With a closed window no
- * segment has new data: queueing it would only use the memory that the window waits for. So it
- * is with a window that was taken back altogether; of another, what was once offered is accepted.
+ * Trim @skb to the window, FIN included. Returns false if no new data is left, or without
+ * memory to trim.
+ *  - A FIN needs no buffer space. Behind payload that fits it is kept. A bare one is accepted at
+ *    RCV.NXT even with a closed window, as in Linux, because some peers send it then.
+ *  - A segment that finds the receive queue empty is not trimmed: the program can read all of
+ *    it, and its sender need not send the end again. (Linux accepts it, too; since 7.2 only then.)
+ *  - With a closed window no payload is accepted: it would use the memory that the window waits
+ *    for. A window that was taken back altogether is closed; of one that was taken back in part,
+ *    what was once offered is accepted.
  */
 static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 {

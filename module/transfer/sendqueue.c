@@ -86,7 +86,7 @@ static void reserve_by_force(struct sock *sk, int size)
 	int sndbuf = sk->sk_sndbuf;
 	bool done = sk_wmem_schedule(sk, size);
 
-	/* It may have been halved, also if that was granted in the end. */
+	/* sk_wmem_schedule() may have halved it, even if it has granted the memory. */
 	if (unlikely(sk->sk_sndbuf != sndbuf))
 		WRITE_ONCE(sk->sk_sndbuf, sndbuf);
 	if (unlikely(!done))
@@ -781,7 +781,7 @@ static bool make_tailroom(struct sock *sk, struct sk_buff *skb, int bytes)
  * @skb: in flight, a single segment, not SACKed
  * @next: the one behind it, likewise
  *
- * Small segments take a header and a turn each; their payload fits into fewer segments.
+ * Each small segment costs a header and a transmission; their payload fits into fewer segments.
  * Fewer of them can have arrived then: the caller calls xtcp_scoreboard_exclude().
  *
  * Return: true if @next was appended and freed; false if they don't fit together, and

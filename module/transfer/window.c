@@ -108,10 +108,10 @@ static bool window_may_shrink(const struct sock *sk)
  * does not count an ACK with another window as a duplicate (RFC 5681 2), unless @left
  * is at most half of the limit.
  *
- * What is above a hole may take all of the buffer: it was once offered, and accepted after
- * that window was taken back. A step is announced nevertheless if the buffer has space for it
- * beside what the program has not read, so that the hole can be filled: for the next segment
- * what is above the hole is dropped (__xtcp_prune_reserve()).
+ * Data above a hole may take all of the buffer: it was accepted in a window that had been offered
+ * and then taken back. A closed window is opened by a step nevertheless, if the unread data and
+ * that step fit into the buffer: the segment that fills the hole needs it, and
+ * __xtcp_prune_reserve() drops what is above the hole to make space.
  */
 static __always_inline u32 window_next(const struct sock *sk, u32 left,
 				       const struct window_space *buf)

@@ -72,8 +72,8 @@ static bool may_see_program(const struct seq_file *m, struct dead_reader *reader
 }
 
 /*
- * A program chooses its name: blanks and backslashes as in /proc/mounts, and so what a
- * terminal or a parser could take for more than a word.
+ * A program chooses its name. Blanks and backslashes are escaped as in /proc/mounts, and so is
+ * all that a terminal or a parser could take for more than a word.
  */
 static void program_show(struct seq_file *m, struct dead_reader *reader)
 {

@@ -436,7 +436,7 @@ void xtcp_diag_get_info(struct sock *sk, struct inet_diag_msg *msg,
 }
 EXPORT_SYMBOL_GPL(xtcp_diag_get_info);
 
-/* A module that is not there makes no socket's end longer. */
+/* On while xtcp_diag is loaded: without it the end of a socket costs nothing more. */
 DEFINE_STATIC_KEY_FALSE(xtcp_diag_ends_key);
 
 /**

@@ -68,7 +68,7 @@ void xtcp_diag_ends_stop(void);
 extern struct static_key_false xtcp_diag_ends_key;
 void __xtcp_diag_end_announce(struct sock *sk);
 
-/* A socket has ended; see there. */
+/* A socket has ended: __xtcp_diag_end_announce() while xtcp_diag is loaded. */
 static inline void xtcp_diag_end_announce(struct sock *sk)
 {
 	if (static_branch_unlikely(&xtcp_diag_ends_key))
