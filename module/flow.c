@@ -50,7 +50,7 @@
 #include "tcb.h"
 
 /* Random multipliers of the hash, drawn when the module is loaded. */
-static u64 hash_secrets[5] __read_mostly;
+static u64 hash_secrets[5] __ro_after_init;
 
 /*
  * Multiply-shift over vectors (Dietzfelbinger): multiply by secret 64-bit numbers

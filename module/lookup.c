@@ -60,7 +60,7 @@ static struct listen_key listen_key_of(const struct sock *sk)
 }
 
 /* Random multipliers of the hash, drawn when the module is loaded. */
-static u64 hash_secrets[3] __read_mostly;
+static u64 hash_secrets[3] __ro_after_init;
 
 /* Multiply-shift, as for flows: see flow.c. */
 static __always_inline u32 listen_key_hash(const struct listen_key *lkey, u32 seed)

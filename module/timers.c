@@ -63,7 +63,7 @@ struct timer_base {
 	u64			armed_ns;
 };
 
-static struct timer_base __percpu *bases;
+static struct timer_base __percpu *bases __ro_after_init;
 
 static u64 earliest_deadline(const struct xtcp_sock *xs)
 {

@@ -11,6 +11,7 @@
 #include "lifecycle.h"
 #include "observe/stats.h"
 
+struct sk_buff;
 struct sock;
 
 void xtcp_close(struct sock *sk, long timeout);

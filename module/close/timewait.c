@@ -721,8 +721,7 @@ static bool timewait_is_in_sequence(const struct xtcp_timewait *tw,
 	       (seg->seq == seg->end || (seg->flags & XTCP_RST));
 }
 
-static enum xtcp_event time_wait_event(const struct xtcp_timewait *tw,
-				       const struct xtcp_seg *seg)
+static enum xtcp_event time_wait_event(const struct xtcp_seg *seg)
 {
 	if (seg->flags & XTCP_RST)
 		return XTCP_EV_RCV_RST_OUTSIDE;
@@ -774,7 +773,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 	}
 	if (old_timestamp)
 		XTCP_INC(net, PAWS_ESTAB);
-	xtcp_lifecycle_event(net, &tw->flow, time_wait_event(tw, seg));
+	xtcp_lifecycle_event(net, &tw->flow, time_wait_event(seg));
 	if (seg->flags & XTCP_RST)
 		return;
 	if (old_timestamp || (seg->flags & XTCP_ACK))

@@ -20,7 +20,6 @@
 
 struct net;
 struct sk_buff;
-struct sock;
 struct xtcp_family;
 struct xtcp_found;
 struct xtcp_key;

@@ -450,8 +450,8 @@ static enum skb_drop_reason segment_check(struct net *net, struct sk_buff *skb,
 	return SKB_NOT_DROPPED_YET;
 }
 
-static inline bool src_is_valid(const struct sk_buff *skb,
-				const struct xtcp_family *af)
+static bool src_is_valid(const struct sk_buff *skb,
+			 const struct xtcp_family *af)
 {
 	return likely(af == &xtcp_ipv4) ? xtcp_ipv4_src_valid(skb) :
 					  af->packet->src_valid(skb);

@@ -51,9 +51,10 @@ static noinline void inroute_replace(struct rtable **place, struct rtable *rt)
 	ip_rt_put(old);
 }
 
+/* As xtcp_ipv4_route_is_fresh(); no route of the cache has a policy of IPsec. */
 static bool is_current(const struct net *net, const struct rtable *rt)
 {
-	return rt && rt->dst.obsolete == DST_OBSOLETE_FORCE_CHK &&
+	return rt && READ_ONCE(rt->dst.obsolete) == DST_OBSOLETE_FORCE_CHK &&
 	       rt->rt_genid == rt_genid_ipv4(net);
 }
 

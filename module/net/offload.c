@@ -429,7 +429,7 @@ static void offload6_exit(void)
  * Context: process, at load.
  * Return: 0; -EPERM if the protocol number has been registered already.
  */
-int xtcp_offload_init(void)
+int __init xtcp_offload_init(void)
 {
 	int err = inet_add_offload(&native_offload, IPPROTO_XTCP);
 

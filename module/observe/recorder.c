@@ -33,6 +33,7 @@
 #include <net/sock.h>
 
 #include "clock.h"
+#include "compat.h"
 #include "lockname.h"
 #include "netns.h"
 #include "observe/trace.h"
@@ -299,7 +300,7 @@ static void obituary_fill(struct xtcp_obituary *o, struct sock *sk,
 	o->acked = xs->bytes_acked;
 	o->received = xs->bytes_received;
 	xtcp_key_from_flow(&o->key, &xs->flow);
-	o->uid = sk->sk_uid;
+	o->uid = sk_uid(sk);
 	o->srtt_us = xs->rtt.srtt_us >> 3;
 	o->cwnd_segs = xs->cwnd;
 	o->retrans = xs->total_retrans;

@@ -467,14 +467,11 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
 		xtcp_listen_overflowed(ho->ls);
-		xtcp_listen_dropped(ho->ls);
 		goto drop;
 	}
 	sk = child_make(ho, skb, seg);
-	if (!sk) {
-		xtcp_listen_dropped(ho->ls);
+	if (!sk)
 		goto drop;
-	}
 	if (child_is_late(ho->ls, sk)) {
 		/* The segment may have another listener, or gets a RST. */
 		child_discard(sk);
@@ -486,13 +483,13 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		child_discard(sk);
 		if (err == -EEXIST)
 			return XTCP_CHILD_STOLEN;
-		xtcp_listen_dropped(ho->ls);
 		goto drop;
 	}
 	if (seg->opt.cookie)
 		child_of_option(sk, seg);
 	return child_start(ho->ls, sk, skb) ? sk : NULL;
 drop:
+	xtcp_listen_dropped(ho->ls);
 	kfree_skb(skb);
 	return NULL;
 }

@@ -163,7 +163,7 @@ struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
 }
 
 /**
- * xtcp_synack_delay_ms - time from one SYN-ACK of a half-open record to the next
+ * xtcp_synqueue_delay_ms - time from one SYN-ACK of a half-open record to the next
  * @xs: its listener
  * @timeouts: number of timeouts so far
  *
@@ -171,7 +171,7 @@ struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
  * Return: milliseconds: 1 s, doubled by each timeout, at most the largest timeout of the
  * listener's sockets (xtcp_rtt_rto_max_us())
  */
-u32 xtcp_synack_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts)
+u32 xtcp_synqueue_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts)
 {
 	if (likely(!timeouts))
 		return SYNACK_DELAY_MS;
@@ -181,7 +181,7 @@ u32 xtcp_synack_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts)
 
 static u32 synack_delay_ms(const struct xtcp_listener *ls, unsigned int timeouts)
 {
-	return xtcp_synack_delay_ms(xtcp_sk(ls->sk), timeouts);
+	return xtcp_synqueue_delay_ms(xtcp_sk(ls->sk), timeouts);
 }
 
 /* Count @ho. */

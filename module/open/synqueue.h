@@ -15,7 +15,6 @@
 #include "observe/stats.h"
 #include "rare.h"
 
-struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
@@ -148,7 +147,7 @@ static inline bool xtcp_synqueue_is_bare_again(const struct xtcp_halfopen *ho)
 	return READ_ONCE(ho->timeouts) > 1 && !xtcp_synqueue_was_acked(ho);
 }
 
-u32 xtcp_synack_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts);
+u32 xtcp_synqueue_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts);
 
 int xtcp_synqueue_init(void);
 void xtcp_synqueue_exit(void);

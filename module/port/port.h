@@ -11,7 +11,6 @@
 
 struct net;
 struct sock;
-struct xtcp_flow;
 struct xtcp_timewait;
 
 int xtcp_port_init(void);

@@ -9,7 +9,6 @@
 
 #include "ending.h"
 
-struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_seg;

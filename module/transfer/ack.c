@@ -409,7 +409,6 @@ void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 
 /**
  * xtcp_ack_now - mark an ACK as pending that must not wait
- *
  * @sk: the socket, locked
  *
  * xtcp_ack_flush() sends it at the end of the segment.

@@ -87,7 +87,7 @@ static u32 key_of(const struct xtcp_congestion_ops *ops)
  *
  * Context: process, while the module is loaded; nobody reads the list yet.
  */
-void xtcp_algorithms_load(void)
+void __init xtcp_algorithms_load(void)
 {
 	unsigned int i;
 

@@ -273,8 +273,7 @@ void xtcp_autotune_read(struct sock *sk)
 static u32 segment_cost(const struct xtcp_sock *xs)
 {
 	u32 payload = max_t(u32, xs->mss, xs->peer_mss);
-	u32 header = L1_CACHE_ALIGN(128 + MAX_HEADER);
-
+	u32 header = L1_CACHE_ALIGN(128 + MAX_HEADER);	/* MAX_TCP_HEADER of net/tcp.h */
 	u32 shared = SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 
 	return roundup_pow_of_two(payload + header + shared) +

@@ -355,7 +355,6 @@ static void echo_exactly(struct sock *sk, bool marked)
 void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-
 	u8 codepoint = xs->af->packet->ecn(skb);
 
 	xtcp_assert_owned(sk);

@@ -16,7 +16,6 @@
 #define XTCP_ECN_OFFERS_ECT		0x10	/* RFC 3168, by a SYN that is ECT itself */
 
 struct dst_entry;
-struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_seg;

@@ -11,7 +11,6 @@
 
 #include "net/seq.h"
 
-struct dst_entry;
 struct sk_buff;
 struct sock;
 struct xtcp_seg;

@@ -49,7 +49,7 @@ static u64 oldest_sent_ns(const struct sock *sk)
 
 	if (xs->bare_out)
 		return xs->retrans_stamp_ns;
-	cb = xtcp_cb(xtcp_sendq_oldest((struct sock *)sk));
+	cb = xtcp_cb(xtcp_sendq_oldest(sk));
 	return unlikely(cb->marks & XTCP_MARK_SACKED) ? 0 : cb->sent_ns;
 }
 
@@ -60,7 +60,7 @@ static bool oldest_is_held(const struct sock *sk)
 
 	return unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ) &&
 	       xs->in_flight && !xs->bare_out &&
-	       !xtcp_cb(xtcp_sendq_oldest((struct sock *)sk))->retrans;
+	       !xtcp_cb(xtcp_sendq_oldest(sk))->retrans;
 }
 
 /*

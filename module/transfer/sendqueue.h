@@ -123,7 +123,7 @@ static inline struct sk_buff *xtcp_sendq_only(const struct sock *sk)
  *
  * Return: the oldest segment in flight; NULL if there is none, or it has no skb
  */
-static inline struct sk_buff *xtcp_sendq_oldest(struct sock *sk)
+static inline struct sk_buff *xtcp_sendq_oldest(const struct sock *sk)
 {
 	return skb_rb_first(&sk->tcp_rtx_queue);
 }

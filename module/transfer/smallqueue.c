@@ -268,7 +268,7 @@ void xtcp_smallqueue_drained(struct sock *sk)
  *
  * Context: module load, before the first socket.
  */
-void xtcp_smallqueue_load(void)
+void __init xtcp_smallqueue_load(void)
 {
 	int cpu;
 

@@ -12,7 +12,6 @@
 struct net;
 struct sk_buff;
 struct sock;
-struct tcp_info;
 struct user_namespace;
 struct xtcp_flow;
 

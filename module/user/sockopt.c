@@ -81,7 +81,7 @@ static u8 timeouts_in(const struct xtcp_sock *xs, int seconds)
 	u8 n;
 
 	for (n = 0; left_ms > 0 && n < U8_MAX; n++)
-		left_ms -= xtcp_synack_delay_ms(xs, n);
+		left_ms -= xtcp_synqueue_delay_ms(xs, n);
 	return n;
 }
 
@@ -91,7 +91,7 @@ static int timeouts_last(const struct xtcp_sock *xs, u8 timeouts)
 	u8 n;
 
 	for (n = 0; n < timeouts; n++)
-		sum_ms += xtcp_synack_delay_ms(xs, n);
+		sum_ms += xtcp_synqueue_delay_ms(xs, n);
 	return sum_ms / MSEC_PER_SEC;
 }
 
