@@ -20,6 +20,7 @@
  */
 #include "hostcache.h"
 
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
@@ -35,7 +36,18 @@
 #include "net/family.h"
 #include "netns.h"
 
+/* Entries in a chain, at most. */
+#define CHAIN_MAX	6
+
+/* Metrics that were not saved for so long are not used; as in Linux. */
+#define TIMEOUT		(60 * 60 * HZ)
+
 static_assert(sizeof(struct xtcp_host) <= 128);
+
+static bool host_is_expired(const struct xtcp_host *host)
+{
+	return time_after(jiffies, READ_ONCE(host->saved) + TIMEOUT);
+}
 
 /**
  * xtcp_hostcache_net_init - create the table of a namespace
@@ -150,7 +162,7 @@ struct xtcp_host *xtcp_hostcache_find(const struct net *net, const struct xtcp_k
 	struct xtcp_hostcache *cache = xtcp_net_rcu(net)->hostcache;
 	struct xtcp_host *host = chain_find(chain_of(cache, key), key);
 
-	if (host && unlikely(xtcp_host_is_expired(host)))
+	if (host && unlikely(host_is_expired(host)))
 		metrics_begin(host, dst);
 	return host;
 }
@@ -190,7 +202,7 @@ static void chain_make_room(struct hlist_head *chain)
 		if (!oldest || !time_after(READ_ONCE(host->saved), READ_ONCE(oldest->saved)))
 			oldest = host;
 	}
-	if (nr >= XTCP_HOSTCACHE_DEPTH)
+	if (nr >= CHAIN_MAX)
 		host_drop(oldest);
 }
 
@@ -243,7 +255,7 @@ bool xtcp_hostcache_is_proven(const struct net *net, const struct xtcp_key *key)
 	const struct xtcp_host *host = chain_find(chain_of(xtcp_net_rcu(net)->hostcache, key),
 						  key);
 
-	return host && !xtcp_host_is_expired(host) && READ_ONCE(host->metrics.rtt_us);
+	return host && !host_is_expired(host) && READ_ONCE(host->metrics.rtt_us);
 }
 
 /**

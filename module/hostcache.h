@@ -6,7 +6,6 @@
 #define XTCP_HOSTCACHE_H
 
 #include <linux/bits.h>
-#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
@@ -20,13 +19,9 @@
 struct net;
 struct sock;
 
-/* Chains of a namespace's table, and entries in a chain, at most. */
+/* Chains of a namespace's table. */
 #define XTCP_HOSTCACHE_BITS	10
 #define XTCP_HOSTCACHE_CHAINS	BIT(XTCP_HOSTCACHE_BITS)
-#define XTCP_HOSTCACHE_DEPTH	6
-
-/* Metrics that were not saved for so long are not used; as in Linux. */
-#define XTCP_HOSTCACHE_TIMEOUT	(60 * 60 * HZ)
 
 /**
  * struct xtcp_host_metrics - metrics of the path to a peer; 0: unknown
@@ -99,12 +94,6 @@ struct xtcp_host *xtcp_hostcache_make(const struct sock *sk, const struct xtcp_k
 				      const struct dst_entry *dst);
 bool xtcp_hostcache_is_proven(const struct net *net, const struct xtcp_key *key);
 bool xtcp_hostcache_flush(struct net *net, const struct xtcp_key *remote);
-
-/* Are the metrics too old to be used? */
-static inline bool xtcp_host_is_expired(const struct xtcp_host *host)
-{
-	return time_after(jiffies, READ_ONCE(host->saved) + XTCP_HOSTCACHE_TIMEOUT);
-}
 
 /* A time among a route's metrics, which is in milliseconds: microseconds, at most U32_MAX. */
 static inline u32 xtcp_host_route_us(const struct dst_entry *dst, int metric)

@@ -154,6 +154,9 @@ struct xtcp_knobs {
 	u8	ecn_option_beacon;	/* 0..3 options in a round trip; 0: no such */
 };
 
+/* A value of xtcp_timestamps: TSval with an offset for each 4-tuple. */
+#define XTCP_TIMESTAMPS_OFFSET	1
+
 /**
  * struct xtcp_net - xtcp in one network namespace
  * @net: the namespace

@@ -11,8 +11,11 @@
 
 struct net;
 
-#define XTCP_TOKEN_LIFE_MS	196000U	/* of a token, from our FIN on */
+#define XTCP_TOKEN_2MSL_MS	68000U	/* longest 2MSL of a connection with a token */
 #define XTCP_TOKEN_FRESH_MS	60000U	/* for the peer to send its own FIN */
+
+/* From our FIN on. When the peer's comes, twice the longest 2MSL is left at the least. */
+#define XTCP_TOKEN_LIFE_MS	(XTCP_TOKEN_FRESH_MS + 2 * XTCP_TOKEN_2MSL_MS)
 
 /* The role of the end of a connection that has seen a token. */
 enum xtcp_token_role {

@@ -38,9 +38,6 @@
 #include "tcb.h"
 #include "token.h"
 
-/* The longest 2MSL: a token lives twice as long after the latest FIN of the peer. */
-#define STATELESS_2MSL_MS	((XTCP_TOKEN_LIFE_MS - XTCP_TOKEN_FRESH_MS) / 2)
-
 static u64 stateless_identity(const struct net *net, const struct xtcp_flow *flow)
 {
 	struct xtcp_key key __uninitialized;
@@ -67,7 +64,7 @@ static bool stateless_may_offer(const struct sock *sk)
 	       xs->flow.wire == XTCP_WIRE_NATIVE && xs->ts_ok && !xs->cookie_held &&
 	       !xtcp_2msl_stops_copies(xs) && !inet_test_bit(TRANSPARENT, sk) &&
 	       stateless_is_reachable(&xs->flow, READ_ONCE(sk->sk_mark)) &&
-	       xtcp_2msl_ms(xs) <= STATELESS_2MSL_MS;
+	       xtcp_2msl_ms(xs) <= XTCP_TOKEN_2MSL_MS;
 }
 
 /* Do our next ISNs lie above the numbers that we have used? */
@@ -138,7 +135,7 @@ bool xtcp_stateless_is_told(const struct net *net, const struct xtcp_flow *flow,
 	identity = stateless_identity(net, flow);
 	return xtcp_token_is_ours(net, identity, seg->ack, seg->seq, token) &&
 	       xtcp_token_left_ms(identity, xtcp_now_ms(), token) >=
-	       XTCP_TOKEN_LIFE_MS - XTCP_TOKEN_FRESH_MS &&
+	       2 * XTCP_TOKEN_2MSL_MS &&
 	       xtcp_isn_is_behind(identity, snd_nxt);
 }
 

@@ -49,6 +49,7 @@
 /* Rates are segments per 2^24 microseconds: 1 is 0.06 segments per second. */
 #define BW_SHIFT	24
 #define INFINITE_BW	U64_MAX
+#define BW_MAX		((u64)U32_MAX << 10)	/* times an MSS it fits in 64 bits */
 #define INFINITE	U32_MAX
 
 /* Gains times 256. */
@@ -745,7 +746,7 @@ static u64 pacing_of(u64 bw, u32 gain, u32 mss)
 
 static void set_pacing(struct bbr *b, struct xtcp_sock *xs, u32 gain, u32 mss)
 {
-	u64 bw = min(bound_bw(b), (u64)U32_MAX << 10);
+	u64 bw = min(bound_bw(b), BW_MAX);
 	u64 rate = pacing_of(bw, gain, mss);
 
 	if (!bw)
@@ -965,7 +966,7 @@ static size_t bbr_info(struct xtcp_sock *xs, union tcp_cc_info *info, int *attr)
 {
 	const struct bbr *b = xtcp_congestion_state(xs);
 	struct xtcp_congestion_view view;
-	u64 bw = min(bound_bw(b), (u64)U32_MAX << 10);
+	u64 bw = min(bound_bw(b), BW_MAX);
 
 	xtcp_congestion_look(xs, &view);
 	bw = mul_u64_u64_shr(bw * view.mss, USEC_PER_SEC, BW_SHIFT);

@@ -27,7 +27,6 @@
 #define ROOM_MSS	4
 #define ROOM_WSCALE	4
 #define ROOM_SACK_PERM	4
-#define ROOM_SACK(n)	(2 + LEN_SACK(n))
 
 static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
 /* All options of a SYN-ACK together fit exactly. */
@@ -36,7 +35,7 @@ static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + XTCP_ROOM_COOKIE == XTCP_O
 static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + LEN_FASTOPEN_EXP +
 	      XTCP_FASTOPEN_MAX == XTCP_OPT_MAX);
 /* A token, timestamps and a D-SACK fit exactly, too. */
-static_assert(XTCP_TS_ROOM + XTCP_ROOM_TOKEN + ROOM_SACK(1) == XTCP_OPT_MAX);
+static_assert(XTCP_TS_ROOM + XTCP_ROOM_TOKEN + XTCP_ROOM_SACK(1) == XTCP_OPT_MAX);
 
 /* Four bytes of options in network order. */
 static __be32 opt_word(u8 a, u8 b, u8 c, u8 d)
@@ -203,7 +202,7 @@ static unsigned int opt_sacks(const struct xtcp_options *opt, unsigned int used)
 {
 	unsigned int n = min_t(unsigned int, opt->nr_sacks, XTCP_SACK_MAX);
 
-	while (n && used + ROOM_SACK(n) > XTCP_OPT_MAX)
+	while (n && used + XTCP_ROOM_SACK(n) > XTCP_OPT_MAX)
 		n--;
 	return n;
 }
@@ -249,7 +248,7 @@ unsigned int xtcp_options_size(const struct xtcp_options *opt)
 	unsigned int size = opt_size_fixed(opt);
 	unsigned int sacks = opt_sacks(opt, size);
 
-	return sacks ? size + ROOM_SACK(sacks) : size;
+	return sacks ? size + XTCP_ROOM_SACK(sacks) : size;
 }
 
 /*
@@ -334,8 +333,7 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 			*p++ = opt_word(XTCP_OPT_SACK_PERM, LEN_SACK_PERM,
 					XTCP_OPT_TS, XTCP_TS_LEN);
 		else
-			*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP,
-					XTCP_OPT_TS, XTCP_TS_LEN);
+			*p++ = XTCP_OPT_TS_WORD;
 		*p++ = cpu_to_be32(opt->tsval);
 		*p++ = cpu_to_be32(opt->tsecr);
 	}

@@ -86,6 +86,8 @@
 #define XTCP_TOKEN_LEN		12	/* bytes behind the ExID */
 #define XTCP_ROOM_TOKEN		(4 + XTCP_TOKEN_LEN)	/* bytes in a header */
 
+#define XTCP_ROOM_SACK(n)	(4 + 8 * (n))	/* bytes in a header, with padding */
+
 /* A range of received bytes: [start, end). */
 struct xtcp_sack_block {
 	seq_t	start;

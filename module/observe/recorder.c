@@ -38,6 +38,8 @@
 #include "netns.h"
 #include "observe/trace.h"
 
+#define OBITUARIES	256	/* power of two; in a namespace's ring */
+
 /* Users could make the kernel patch its code all the time: switch off late. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(xtcp_recorder_key, HZ);
 
@@ -59,7 +61,7 @@ struct xtcp_obituaries {
 	u64			next;
 	u64			oldest;
 	char			text[XTCP_RECORDER_TEXT];
-	struct xtcp_obituary	ring[XTCP_OBITUARIES];
+	struct xtcp_obituary	ring[OBITUARIES];
 };
 
 /* Events of a segment, or of connect(): last_rcv_ns is their time. */
@@ -322,10 +324,10 @@ static void obituary_write(struct sock *sk, const struct xtcp_recorder *record, 
 	if (unlikely(!dead))
 		return;
 	spin_lock_bh(&dead->lock);
-	o = &dead->ring[dead->next % XTCP_OBITUARIES];
+	o = &dead->ring[dead->next % OBITUARIES];
 	obituary_fill(o, sk, record, err);
 	o->number = dead->next++;
-	if (dead->next - dead->oldest > XTCP_OBITUARIES) {
+	if (dead->next - dead->oldest > OBITUARIES) {
 		dead->oldest++;
 		this_cpu_inc(xn->mib->item[XTCP_MIB_OBITUARIES_MISSED]);
 	}
@@ -419,7 +421,7 @@ bool xtcp_recorder_read(struct net *net, u64 number, struct xtcp_obituary *o)
 	number = max(number, dead->oldest);
 	found = number < dead->next;
 	if (found)
-		*o = dead->ring[number % XTCP_OBITUARIES];
+		*o = dead->ring[number % OBITUARIES];
 	spin_unlock_bh(&dead->lock);
 	return found;
 }

@@ -71,7 +71,6 @@ static_assert(XTCP_EVENTS_NR <= 64);
 	 XTCP_RECORDER_BAD)
 
 #define XTCP_RECORDER_ROWS	16	/* power of two */
-#define XTCP_OBITUARIES		256	/* power of two */
 
 /* Bytes of xtcp_recorder_rows_print(), at the most. */
 #define XTCP_RECORDER_TEXT	2304

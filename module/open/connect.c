@@ -69,7 +69,7 @@ static void connect_choose_numbers(struct sock *sk)
 	identity = xtcp_isn_identity(sock_net(sk), xs->af, &key);
 	if (!seq_raw(xs->iss))
 		xs->iss = xtcp_isn(identity);
-	xs->ts_offset = XTCP_KNOB(sock_net(sk), timestamps) == 1 ?
+	xs->ts_offset = XTCP_KNOB(sock_net(sk), timestamps) == XTCP_TIMESTAMPS_OFFSET ?
 			xtcp_isn_ts_offset(identity) : 0;
 	xtcp_begin_send(xs, xs->iss);
 	xs->irs = SEQ(0);

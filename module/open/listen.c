@@ -373,7 +373,7 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	ho->irs = seg->seq;
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
 	ho->tos = listen_syn_ack_tos(lsk, knobs, skb, af);
-	ho->ts_offset = READ_ONCE(knobs->timestamps) == 1 ?
+	ho->ts_offset = READ_ONCE(knobs->timestamps) == XTCP_TIMESTAMPS_OFFSET ?
 			xtcp_isn_ts_offset(identity) : 0;
 	ho->timeouts = 0;
 	ho->acked = 0;

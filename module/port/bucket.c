@@ -77,6 +77,12 @@ static u64 laddr_factor __ro_after_init;
 static struct kmem_cache *port_cache __ro_after_init;
 static struct kmem_cache *large_port_cache __ro_after_init;
 
+/* Is a bucket of this class a struct xtcp_large_port? */
+static bool port_is_large(u8 class)
+{
+	return class & (XTCP_PORT_TCP_WIRE | XTCP_PORT_REUSEPORT);
+}
+
 /**
  * xtcp_port_alloc - allocate a bucket for xtcp_port_get()
  * @class: XTCP_PORT_*, the bucket's class
@@ -89,7 +95,7 @@ struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp)
 	struct xtcp_large_port *large;
 	struct xtcp_port *port;
 
-	if (likely(!xtcp_port_is_large(class))) {
+	if (likely(!port_is_large(class))) {
 		port = kmem_cache_alloc(port_cache, gfp);
 		if (port)
 			port->class = class;
@@ -135,7 +141,7 @@ void xtcp_port_free(struct xtcp_port *port)
 		return;
 	if (xtcp_port_shadow(port))
 		xtcp_shadow_drop(xtcp_port_shadow(port), port_is_shareable(port));
-	if (xtcp_port_is_large(port->class))
+	if (port_is_large(port->class))
 		kmem_cache_free(large_port_cache,
 				container_of(port, struct xtcp_large_port, port));
 	else

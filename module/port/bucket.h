@@ -104,12 +104,6 @@ struct xtcp_large_port {
 	struct xtcp_shadow	*shadow;
 };
 
-/* Is a bucket of this class a large one? */
-static inline bool xtcp_port_is_large(u8 class)
-{
-	return class & (XTCP_PORT_TCP_WIRE | XTCP_PORT_REUSEPORT);
-}
-
 /**
  * xtcp_tcp_port - the TCP wire's part of a port bucket
  * @port: bucket

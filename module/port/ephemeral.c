@@ -27,8 +27,11 @@
 #include "isn.h"
 #include "tcb.h"
 
+/* Counters of the host, as many as in Linux; RFC 6056 3.3.4. */
+#define PERTURB_SLOTS	65536	/* power of two */
+
 /* Each connect() without a port writes to it. */
-static u32 perturb[XTCP_PERTURB_SLOTS];
+static u32 perturb[PERTURB_SLOTS];
 
 /**
  * xtcp_port_range_init - set the counters to random values
@@ -86,7 +89,7 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
 	xtcp_assert_owned(sk);
 	xtcp_key_from_flow(&key, &xs->flow);
 	offset = xtcp_isn_port_offset(sock_net(sk), xs->af, &key);
-	range->counter = &perturb[offset & (XTCP_PERTURB_SLOTS - 1)];
+	range->counter = &perturb[offset & (PERTURB_SLOTS - 1)];
 	range->reserved = get_random_u8() % 8 + 1;
 	count = READ_ONCE(*range->counter);
 	WRITE_ONCE(*range->counter, count + 2 * range->reserved);

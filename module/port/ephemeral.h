@@ -7,9 +7,6 @@
 
 struct sock;
 
-/* Counters of the host, as many as in Linux; RFC 6056 3.3.4. */
-#define XTCP_PERTURB_SLOTS	65536	/* power of two */
-
 /**
  * struct xtcp_port_range - a search for an ephemeral port
  * @counter: one of the host's, by a hash of both ends; advanced by 2 for each step: when the

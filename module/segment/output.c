@@ -41,7 +41,6 @@
 
 #define MSS_HALF_MIN	48U	/* bytes, options included: RFC 791's least MTU less a TCP header */
 #define PURE_ACK_TRUESIZE 2	/* bytes; skb_is_tcp_pure_ack() of the kernel knows it by this */
-#define SACK_ROOM(n)	(4 + 8 * (n))	/* bytes with padding */
 
 static void put_timestamps(const struct xtcp_sock *xs,
 			   struct xtcp_options *opt, u64 now_ns)
@@ -95,9 +94,9 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
 {
 	unsigned int i, max_blocks;
 
-	if (room < SACK_ROOM(1))
+	if (room < XTCP_ROOM_SACK(1))
 		return;
-	max_blocks = min_t(unsigned int, (room - SACK_ROOM(0)) / 8,
+	max_blocks = min_t(unsigned int, (room - XTCP_ROOM_SACK(0)) / 8,
 			   XTCP_SACK_MAX);
 	if (xs->dsack_pending)
 		opt->sack[opt->nr_sacks++] = xs->dsack;

@@ -22,6 +22,14 @@
 /* RTO after a SYN was retransmitted and no RTT was measured, RFC 6298 5.7. */
 #define RTO_FALLBACK_US		3000000U
 
+/* A timeout, but at least the shortest and at most the largest one; microseconds. */
+static inline u32 rto_bound(const struct xtcp_sock *xs, u64 rto_us)
+{
+	if (likely(rto_us <= XTCP_RTO_MAX_MIN_US))
+		return max_t(u32, rto_us, XTCP_RTO_SHORTEST_US);
+	return min_t(u64, rto_us, xtcp_rtt_rto_max_us(xs));
+}
+
 /**
  * xtcp_rtt_init - reset all samples (RFC 6298 2.1)
  * @xs: the connection, locked or not yet visible
@@ -61,7 +69,7 @@ void xtcp_rtt_expect(struct xtcp_sock *xs, u32 srtt_us)
 		xs->rtt.rttvar_us = xtcp_rtt_rto_min_us(xs);
 	}
 	WRITE_ONCE(xs->rtt.rto_us,
-		   xtcp_rtt_rto_bound(xs, (u64)rtt_us + max(2 * rtt_us, xtcp_rtt_rto_min_us(xs))));
+		   rto_bound(xs, (u64)rtt_us + max(2 * rtt_us, xtcp_rtt_rto_min_us(xs))));
 }
 
 /* RFC 6298 2.2; the deviation of one sample counts as half of it. */
@@ -194,7 +202,7 @@ void xtcp_rtt_min_guess(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 /* The timeout by the estimators, also before the first sample. */
 static u32 estimated_rto_us(const struct xtcp_sock *xs)
 {
-	return xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us);
+	return rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us);
 }
 
 /**
@@ -215,7 +223,7 @@ u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 void xtcp_rtt_backoff(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_bound(xs, (u64)xs->rtt.rto_us << 1));
+	WRITE_ONCE(xs->rtt.rto_us, rto_bound(xs, (u64)xs->rtt.rto_us << 1));
 }
 
 /**
@@ -256,5 +264,5 @@ void xtcp_rtt_fall_back(struct xtcp_sock *xs)
 {
 	xs->rtt.mdev_us = RTO_FALLBACK_US;
 	xs->rtt.rttvar_us = RTO_FALLBACK_US;
-	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_bound(xs, RTO_FALLBACK_US));
+	WRITE_ONCE(xs->rtt.rto_us, rto_bound(xs, RTO_FALLBACK_US));
 }

@@ -92,14 +92,6 @@ static inline u32 xtcp_rtt_rto_max_us(const struct xtcp_sock *xs)
 	       USEC_PER_MSEC;
 }
 
-/* A timeout, but at least the shortest and at most the largest one; microseconds. */
-static inline u32 xtcp_rtt_rto_bound(const struct xtcp_sock *xs, u64 rto_us)
-{
-	if (likely(rto_us <= XTCP_RTO_MAX_MIN_US))
-		return max_t(u32, rto_us, XTCP_RTO_SHORTEST_US);
-	return min_t(u64, rto_us, xtcp_rtt_rto_max_us(xs));
-}
-
 void xtcp_rtt_init(struct xtcp_sock *xs);
 void xtcp_rtt_expect(struct xtcp_sock *xs, u32 srtt_us);
 void xtcp_rtt_sample(struct sock *sk, u32 rtt_us);
