@@ -54,12 +54,12 @@ static struct xtcp_shadow *bind_shadow(struct sock *sk, struct xtcp_port *port,
 
 /* bind_shadow(), and make the shadow a listener if @sk becomes one. */
 static struct xtcp_shadow *bind_hold(struct sock *sk, struct xtcp_port *port,
-				     const struct xtcp_claim *claim, u16 num, bool listens)
+				     const struct xtcp_claim *claim, u16 num)
 {
 	struct xtcp_shadow *shadow = bind_shadow(sk, port, claim, num);
 	int err;
 
-	if (IS_ERR(shadow) || !listens || xtcp_sk(sk)->port_listens)
+	if (IS_ERR(shadow) || !claim->listens || xtcp_sk(sk)->port_listens)
 		return shadow;
 	err = xtcp_shadow_listen(shadow);
 	if (!err)
@@ -85,8 +85,7 @@ static struct xtcp_port *bind_bucket(const struct sock *sk, const struct xtcp_cl
 
 /* Take port @num, with the chain locked, if the kernel's rules allow it, too. */
 static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
-		     struct xtcp_port_chain *chain, u16 num, bool listens,
-		     struct xtcp_port **spare)
+		     struct xtcp_port_chain *chain, u16 num, struct xtcp_port **spare)
 {
 	struct xtcp_shadow *shadow = NULL;
 	u8 class = xtcp_port_class(sk);
@@ -96,7 +95,7 @@ static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
 	if (!port && !*spare)
 		return -ENOMEM;
 	if (claim->wire) {
-		shadow = bind_hold(sk, port, claim, num, listens);
+		shadow = bind_hold(sk, port, claim, num);
 		if (IS_ERR(shadow))
 			return PTR_ERR(shadow);
 	}
@@ -117,23 +116,23 @@ static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
  * rules decide first, then, on the TCP wire, the kernel's.
  */
 static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
-		    bool listens, struct xtcp_port **spare)
+		    struct xtcp_port **spare)
 {
 	struct xtcp_port_chain *chain = xtcp_port_chain_lock(sock_net(sk), num);
 	int err = -EADDRINUSE;
 
 	if (!xtcp_claim_conflicts(claim, chain, num))
-		err = bind_take(sk, claim, chain, num, listens, spare);
+		err = bind_take(sk, claim, chain, num, spare);
 	if (!err) {
 		/*
 		 * The class has SO_REUSEPORT also after the socket has cleared it. For a listener
 		 * the option counts as it is now, as in the kernel's TCP.
 		 */
-		if (listens && xtcp_sk(sk)->port->class & XTCP_PORT_REUSEPORT &&
+		if (claim->listens && xtcp_sk(sk)->port->class & XTCP_PORT_REUSEPORT &&
 		    !sk->sk_reuseport)
 			xtcp_port_set_stray(xtcp_sk(sk)->port);
 		xtcp_port_set_shared(chain, xtcp_sk(sk)->port, false);
-		xtcp_port_set_listens(sk, listens);
+		xtcp_port_set_listens(sk, claim->listens);
 		inet_sk(sk)->inet_num = num;
 	}
 	xtcp_port_chain_unlock(chain);
@@ -141,7 +140,7 @@ static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 }
 
 static int bind_scan(struct sock *sk, const struct xtcp_claim *claim,
-		     bool listens, struct xtcp_port **spare)
+		     struct xtcp_port **spare)
 {
 	struct xtcp_port_range range;
 	int err = -EADDRINUSE;
@@ -152,7 +151,7 @@ static int bind_scan(struct sock *sk, const struct xtcp_claim *claim,
 	for (i = 0; i <= range.count && err == -EADDRINUSE; i++) {
 		num = xtcp_port_range_nth(&range, i);
 		if (!inet_is_local_reserved_port(sock_net(sk), num))
-			err = bind_try(sk, claim, num, listens, spare);
+			err = bind_try(sk, claim, num, spare);
 		cond_resched();
 	}
 	return err;
@@ -162,16 +161,15 @@ static int bind_scan(struct sock *sk, const struct xtcp_claim *claim,
  * Take any port that nobody else uses. If there is none left and
  * net.ipv4.ip_autobind_reuse allows it, take one that SO_REUSEADDR shares.
  */
-static int bind_any(struct sock *sk, struct xtcp_claim *claim, bool listens,
-		    struct xtcp_port **spare)
+static int bind_any(struct sock *sk, struct xtcp_claim *claim, struct xtcp_port **spare)
 {
-	int err = bind_scan(sk, claim, listens, spare);
+	int err = bind_scan(sk, claim, spare);
 
 	if (err != -EADDRINUSE ||
 	    !READ_ONCE(sock_net(sk)->ipv4.sysctl_ip_autobind_reuse))
 		return err;
 	claim->reuse_ok = true;
-	return bind_scan(sk, claim, listens, spare);
+	return bind_scan(sk, claim, spare);
 }
 
 /**
@@ -258,9 +256,9 @@ static int bind_port(struct sock *sk, u16 num, bool listens)
 	if (num) {
 		claim.by_number = true;
 		claim.reuse_ok = true;
-		err = bind_try(sk, &claim, num, listens, &spare);
+		err = bind_try(sk, &claim, num, &spare);
 	} else {
-		err = bind_any(sk, &claim, listens, &spare);
+		err = bind_any(sk, &claim, &spare);
 	}
 	xtcp_port_free(spare);
 	return err;
@@ -279,7 +277,7 @@ static int bind_atomic(struct sock *sk, u16 num)
 	xtcp_claim_init(&claim, sk);
 	claim.by_number = true;
 	claim.reuse_ok = true;
-	err = bind_try(sk, &claim, num, false, &spare);
+	err = bind_try(sk, &claim, num, &spare);
 	xtcp_port_free(spare);
 	return err;
 }
