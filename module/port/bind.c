@@ -190,9 +190,8 @@ int xtcp_port_prepare(struct sock *sk)
 }
 
 /*
- * Move @sk to the bucket of @class. Without memory it stays where it is, as a stray, and so
- * it does in the rare case that this bucket has a shadow of its own: that may hold the port
- * at one address only, and have no listener.
+ * Move @sk to the bucket of @class. If it may not, or without memory, it stays where it is, as
+ * a stray.
  */
 static void owner_reclass(struct sock *sk, struct xtcp_port_chain *chain, u8 class,
 			  struct xtcp_port **spare)
@@ -203,8 +202,7 @@ static void owner_reclass(struct sock *sk, struct xtcp_port_chain *chain, u8 cla
 	port = xtcp_port_get(sock_net(sk), chain, old->num,
 			     xtcp_port_bind_addr(old), xtcp_port_ifindex(old),
 			     class, spare);
-	if (port && (!xtcp_port_shadow(port) ||
-		     xtcp_port_shadow(port) == xtcp_port_shadow(old)))
+	if (xtcp_port_may_move(old, port))
 		xtcp_port_owner_move(chain, sk, port);
 	else
 		xtcp_port_set_stray(old);

@@ -156,6 +156,22 @@ static inline struct xtcp_shadow *xtcp_port_shadow(struct xtcp_port *port)
 }
 
 /**
+ * xtcp_port_may_move - may an owner change to another bucket of its number
+ * @from: its bucket
+ * @to: the other one; NULL: there was no memory for it
+ *
+ * Not if @to has a shadow of its own: that may hold the port at one address only, and have no
+ * listener.
+ *
+ * Context: chain lock.
+ * Return: true if it may; xtcp_port_owner_move() does it.
+ */
+static inline bool xtcp_port_may_move(struct xtcp_port *from, struct xtcp_port *to)
+{
+	return to && (!xtcp_port_shadow(to) || xtcp_port_shadow(to) == xtcp_port_shadow(from));
+}
+
+/**
  * xtcp_port_bind_addr - a port bucket's bind address
  * @port: bucket
  *

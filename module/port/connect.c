@@ -115,8 +115,8 @@ static bool connect_may_move(const struct xtcp_sock *xs)
  * connect() of a socket that has a port. If it was bound to the wildcard, it
  * moves to the bucket of the connection's address, where its TIME-WAIT record
  * will be counted. Without memory for that bucket it stays. It also stays if the
- * bucket has a shadow of its own: that may hold the port at one address only, and
- * the socket may disconnect and then listen at the wildcard. And it stays on the TCP wire if
+ * bucket has a shadow of its own, because the socket may disconnect and then
+ * listen at the wildcard. And it stays on the TCP wire if
  * SO_BINDTODEVICE has taken away or changed the device of bind(): the shadow holds the
  * port on that device alone, and the bucket's device has to say so (bind_bucket()).
  */
@@ -136,8 +136,7 @@ static int connect_bound(struct sock *sk, u8 class, struct xtcp_timewait **tw,
 	    !xtcp_bind_addrs_equal(xtcp_port_bind_addr(xs->port),
 				   xtcp_bind_addr_of_flow(&xs->flow))) {
 		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow, class, spare);
-		if (port && (!xtcp_port_shadow(port) ||
-			     xtcp_port_shadow(port) == xtcp_port_shadow(xs->port)))
+		if (xtcp_port_may_move(xs->port, port))
 			xtcp_port_owner_move(chain, sk, port);
 	}
 	xtcp_port_chain_unlock(chain);
