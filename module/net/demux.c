@@ -178,6 +178,22 @@ static const struct nf_hook_ops demux_ops = {
 	.priority	= NF_IP_PRI_LAST,
 };
 
+/* Start early demux of a family: @on says whether it has started, @cache_add makes its cache. */
+static void demux_start(struct net *net, bool *on, const struct nf_hook_ops *ops,
+			void (*cache_add)(struct net *net))
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	/* Pairs with smp_store_release() below: once it is on, skip the mutex. */
+	if (smp_load_acquire(on))
+		return;
+	mutex_lock(&xn->demux_lock);
+	cache_add(net);
+	if (!*on && !xn->demux_closed && !nf_register_net_hook(net, ops))
+		smp_store_release(on, true);	/* see above */
+	mutex_unlock(&xn->demux_lock);
+}
+
 #if IS_ENABLED(CONFIG_IPV6)
 /*
  * As demux_may_be_ours(). Segments behind extension headers are rare: IP routes
@@ -221,16 +237,7 @@ static const struct nf_hook_ops demux6_ops = {
  */
 static void demux6_add(struct net *net)
 {
-	struct xtcp_net *xn = xtcp_net(net);
-
-	if (smp_load_acquire(&xn->demux6))	/* as in xtcp_demux_add() */
-		return;
-	mutex_lock(&xn->demux_lock);
-	xtcp_inroute6_net_add(net);
-	if (!xn->demux6 && !xn->demux_closed &&
-	    !nf_register_net_hook(net, &demux6_ops))
-		smp_store_release(&xn->demux6, true);	/* see there */
-	mutex_unlock(&xn->demux_lock);
+	demux_start(net, &xtcp_net(net)->demux6, &demux6_ops, xtcp_inroute6_net_add);
 }
 
 static void demux6_del(struct net *net)
@@ -259,21 +266,9 @@ static void demux6_del(struct net *net)
  */
 void xtcp_demux_add(struct net *net, u8 family)
 {
-	struct xtcp_net *xn = xtcp_net(net);
-
 	if (xtcp_family_is_ipv6(family))
 		demux6_add(net);
-	/*
-	 * Pairs with smp_store_release() below: once it is set, skip the mutex.
-	 */
-	if (smp_load_acquire(&xn->demux))
-		return;
-	mutex_lock(&xn->demux_lock);
-	xtcp_inroute_net_add(net);
-	if (!xn->demux && !xn->demux_closed &&
-	    !nf_register_net_hook(net, &demux_ops))
-		smp_store_release(&xn->demux, true);	/* see above */
-	mutex_unlock(&xn->demux_lock);
+	demux_start(net, &xtcp_net(net)->demux, &demux_ops, xtcp_inroute_net_add);
 }
 
 static void demux_work(struct work_struct *work)
