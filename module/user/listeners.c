@@ -56,11 +56,7 @@ static int listener_show(struct seq_file *m, struct sock *sk)
 
 	if (!ls)
 		return SEQ_SKIP;
-	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	if (key.family == AF_UNSPEC) {
-		key.family = sk->sk_family;
-		key.v6.laddr = (struct in6_addr){};
-	}
+	xtcp_procfs_listener_key(sk, &key);
 	xtcp_procfs_addr(m, &key);
 	seq_printf(m, " %u %d", ntohs(key.lport),
 		   READ_ONCE(sk->sk_bound_dev_if));

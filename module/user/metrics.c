@@ -287,11 +287,7 @@ static void listener_labels(struct seq_file *m, const void *of)
 	const struct sock *sk = of;
 	struct xtcp_key key;
 
-	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	if (key.family == AF_UNSPEC) {
-		key.family = sk->sk_family;
-		key.v6.laddr = (struct in6_addr){};
-	}
+	xtcp_procfs_listener_key(sk, &key);
 	seq_puts(m, "address=\"");
 	xtcp_procfs_addr(m, &key);
 	seq_printf(m, "\",port=\"%u\",device=\"%d\",wire=\"%s\",inode=\"%lu\"",

@@ -166,6 +166,21 @@ void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key)
 }
 
 /**
+ * xtcp_procfs_listener_key - what a listener is bound to
+ * @sk: listener
+ * @key: set: local address and port, family, wire
+ */
+void xtcp_procfs_listener_key(const struct sock *sk, struct xtcp_key *key)
+{
+	xtcp_key_from_flow(key, &xtcp_sk(sk)->flow);
+	/* It listens in both families: shown as the any address of its own. */
+	if (key->family == AF_UNSPEC) {
+		key->family = sk->sk_family;
+		key->v6.laddr = (struct in6_addr){};
+	}
+}
+
+/**
  * xtcp_procfs_addr_parse - read an address in that format
  * @word: "10.0.0.2", or "[fd00::2]", and nothing else
  * @addr: set for IPv4

@@ -66,6 +66,7 @@ void xtcp_procfs_stop(struct seq_file *m, void *v);
 bool xtcp_procfs_addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
 			    u8 *family);
 void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key);
+void xtcp_procfs_listener_key(const struct sock *sk, struct xtcp_key *key);
 void xtcp_procfs_ends(struct seq_file *m, struct net *net, const struct xtcp_key *key);
 const char *xtcp_procfs_wire(u8 wire);
 unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk);
