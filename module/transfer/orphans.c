@@ -25,6 +25,22 @@ atomic_t xtcp_orphans_peak = ATOMIC_INIT(0);
 
 int xtcp_orphans_max;
 
+/**
+ * xtcp_orphans_count - number of orphans, in all namespaces together
+ *
+ * Context: any.
+ * Return: the sum over all CPUs; it may miss concurrent changes, and be below 0 then.
+ */
+int xtcp_orphans_count(void)
+{
+	int orphans = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		orphans += READ_ONCE(per_cpu(xtcp_orphans, cpu));
+	return orphans;
+}
+
 /*
  * For an orphan that has sent nothing for two maximal RTOs, or whose peer ICMP
  * reported as unreachable, the limit is half as high; if both are true, a quarter.
@@ -50,11 +66,8 @@ static unsigned int orphan_shift(const struct sock *sk)
 static bool orphans_exceed(const struct sock *sk, bool begins)
 {
 	int most = READ_ONCE(xtcp_orphans_max);
-	int orphans = 0;
-	int cpu;
+	int orphans = xtcp_orphans_count();
 
-	for_each_possible_cpu(cpu)
-		orphans += READ_ONCE(per_cpu(xtcp_orphans, cpu));
 	/* Below a quarter of the limit no orphan is one too many. */
 	if (likely(orphans << 2 <= most)) {
 		xtcp_peak_raise(&xtcp_orphans_peak, orphans);

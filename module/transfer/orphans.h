@@ -19,6 +19,7 @@ extern atomic_t xtcp_orphans_peak;
 /* net.ipv4.xtcp_max_orphans, for all namespaces together; READ_ONCE() */
 extern int xtcp_orphans_max;
 
+int xtcp_orphans_count(void);
 bool xtcp_orphans_must_end(const struct sock *sk);
 bool xtcp_orphans_has_no_room(const struct sock *sk);
 

@@ -193,16 +193,6 @@ static void connections_show(struct seq_file *m, struct metrics_reader *reader)
 	}
 }
 
-static u64 orphans_sum(void)
-{
-	int sum = 0, cpu;
-
-	/* A CPU's part may be negative. */
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(xtcp_orphans, cpu));
-	return max(sum, 0);
-}
-
 static void limits_show(struct seq_file *m, struct metrics_reader *reader)
 {
 	struct xtcp_net *xn = xtcp_net(reader->net);
@@ -216,7 +206,7 @@ static void limits_show(struct seq_file *m, struct metrics_reader *reader)
 	gauge_show(m, "time_wait_records_peak", "The most that there have been.",
 		   atomic_read(&xn->tw_peak));
 	gauge_show(m, "orphans", "Closed sockets that go on, of the whole machine.",
-		   orphans_sum());
+		   max(xtcp_orphans_count(), 0));
 	gauge_show(m, "orphans_limit", "Their limit, xtcp_max_orphans.",
 		   max(READ_ONCE(xtcp_orphans_max), 0));
 	gauge_show(m, "orphans_peak", "The most since the module was loaded, counted at close().",
