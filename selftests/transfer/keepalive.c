@@ -490,7 +490,7 @@ static void ends_in_spite_of(struct conn *c, struct segment_spec junk)
 }
 
 #define JUNK(name, ...)								\
-TEST_F(keepalive, rfc9293_3_10_7_4_##name)					\
+TEST_F(keepalive, name)								\
 {										\
 	struct peer *p = &self->peer;						\
 	struct conn c;								\
@@ -502,15 +502,15 @@ TEST_F(keepalive, rfc9293_3_10_7_4_##name)					\
 	ends_in_spite_of(&c, SEGMENT_SPEC(__VA_ARGS__));			\
 }
 
-JUNK(rst_outside_is_not_the_peer, .flags = RST, .seq = -100000)
-JUNK(ack_outside_is_not_the_peer, .flags = ACK, .seq = -100000)
-JUNK(text_outside_is_not_the_peer, .flags = ACK, .seq = 100000, .data = "?")
-JUNK(syn_is_not_the_peer, .flags = SYN, .seq = 1000)
-JUNK(rst_in_window_is_not_the_peer, .flags = RST, .seq = 1000)
-JUNK(ack_of_the_future_is_not_the_peer, .flags = ACK, .ack = 100000)
-JUNK(ack_long_ago_is_not_the_peer, .flags = ACK, .ack = -100000)
-JUNK(ack_overtaken_is_not_the_peer, .flags = ACK, .ack = 3)
-JUNK(no_ack_is_not_the_peer, .flags = 0)
+JUNK(rfc9293_3_10_7_4_rst_outside_is_not_the_peer, .flags = RST, .seq = -100000)
+JUNK(rfc9293_3_10_7_4_ack_outside_is_not_the_peer, .flags = ACK, .seq = -100000)
+JUNK(rfc9293_3_10_7_4_text_outside_is_not_the_peer, .flags = ACK, .seq = 100000, .data = "?")
+JUNK(rfc9293_3_10_7_4_syn_is_not_the_peer, .flags = SYN, .seq = 1000)
+JUNK(rfc9293_3_10_7_4_rst_in_window_is_not_the_peer, .flags = RST, .seq = 1000)
+JUNK(rfc9293_3_10_7_4_ack_of_the_future_is_not_the_peer, .flags = ACK, .ack = 100000)
+JUNK(rfc9293_3_10_7_4_ack_long_ago_is_not_the_peer, .flags = ACK, .ack = -100000)
+JUNK(rfc9293_3_10_7_4_ack_overtaken_is_not_the_peer, .flags = ACK, .ack = 3)
+JUNK(rfc9293_3_10_7_4_no_ack_is_not_the_peer, .flags = 0)
 
 TEST_F(keepalive, rfc7323_old_timestamp_is_not_the_peer)
 {
