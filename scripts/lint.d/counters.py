@@ -5,7 +5,8 @@
   scripts/lint.d/counters.py
 
 The test's name contains ctr_NAME, where NAME is the counter's in /proc, and the test, or
-what it calls in its folder, names it: "NAME". Prints the counters without one.
+what it calls in its folder, names it: "NAME". A name in counters_ignore() does not count.
+Prints the counters without a test.
 """
 
 import glob
@@ -19,6 +20,7 @@ COUNTER = re.compile(r'X\(\w+,\s*"(\w+)"\)')
 BLOCK = re.compile(r"^(?=[A-Za-z_])", re.M)
 TEST = re.compile(r"\w+\((?:\w+, )?(\w*ctr_\w+)")
 FUNCTION = re.compile(r"[^=;(]*?(\w+)\(")
+IGNORED = re.compile(r"\bcounters_ignore\([^;]*;")
 NAMED = re.compile(r"ctr_([A-Z][A-Za-z0-9]*)")
 
 
@@ -48,7 +50,7 @@ def counters_of_tests(name):
         elif function:
             functions[function.group(1)] = block
     for names, block in tests:
-        said = with_calls(block, functions)
+        said = IGNORED.sub("", with_calls(block, functions))
         found |= {n for n in names if f'"{n}"' in said}
     return found
 
