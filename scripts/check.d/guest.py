@@ -116,6 +116,12 @@ class Guest:
             self.watch(self.start(folder))
             folders.discard(folder)
         if self.finished:
+            # The loop of scripts/check-guest may have ended early.
+            for test in self.tests:
+                if test.name not in self.done:
+                    outcome = Outcome(test.name)
+                    outcome.fail("the guest did not run it")
+                    self.kernel.report(outcome)
             trace = self.log.find(self.log.outside())
             if trace:
                 outcome = Outcome("vm/kernel-log")
