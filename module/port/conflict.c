@@ -26,7 +26,6 @@
 
 #include <linux/lockdep.h>
 #include <linux/rcupdate.h>
-#include <net/sock_reuseport.h>
 
 #include "compat.h"
 #include "net/device.h"
@@ -34,19 +33,11 @@
 /*
  * Does the socket have a SO_REUSEPORT group of its own? SO_ATTACH_REUSEPORT_EBPF
  * or _CBPF gave it one before it listened. It can't join another one, so as in
- * the kernel's TCP it shares no port. Exception: with xtcp_migrate_req a listener that was
- * shut down may join its old group again.
+ * the kernel's TCP it shares no port. A listener that was shut down has left its group.
  */
 static bool has_own_group(const struct sock *sk)
 {
-	const struct sock_reuseport *reuse;
-	bool has;
-
-	rcu_read_lock();
-	reuse = rcu_dereference(sk->sk_reuseport_cb);
-	has = reuse && !READ_ONCE(reuse->num_closed_socks);
-	rcu_read_unlock();
-	return has;
+	return rcu_access_pointer(sk->sk_reuseport_cb);
 }
 
 /**

@@ -129,6 +129,22 @@ TEST_F(migrate, lc_46_the_option_is_cleared_before_the_close)
 	conn_expect_state(&half, ST_ESTABLISHED);
 }
 
+/* A listener that was shut down keeps its place in the group, and may listen again. */
+TEST_F(migrate, lc_46_shut_down_and_listening_again)
+{
+	struct peer *p = &self->peer;
+	struct conn c, next;
+	int fd[2];
+
+	establish_in_group(_metadata, p, &c, fd);
+	ASSERT_EQ(0, shutdown(fd[0], SHUT_RD));
+	c.lfd = fd[1];
+	conn_accept(&c);
+	ASSERT_EQ(0, socket_listen(fd[0], 16));
+	close(fd[1]);
+	conn_open(p, &next, .lfd = fd[0]);
+}
+
 /* The last one of a group has no successor. */
 TEST_F(migrate, ctr_TCPMigrateReqFailure)
 {
