@@ -347,6 +347,44 @@ TEST_F(ephemeral, rfc6056_bound_ports_are_left_out)
 		EXPECT_EQ(40001, port_of_connect(p, "10.0.0.2", 80, NULL));
 }
 
+/*
+ * connect() takes ports of the parity of the range's first one, bind() the others while there are
+ * some: so a bind() to any port finds one that no connection uses.
+ */
+TEST_F(ephemeral, bind_and_connect_take_different_halves)
+{
+	struct peer *p = &self->peer;
+	int fd;
+
+	range_set(_metadata, 40000, 40999);
+	for (int i = 0; i < 20; i++) {
+		EXPECT_EQ(0, port_of_connect(p, "10.0.0.2", 80, NULL) % 2);
+		fd = socket_new(-1);
+		ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", 0));
+		EXPECT_EQ(1, socket_port(fd) % 2);
+	}
+}
+
+/* A reserved port is for the program that names it. */
+TEST_F(ephemeral, bind_and_listen_leave_reserved_ports_out)
+{
+	int fd;
+
+	ASSERT_EQ(0, sysctl_write(PORTS_RESERVED, "40000"));
+	range_set(_metadata, 40000, 40001);
+	fd = socket_new(-1);
+	ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", 0));
+	EXPECT_EQ(40001, socket_port(fd));
+	EXPECT_EQ(EADDRINUSE, socket_bind(socket_new(-1), "10.0.0.1", 0));
+	close(fd);
+	/* Nor does listen() without bind() take it. */
+	fd = socket_new(-1);
+	ASSERT_EQ(0, socket_listen(fd, 1));
+	EXPECT_EQ(40001, socket_port(fd));
+	EXPECT_EQ(EADDRINUSE, socket_listen(socket_new(-1), 1));
+	EXPECT_EQ(0, socket_bind(socket_new(-1), "10.0.0.1", 40000));
+}
+
 /* bind() to port 0 knows no peer: each port is given once. */
 TEST_F(ephemeral, bind_to_any_port)
 {

@@ -273,6 +273,34 @@ TEST_F(port, lc_88_listener_beside_its_connections)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/*
+ * connect() shares a port with other sockets that connect(), until a listener has taken a
+ * connection at the same address; then no longer, even if the listener is gone.
+ */
+TEST_F(port, lc_88_a_childs_port_is_not_for_connect)
+{
+	struct peer *p = &self->peer;
+	int fd[3], lfd;
+	struct conn c;
+
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "40000 40000"));
+	for (int i = 0; i < 3; i++)
+		fd[i] = socket_like(-1, REUSEADDR);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd[i], "10.0.0.3", 80 + i));
+		peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80 + i,
+			    .dst = ipaddr("10.0.0.3"));
+	}
+	lfd = socket_like(-1, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(lfd, "", 40000));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	conn_open(p, &c, .kport = 40000, .lfd = lfd);
+	close(lfd);
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd[2], "10.0.0.3", 82));
+	close(fd[0]);
+	close(fd[1]);
+}
+
 TEST_F(port, lc_88_time_wait_holds_the_port)
 {
 	struct peer *p = &self->peer;
