@@ -712,6 +712,57 @@ REVIVAL(rfc6191_first_stamp_opens, .offset = -1000, .stamp = 12345,
 REVIVAL(rfc9293_shld_04_stamps_shorten_it, .offset = -100000, .old_stamps = true,
 	.stamp = 1000, .opens = true)
 
+/* Without xtcp_timestamps the new connection would have none: the number decides. */
+TEST_F(timewait, rfc6191_first_stamp_does_not_without_timestamps)
+{
+	ASSERT_EQ(0, knob_set("timestamps", 0));
+	try_revival(_metadata, &self->peer,
+		    &(struct revival){ .offset = -1000, .stamp = 12345 });
+}
+
+/*
+ * The peer of a TIME-WAIT record has proved its address: it gets a half-open record where others
+ * would get a cookie, or nothing.
+ */
+TEST_F(timewait, lc_93_a_record_and_no_cookie)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_TIME_WAIT);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	counters_begin(&before);
+	peer_send(p, .flags = SYN, .seq = c.peer_nxt + 100000, .sport = c.pport, .dport = c.kport,
+		  .opt = OPT(OPT_MSS(1460)));
+	conn_expect(&c, .flags = SYN | ACK, .seq = 2 + NEW_ISN_GAP);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	counters_expect(_metadata, &before, NULL);
+}
+
+TEST_F(timewait, lc_93_although_the_syn_queue_is_full)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c, other;
+
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	conn_to_state(p, &c, ST_TIME_WAIT, .backlog = 1);
+	for (int i = 0; i < 2; i++)
+		conn_to_state(p, &other, ST_HALF_OPEN, .lfd = c.lfd);
+	counters_begin(&before);
+	peer_send(p, .flags = SYN, .sport = 50000, .dport = c.kport, .opt = OPT(OPT_MSS(1460)));
+	peer_expect_silence(p, 20);
+	counters_ignore(&before, "TCPTimeouts", NULL);
+	counters_expect(_metadata, &before, "TCPReqQFullDrop", 1, "ListenDrops", 1, NULL);
+	counters_begin(&before);
+	peer_send(p, .flags = SYN, .seq = c.peer_nxt + 100000, .sport = c.pport, .dport = c.kport,
+		  .opt = OPT(OPT_MSS(1460)));
+	conn_expect(&c, .flags = SYN | ACK, .seq = 2 + NEW_ISN_GAP);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	counters_expect(_metadata, &before, NULL);
+}
+
 TEST_F(timewait, lc_93_no_listener)
 {
 	struct peer *p = &self->peer;

@@ -377,6 +377,35 @@ TEST_F(cookie, lc_38_the_cookie_is_slower_than_the_record)
 	forget_half_open(p);
 }
 
+/* The listener cannot take the ACK, because its accept queue is full by now: the record stays. */
+TEST_F(cookie, lc_38_a_record_stays_while_the_accept_queue_is_full)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c, other;
+	int lfd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("synack_retries", 1));
+	lfd = full_listener(p);
+	cookie_get(p, &c, lfd);
+	peer_drain(p, 5000);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	peer_expect(p, .flags = SYN | ACK, .dport = c.pport, .ack = c.peer_iss + 1);
+	for (int i = 0; i < 3; i++) {
+		conn_to_state(p, &other, ST_HALF_OPEN, .lfd = lfd);
+		conn_send(&other, .flags = ACK);
+	}
+	EXPECT_EQ(1, proc_rows(p->family, ROW_SYN_RECEIVED));
+	counters_take(&before);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(1, proc_rows(p->family, ROW_SYN_RECEIVED));
+	EXPECT_EQ(0, counter_moved(&before, "SyncookiesRecv"));
+	EXPECT_EQ(0, counter_moved(&before, "PassiveOpens"));
+	forget_half_open(p);
+}
+
 TEST_F(cookie, lc_39_forged)
 {
 	struct ipaddr other = ipaddr("10.0.0.3");

@@ -214,6 +214,29 @@ TEST_F(gate, knob_syn_per_source_prefix)
 	close(lfd);
 }
 
+/* A cookie takes no place in the queue, of which the limit gives each source a share. */
+TEST_F(gate, lc_43_cookies_are_not_limited_by_source)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 1));
+	peer_listen(p, KERNEL_PORT, 100);
+	syn_is_answered(p, "10.0.0.2", 999);
+	ASSERT_EQ(0, knob_set("syncookies", 1));
+	syn_is_answered(p, "10.0.0.2", 1000);
+	syn_is_dropped(p, "10.0.0.2", 1001);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	counters_take(&before);
+	syn_is_answered(p, "10.0.0.2", 1002);
+	syn_is_answered(p, "10.0.0.2", 1003);
+	EXPECT_EQ(2, counter_moved(&before, "SyncookiesSent"));
+	EXPECT_EQ(0, counter_moved(&before, "XtcpSynPerSourceDrop"));
+	p->leave_unread = true;
+}
+
 /* Whatever the knobs say when a record ends: it is subtracted where it was added. */
 TEST_F(gate, knob_syn_per_source_limit_changes_under_way)
 {
