@@ -272,6 +272,23 @@ TEST_F(ipv6icmp, rfc5927_too_big_out_of_window)
 	conn_send(&c, .flags = ACK);
 }
 
+/* The message has 32 bits for the MTU. No packet is larger than that, so none was too big. */
+TEST_F(ipv6icmp, rfc4443_too_big_beyond_16_bits)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	in_flight(_metadata, p, &c, 1440);
+	counters_begin(&before);
+	peer_send_icmp(p, .v6 = true, .type = TOO_BIG, .rest = 65536 + 1300);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "OutOfWindowIcmps", !stock_mode(), NULL);
+	EXPECT_EQ(1500, conn_info(&c).pmtu);
+	EXPECT_EQ(1440, conn_info(&c).snd_mss);
+	conn_send(&c, .flags = ACK);
+}
+
 /*
  * The opening continues, and its later segments are small; in the kernel's TCP they
  * are not.

@@ -53,6 +53,8 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 	struct segment first;
 	struct conn c;
 
+	if (p->family == AF_INET)
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/route/min_pmtu", "68"));
 	conn_open(p, &c);
 	conn_write(&c, 1460);
 	first = *conn_expect(&c, .len = 1460);
@@ -63,9 +65,18 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 		conn_send(&c, .flags = ACK, .ack = 1461);
 		return;
 	}
-	/* Both go down to net.ipv4.route.min_pmtu, 552: 20 bytes would be less than headers. */
-	conn_expect(&c, .seq = 1, .len = 512);
+	/*
+	 * Less than the route's minimum would lock its MTU: then routers divide the segments, as
+	 * they do those of the kernel's TCP.
+	 */
+	peer_read(p, now_ns() + 10 * NSEC_PER_MSEC);
+	EXPECT_EQ(c.kern_iss + 1, p->last.seq);
+	EXPECT_EQ(!stock_mode(), p->last.df);
+	EXPECT_EQ(68, (int)conn_info(&c).pmtu);
+	EXPECT_EQ(0, socket_error(c.fd));
+	EXPECT_EQ(stock_mode(), !system("ip route get 10.0.0.2 | grep -q 'mtu lock 68'"));
 	p->leave_unread = true;
+	socket_abort(c.fd);
 }
 
 /*

@@ -206,6 +206,37 @@ TEST_F(mtuprobe, no_frto_with_a_probe_in_flight)
 	p->leave_unread = true;
 }
 
+/* No probe while there is a hole in what has arrived: each segment has to carry SACK blocks. */
+TEST_F(mtuprobe, no_probe_while_sack_is_sent)
+{
+	struct peer *p = &self->peer;
+	struct conn c, was;
+
+	open_searching(_metadata, p, &c);
+	conn_write(&c, 58 * BASE);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .seq = 1 + i * BASE, .len = BASE);
+	was = c;
+	conn_send(&c, .flags = ACK, .ack = 1, .seq = 100, .data = "ten bytes.");
+	peer_drain(p, 1);
+	EXPECT_EQ(1, p->last.opt.sacks);
+	c.peer_nxt = was.peer_nxt;
+	c.kern_nxt = was.kern_nxt;
+	conn_send(&c, .flags = ACK, .ack = 1 + BASE);
+	conn_expect(&c, .seq = 1 + 10 * BASE, .len = stock_mode() ? BASE - 12 : BASE);
+	p->leave_unread = true;
+}
+
+/* A size below 0 is none: the search begins with the smallest segments. */
+TEST_F(mtuprobe, knob_base_mss_below_0)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("base_mss", -1));
+	open_searching(_metadata, &self->peer, &c);
+	EXPECT_EQ(knob_get("min_snd_mss"), (int)conn_info(&c).snd_mss);
+}
+
 /* Sizes that differ by less are not worth a probe. */
 TEST_F(mtuprobe, knob_probe_threshold)
 {
