@@ -117,6 +117,26 @@ TEST_F(attached, wish_07_counts_from_the_peers_last_segment)
 	expect_end(_metadata, &c, 10000);
 }
 
+/* The knob counts as it is when the time is over: longer, or none. */
+TEST_F(attached, knob_attached_fin_timeout_changes_under_way)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("attached_fin_timeout", 10));
+	shut_down(p, &c);
+	peer_sleep_until(p, 5000);
+	ASSERT_EQ(0, knob_set("attached_fin_timeout", 20));
+	expect_end(_metadata, &c, 20000);
+	ASSERT_EQ(0, knob_set("attached_fin_timeout", 10));
+	conn_to_state(p, &c, ST_FIN_WAIT_2, .kport = 6000);
+	peer_expect_silence(p, 5000);
+	ASSERT_EQ(0, knob_set("attached_fin_timeout", 0));
+	peer_expect_silence(p, 100000);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+}
+
 /* A FIN in time: TIME-WAIT as usual, which the knob does not shorten. */
 TEST_F(attached, wish_07_fin_in_time_is_a_normal_close)
 {

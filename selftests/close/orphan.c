@@ -550,6 +550,26 @@ TEST_F(orphan, rfc9293_3_10_7_4_edges_of_a_records_window)
 	}
 }
 
+/*
+ * A SYN-ACK with payload, which begins below the record's window and ends in it: what is in the
+ * window is payload after close().
+ */
+TEST_F(orphan, rfc9293_3_10_7_4_syn_below_and_text_in_a_records_window)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2);
+	counters_begin(&before);
+	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 2, .data = "ten bytes.");
+	conn_expect(&c, .flags = RST, .seq = 2);
+	conn_expect_state(&c, ST_CLOSED);
+	if (!stock_mode())
+		EXPECT_EQ(1, counter_moved(&before, "XtcpResetSentTextAfterClose"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPSYNChallenge"));
+}
+
 /* Data written before close() is still sent, and repeated. */
 TEST_F(orphan, lc_70_text_of_the_dead_is_delivered)
 {

@@ -181,4 +181,41 @@ TEST_F(teardown, ctr_TCPAbortOnMemory)
 			"TCPAbortOnMemory", 1, NULL);
 }
 
+/*
+ * At a timeout, too: memory may become short later. An orphan that holds little is not what the
+ * memory is short of.
+ */
+TEST_F(teardown, ctr_TCPAbortOnMemory_at_a_timeout)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn small, c;
+	char limit[64];
+
+	NOT_ON_STOCK();
+	conn_open(p, &small, .kport = 6000, .wnd = 0);
+	ASSERT_EQ(4, send(small.fd, "text", 4, 0));
+	conn_open(p, &c, .kport = 6001, .wnd = 0);
+	fill(c.fd);
+	close(c.fd);
+	close(small.fd);
+	p->leave_unread = true;
+	/* Each has sent a probe. */
+	peer_drain(p, 250);
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	conn_expect_state(&small, ST_FIN_WAIT_1);
+	counters_begin(&before);
+	counters_ignore(&before, "TCPWinProbe", "TCPMemoryPressures", NULL);
+	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
+	/* The timeouts of both. */
+	sleep_ms(500);
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	conn_expect_state(&c, ST_CLOSED);
+	while (p->last.sport != 6001 || !(p->last.flags & RST))
+		ASSERT_NE(NULL, peer_read(p, now_ns() + 10 * NSEC_PER_MSEC));
+	conn_expect_state(&small, ST_FIN_WAIT_1);
+	counters_expect(_metadata, &before, "OutRsts", 1, "TCPAbortOnMemory", 1, NULL);
+	conn_send(&small, .flags = RST);
+}
+
 TEST_HARNESS_MAIN

@@ -115,6 +115,37 @@ TEST_F(keepalive, lc_58_a_refused_probe_is_not_unanswered)
 	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
 }
 
+/* Set once more, the option changes nothing: the time that the peer was silent counts. */
+TEST_F(keepalive, rfc9293_must_24_on_once_more)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	peer_sleep_until(p, 1000 * IDLE_S / 2);
+	keepalive_on(c.fd);
+	expect_probe(&c, 1000 * IDLE_S);
+	speak(&c);
+}
+
+/* More than 255 unanswered probes are not counted, and the user timeout ends the connection still. */
+TEST_F(keepalive, rfc5482_user_timeout_after_255_probes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* whose count begins again at 0 */
+	conn_open(p, &c, .prepare = keepalive_short);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPINTVL, 1));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1000 * (IDLE_S + 256)));
+	speak(&c);
+	for (int i = 0; i < 256; i++)
+		expect_probe(&c, 1000 * (IDLE_S + i));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1, .at_ms = 1000 * (IDLE_S + 256));
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+}
+
 TEST_F(keepalive, rfc9293_must_29_lost_probes)
 {
 	struct peer *p = &self->peer;

@@ -251,6 +251,56 @@ TEST_F_TIMEOUT(persist, rfc9293_shld_17_no_timeout_beyond_the_edge, 90000)
 	EXPECT_EQ(0, socket_error(c.fd));
 }
 
+/*
+ * The window was taken back below what is in flight, and then the peer falls silent: two of the
+ * longest timeouts after its last segment the connection ends.
+ */
+TEST_F_TIMEOUT(persist, rfc9293_shld_17_silence_beyond_the_edge, 4000)
+{
+	struct peer *p = &self->peer;
+	int64_t since_ms;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	sleep_ms(10);
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK, .ack = 1);
+	since_ms = now_ms();
+	while (!(socket_poll(c.fd) & POLLERR)) {
+		ASSERT_GT(since_ms + 400000, now_ms());
+		peer_drain(p, 1000);
+	}
+	EXPECT_LE(since_ms + 2 * RTO_MAX_US / 1000, now_ms());
+	EXPECT_GE(since_ms + 3 * RTO_MAX_US / 1000, now_ms());
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* An orphan ends as early as any other: nobody waits for the window. */
+TEST_F(persist, sm_f1_orphan_silence_beyond_the_edge)
+{
+	struct peer *p = &self->peer;
+	int64_t since_ms;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK, .ack = 1);
+	close(c.fd);
+	since_ms = now_ms();
+	while (conn_state(&c) != ST_CLOSED) {
+		ASSERT_GT(since_ms + 400000, now_ms());
+		peer_drain(p, 1000);
+	}
+	/* Eight retransmissions, 0.2 s and doubling: 102.2 s. */
+	EXPECT_LE(since_ms + 100000, now_ms());
+	EXPECT_GE(since_ms + 120000, now_ms());
+}
+
 TEST_F_TIMEOUT(persist, lc_57_unanswered, 4000)
 {
 	struct peer *p = &self->peer;
