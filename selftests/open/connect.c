@@ -404,6 +404,27 @@ TEST_F(connect, sm_open_after_shutdown)
 	peer_expect_silence(p, 100);
 }
 
+/* An older SYN, which the network had kept, is not the peer's SYN again. Linux challenges it. */
+TEST_F(connect, rfc7323_5_3_simultaneous_syn_with_an_older_timestamp)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t stamp;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_SYN_RECEIVED, .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0)));
+	stamp = conn_tsval(&c);
+	sleep_ms(10);
+	counters_take(&before);
+	conn_send(&c, .flags = SYN, .seq = 0,
+		  .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(stamp - 1000, 0)));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	EXPECT_EQ(1, counter_moved(&before, "PAWSEstab"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPSYNChallenge"));
+}
+
 /*
  * A SYN that comes again is answered, once in a while: whoever forges it must not make us send
  * to its alleged sender. Nor does it tell the round trip.

@@ -348,6 +348,8 @@ SEGMENT(half_open_text_ahead, ST_HALF_OPEN, ACK | PSH, 100, 1, "text", ST_ESTABL
 SEGMENT(half_open_fin_without_ack, ST_HALF_OPEN, FIN, 1, 0, NULL, ST_HALF_OPEN)
 SEGMENT(half_open_no_flags, ST_HALF_OPEN, 0, 1, 0, NULL, ST_HALF_OPEN)
 SEGMENT(half_open_outside, ST_HALF_OPEN, ACK | PSH, -5000, 1, "text", ST_HALF_OPEN, ACK, 1, 1)
+/* A byte before the window, as a probe of keepalive may have. */
+SEGMENT(half_open_byte_below, ST_HALF_OPEN, ACK, 0, 1, "x", ST_HALF_OPEN, ACK, 1, 1)
 SEGMENT(half_open_rst, ST_HALF_OPEN, RST, 1, 0, NULL, ST_CLOSED)
 /* Linux accepts any RST in the window. */
 SEGMENT(half_open_rst_in_window, ST_HALF_OPEN, RST, 100, 0, NULL, ST_HALF_OPEN, ACK, 1, 1)

@@ -344,6 +344,20 @@ TEST_F(connect, call_disconnect_established_resets)
 	EXPECT_EQ(1, proc_rows(AF_INET, ROW_SYN_SENT));
 }
 
+/* Then the socket has no connection, and no end of one to read either. */
+TEST_F(connect, call_disconnect_after_the_peers_fin)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_CLOSE_WAIT, .active = true);
+	EXPECT_EQ(0, socket_receive(c.fd));
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+	EXPECT_EQ(ENOTCONN, socket_receive(c.fd));
+}
+
 TEST_F(connect, call_disconnect_syn_sent_is_silent)
 {
 	struct peer *p = &self->peer;
