@@ -135,15 +135,34 @@ counted() { # NAMESPACE COUNTER
 	on "$1" nft list counters | sed -n "/counter $2 {/,/}/s/.*packets \([0-9]*\) .*/\1/p"
 }
 
+# Without such a counter, no number, and not the same text twice.
 xtcp_count() { # NAMESPACE NAME
 	on "$1" env PROC_NET_SNMP=/proc/net/xtcp_snmp PROC_NET_NETSTAT=/proc/net/xtcp_netstat \
-		nstat -asz "$2" | sed -n "s/^$2 *\([0-9]*\) .*/\1/p"
+		nstat -asz "$2" | sed -n "s/^$2 *\([0-9]*\) .*/\1/p" | grep . ||
+		echo "no counter $2 ($BASHPID)"
+}
+
+kernel_count() { # NAMESPACE NAME
+	on "$1" nstat -asz "$2" | sed -n "s/^$2 *\([0-9]*\) .*/\1/p" | grep . ||
+		echo "no counter $2 ($BASHPID)"
 }
 
 # So many connections were opened at the ends that are xtcp's, and none of xtcp at another end.
 expect_opened() { # COUNT SERVER-PROGRAM CLIENT-PROGRAM
 	expect_equal "$([ -z "$2" ] && echo 0 || echo $1)" "$(xtcp_count $server TcpPassiveOpens)" "xtcp's connections at the server" &&
 		expect_equal "$([ -z "$3" ] && echo 0 || echo $1)" "$(xtcp_count $client TcpActiveOpens)" "xtcp's connections at the client"
+}
+
+# All connections that clients in NAMESPACE have opened are xtcp's, at least one; without PROGRAM all
+# are the kernel's. A server's TCP does not tell which stack its client has.
+expect_client() { # PROGRAM [NAMESPACE]
+	local ns=${2:-$client} ours stocks
+	ours=$(xtcp_count $ns TcpActiveOpens)
+	stocks=$(kernel_count $ns TcpActiveOpens)
+	[ -n "$1" ] || { expect_equal 0 "$ours" "xtcp's connections of a client of the kernel's TCP"; return; }
+	[ "$ours" -gt 0 ] && [ "$stocks" = 0 ] && return
+	echo "the client under '$1' opened $ours connections by xtcp and $stocks by the kernel's TCP"
+	return 1
 }
 
 # Waits for a socket in state STATE (hex) on PORT in TABLE (xtcp, xtcp6, tcp, tcp6).
@@ -238,7 +257,7 @@ retransmitted() { # NAMESPACE PROGRAM
 	if [ -n "$2" ]; then
 		count=$(xtcp_count $1 TcpRetransSegs)
 	else
-		count=$(on $1 nstat -asz TcpRetransSegs | sed -n 's/^TcpRetransSegs *\([0-9]*\) .*/\1/p')
+		count=$(kernel_count $1 TcpRetransSegs)
 	fi
 	[ "$count" -gt 0 ] || { echo "nothing was sent again: $count"; return 1; }
 }
@@ -278,8 +297,12 @@ say() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
 	echo hello | on $1 timeout 20 $2 socat -t 10 - "$(peer_at $3 $4)${5:+,$5}"
 }
 
+# With PROGRAM the connection is xtcp's.
 expect_echo() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
-	expect_equal hello "$(say "$@" 2>&1)" "echo of $(peer_at $3 $4) to '$2'"
+	local before=
+	[ -z "$2" ] || before=$(xtcp_count $1 TcpActiveOpens)
+	expect_equal hello "$(say "$@" 2>&1)" "echo of $(peer_at $3 $4) to '$2'" || return
+	[ -z "$2" ] || expect_equal $((before + 1)) "$(xtcp_count $1 TcpActiveOpens)" "xtcp's connections of '$2'"
 }
 
 # The states of a connection to a port of $server, as conntrack saw them.

@@ -53,7 +53,7 @@ openssh_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	expect_status 7 on $client timeout 60 $2 ssh -F "$dir/ssh.conf" 10.9.0.2 'echo said; exit 7' &&
 		expect_equal said "$(<"$dir/out")" 'output of the command' || return
 	expect_equal SSH-2.0 "$(on $client timeout 60 $2 ssh -F "$dir/ssh.conf" -W 10.9.0.2:5050 10.9.0.2 \
-		</dev/null 2>&1 | head -c 7)" 'greeting by a forwarded connection'
+		</dev/null 2>&1 | head -c 7)" 'greeting by a forwarded connection' && expect_client "$2"
 }
 
 program_test openssh_serves
@@ -97,7 +97,8 @@ git_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	git -C "$dir/www/tree.git" update-server-info && start_nginx 5053 || return
 	expect_status 0 on $client timeout 60 $2 git clone -q http://10.9.0.2:5053/tree.git "$dir/three" &&
 		expect_same "$dir/one/noise" "$dir/three/noise" &&
-		expect_equal "$(git -C "$dir/one" rev-parse main)" "$(git -C "$dir/three" rev-parse main)" commit
+		expect_equal "$(git -C "$dir/one" rev-parse main)" "$(git -C "$dir/three" rev-parse main)" commit &&
+		expect_client "$2"
 }
 
 program_test git_serves
@@ -151,6 +152,8 @@ haproxy_moves() { # HAPROXY-PROGRAM SERVER-PROGRAM CLIENT-PROGRAM TABLE-OF-ITS-P
 			expect_same "$dir/www/file" "$dir/$i" || return
 		done
 	done
+	# haproxy is a client, too: of nginx, and by the same TCP.
+	expect_client "$3" && expect_client "$2" $server
 }
 
 program_test haproxy_serves
@@ -179,6 +182,7 @@ wrk_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 		expect_equal '' "$(grep 'Socket errors\|Non-2xx' "$dir/out")" errors || return
 	answers=$(sed -n 's/^ *\([0-9]*\) requests in .*/\1/p' "$dir/out")
 	[ "${answers:-0}" -gt 1000 ] || { echo "few answers"; cat "$dir/out"; return 1; }
+	expect_client "$2"
 }
 
 program_test wrk_serves

@@ -42,7 +42,8 @@ iperf3_moves() { # SERVER-PROGRAM CLIENT-PROGRAM OPTION...
 	tcp_wire $client $server || return
 	start $server $server_run iperf3 -6 -s -1 -p 5003
 	await_row $server "${server_run:+x}tcp6" 5003 0A || { cat "$dir/out.0"; return 1; }
-	expect_status 0 on $client timeout 100 $client_run iperf3 -6 -c fd09::2 -p 5003 -n 2M "$@"
+	expect_status 0 on $client timeout 100 $client_run iperf3 -6 -c fd09::2 -p 5003 -n 2M "$@" &&
+		expect_client "$client_run"
 }
 
 program_test program_iperf3_serves
@@ -62,7 +63,7 @@ hash_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	start $server $1 socat -t 60 tcp6-listen:5004 exec:sha256sum
 	await_row $server "${1:+x}tcp6" 5004 0A || return
 	sum=$(numbers $large | on $client timeout 300 $2 socat -t 60 - 'tcp6:[fd09::2]:5004')
-	expect_equal "$(numbers $large | sha256sum)" "$sum" 'checksum from the other side'
+	expect_equal "$(numbers $large | sha256sum)" "$sum" 'checksum from the other side' && expect_client "$2"
 }
 
 program_test lc_100_hash_to_ours
@@ -171,8 +172,7 @@ rfc4861_progress_confirms_the_neighbour() {
 }
 
 solicitations() {
-	on $client nstat -asz Icmp6OutNeighborSolicits |
-		sed -n 's/^Icmp6OutNeighborSolicits *\([0-9]*\) .*/\1/p'
+	kernel_count $client Icmp6OutNeighborSolicits
 }
 
 # NAT66: $client is the router; behind it $inside, whose address has no route outside.

@@ -24,7 +24,8 @@ iperf3_moves() { # SERVER-PROGRAM CLIENT-PROGRAM OPTION...
 	start $server $server_run iperf3 -s -1 -p 5003
 	await_row $server "${server_run:+x}tcp" 5003 0A ||
 		await_row $server "${server_run:+x}tcp6" 5003 0A || { cat "$dir/out.0"; return 1; }
-	expect_status 0 on $client timeout 100 $client_run iperf3 -c 10.9.0.2 -p 5003 -n 4M "$@"
+	expect_status 0 on $client timeout 100 $client_run iperf3 -c 10.9.0.2 -p 5003 -n 4M "$@" &&
+		expect_client "$client_run"
 }
 
 program_test tcpwire_iperf3_serves
@@ -64,7 +65,7 @@ page_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 		cmp "$dir/www/file" "$dir/file" && cmp "$dir/www/file" "$dir/again" || return
 	expect_status 0 on $client timeout 60 $2 curl -sS -o /dev/null -w '%{http_code}' -H Expect: \
 		--data-binary @"$dir/file" http://10.9.0.2:5001/file &&
-		expect_equal 405 "$(cat "$dir/out")" 'answer to a POST of as much'
+		expect_equal 405 "$(cat "$dir/out")" 'answer to a POST of as much' && expect_client "$2"
 }
 
 program_test tcpwire_nginx_for_a_stock_curl
@@ -96,7 +97,7 @@ ssh_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	on $client timeout 100 $2 dbclient -y -y -i "$dir/id" -p 5006 root@10.9.0.2 'cat; echo end >&2; exit 7' \
 		<"$dir/file" >"$dir/back" 2>"$dir/said-by-ssh"
 	expect_equal 7 $? 'exit status' && cmp "$dir/file" "$dir/back" &&
-		expect_equal end "$(tail -n 1 "$dir/said-by-ssh")" 'stderr of the command' && return
+		expect_equal end "$(tail -n 1 "$dir/said-by-ssh")" 'stderr of the command' && expect_client "$2" && return
 	cat "$dir/said-by-ssh" "$dir/out.0"
 	return 1
 }
@@ -138,6 +139,7 @@ redis_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 		-t set,get,lpush -q || return
 	expect_equal 3 "$(tr '\r' '\n' <"$dir/out" | grep -c 'requests per second')" 'results' &&
 		grep -q 'first word' "$dir/out.1" || { cat "$dir/out" "$dir/out.1"; return 1; }
+	expect_client "$2"
 }
 
 program_test tcpwire_redis_serves
@@ -157,7 +159,7 @@ hash_moves() { # BYTES SERVER-PROGRAM CLIENT-PROGRAM
 	start $server $2 socat -b 131072 -t 600 tcp4-listen:5004 exec:sha256sum
 	await_row $server "${2:+x}tcp" 5004 0A || return
 	sum=$(numbers $1 | on $client timeout 7000 $3 socat -b 131072 -t 600 - tcp4:10.9.0.2:5004)
-	expect_equal "$(numbers $1 | sha256sum)" "$sum" 'hash from the other side'
+	expect_equal "$(numbers $1 | sha256sum)" "$sum" 'hash from the other side' && expect_client "$3"
 }
 
 program_test lc_100_hash_to_ours

@@ -25,7 +25,8 @@ open_router() {
 		table ip t {
 			counter new { }
 			counter invalid { }
-			counter told { }
+			counter told_inside { }
+			counter told_outside { }
 			chain through {
 				type filter hook forward priority filter; policy drop;
 				ct state invalid counter name invalid drop
@@ -34,7 +35,8 @@ open_router() {
 			}
 			chain told {
 				type filter hook output priority filter;
-				icmp type destination-unreachable icmp code frag-needed counter name told
+				ip daddr $far icmp type destination-unreachable icmp code frag-needed counter name told_inside
+				ip daddr 10.9.0.2 icmp type destination-unreachable icmp code frag-needed counter name told_outside
 			}
 		}
 	END
@@ -86,7 +88,7 @@ through() { # PORT SERVER-PROGRAM CLIENT-PROGRAM CHANGE
 	echo go >"$dir/go"
 	await_back $bytes && cmp "$dir/file" "$dir/back" || return
 	sleep 2
-	conntrack_says $port 'TIME_WAIT.*ASSURED' &&
+	expect_client "$client_run" $server && conntrack_says $port 'TIME_WAIT.*ASSURED' &&
 		expect_equal 1 "$(counted $client new)" 'connections that conntrack saw begin' &&
 		expect_equal 0 "$(counted $client invalid)" 'packets that belong to none'
 }
@@ -119,9 +121,10 @@ path_shrinks() {
 }
 
 expect_both_told() {
-	[ "$(counted $client told)" -ge 2 ] && return
-	echo "the router told $(counted $client told) times that a packet was too big"
-	return 1
+	local end
+	for end in inside outside; do
+		[ "$(counted $client told_$end)" -ge 1 ] || { echo "the router told nobody $end that a packet was too big"; return 1; }
+	done
 }
 
 program_test lc_106_path_shrinks_for_client

@@ -15,7 +15,7 @@ set -u
 
 # A page of 1 MiB and ten small ones, all over one connection.
 tls_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
-	local i
+	local i client_run=$2
 	choose_wire "$@" && mkdir -p "$dir/www" && numbers 1048576 >"$dir/www/file" || return
 	printf '[req]\ndistinguished_name = name\n[name]\n' >"$dir/ssl.conf"
 	openssl req -config "$dir/ssl.conf" -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
@@ -39,7 +39,7 @@ tls_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	done
 	expect_status 0 on $client timeout 60 "$@" &&
 		expect_equal '2 1 2 0 2 0 2 0 2 0 2 0 ' "$(<"$dir/out")" 'version and new connections of each page' &&
-		cmp "$dir/www/file" "$dir/file" && cmp "$dir/www/5" "$dir/page5"
+		cmp "$dir/www/file" "$dir/file" && cmp "$dir/www/5" "$dir/page5" && expect_client "$client_run"
 }
 
 program_test tls_http2_serves
@@ -76,6 +76,7 @@ rsync_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	expect_status 0 on $client timeout 60 $2 rsync -a --delete --no-whole-file --stats "$dir/copy/" \
 		rsync://10.9.0.2:5041/tree && diff -r "$dir/tree" "$dir/copy" &&
 		awk '/Literal data/ { gsub(",", ""); exit !($3 < 200000) }' "$dir/out" || { cat "$dir/out"; return 1; }
+	expect_client "$2"
 }
 
 program_test rsync_serves
@@ -134,7 +135,7 @@ asyncio_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	start $server $1 python3 "$dir/ends.py" serve
 	await_row $server "${1:+x}tcp" 5042 0A || { cat "$dir/out.0"; return 1; }
 	expect_status 0 on $client timeout 60 $2 python3 "$dir/ends.py" ask && expect_equal 20 "$(<"$dir/out")" connections &&
-		expect_equal '' "$(<"$dir/out.0")" 'what the server complains of'
+		expect_equal '' "$(<"$dir/out.0")" 'what the server complains of' && expect_client "$2"
 }
 
 program_test asyncio_serves

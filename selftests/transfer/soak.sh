@@ -70,10 +70,12 @@ exchange() { # WIRE FAMILY ROUND
 	sum=$(on $client timeout 300 $run socat -b 65536 -t 60 - "$(peer_at $address $(($(port_of hash $1) + $2)))" \
 		<"$dir/www/file") && expect_equal "$(sha256sum <"$dir/www/file")" "$sum" 'hash from socat' ||
 		{ echo "$way: socat"; return 1; }
+	# Another value in each round.
+	{ head -c $((size - 8)) "$dir/text"; printf %08d $3; } >"$own.value"
 	on $client timeout 300 $run redis-cli -h $address -p "$(port_of redis $1)" -x set "round$2" \
-		<"$dir/text" >"$own" &&
+		<"$own.value" >"$own" &&
 		on $client timeout 300 $run redis-cli -h $address -p "$(port_of redis $1)" --raw get "round$2" |
-		head -c $size >"$own" && expect_same "$dir/text" "$own" || { echo "$way: redis"; return 1; }
+		head -c $size >"$own" && expect_same "$own.value" "$own" || { echo "$way: redis"; return 1; }
 	on $client timeout 300 $run iperf3 -$2 -c $address -p $(($(port_of iperf3 $1) + $2)) -n 512K -P 2 \
 		${reverse:+-R} >"$own" || { cat "$own"; echo "$way: iperf3"; return 1; }
 }
