@@ -341,6 +341,7 @@ static void parse_options(struct segment_options *o, const uint8_t *p, int len)
 static void parse_tcp(struct segment *seg, const uint8_t *tcp, int len)
 {
 	int header = len < TCP_HEADER_MIN ? 0 : (tcp[12] >> 4) * 4;
+	uint32_t pseudo;
 
 	if (header < TCP_HEADER_MIN || header > len)
 		return;
@@ -356,8 +357,10 @@ static void parse_tcp(struct segment *seg, const uint8_t *tcp, int len)
 	parse_options(&seg->opt, tcp + TCP_HEADER_MIN, header - TCP_HEADER_MIN);
 	seg->len = len - header;
 	seg->data = tcp + header;
-	seg->csum_ok &= !ip_checksum(tcp, len,
-				     segment_pseudo_sum(&seg->src, &seg->dst, seg->proto, len));
+	pseudo = segment_pseudo_sum(&seg->src, &seg->dst, seg->proto, len);
+	/* 0 and 0xffff are the same number. */
+	seg->seed_ok = seg->csum_ok && get16(tcp + 16) % 0xffff == pseudo % 0xffff;
+	seg->csum_ok &= !ip_checksum(tcp, len, pseudo);
 }
 
 /* Skips hop-by-hop and destination options, which name the header behind them. */
@@ -378,7 +381,7 @@ void segment_parse(struct segment *seg, int proto)
 	const uint8_t *p = seg->packet;
 	int header, len = seg->packet_len;
 
-	seg->is_tcp = false;
+	seg->is_tcp = seg->seed_ok = false;
 	seg->proto = -1;
 	seg->len = 0;
 	if (len >= IPV4_HEADER_MIN && p[0] >> 4 == 4) {

@@ -179,6 +179,7 @@ struct segment {
 	const uint8_t *data;		/* into packet */
 	bool is_tcp;			/* else only src, dst and proto are valid */
 	bool csum_ok;			/* TCP's, and IPv4's own */
+	bool seed_ok;			/* the checksum is that of the pseudo-header alone */
 	int packet_len;
 	uint8_t packet[PACKET_MAX];
 };
