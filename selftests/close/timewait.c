@@ -313,8 +313,10 @@ TEST_F(timewait, lc_90_failed_connect_ends_no_record)
 	struct conn c;
 	int fd;
 
-	if (p->family == AF_INET6)
-		return;		/* the route that was found without a port stays */
+	if (p->family == AF_INET6) {
+		TH_LOG("not tested: over IPv6 the route that was found without a port stays");
+		return;
+	}
 	ASSERT_EQ(0, knob_set("tw_reuse", 1));
 	use_only_port(_metadata, p, &c, true);
 	sleep_ms(5000);

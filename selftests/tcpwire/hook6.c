@@ -155,6 +155,7 @@ TEST_F(hook6, srv6_passes_segments_on)
 			/* Debian's 6.12 has all of it. */
 			ASSERT_EQ(0, uname(&kernel));
 			EXPECT_EQ(NULL, strstr(kernel.release, "+deb")) TH_LOG("%s", setup[i]);
+			TH_LOG("not tested: the kernel or ip has no segment routing");
 			return;
 		}
 	if (!stock_mode())
