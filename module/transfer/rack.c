@@ -101,7 +101,11 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
 		return rtt_us;
 	xs->rack.advanced = 1;
-	xs->rack.rtt_us = rtt_us;
+	/*
+	 * In a flight that has shown delays the time only grows (xtcp_rack_allow()): a segment that
+	 * took the short way says nothing of those that took the long one.
+	 */
+	xs->rack.rtt_us = xs->undo.absolved ? max(xs->rack.rtt_us, rtt_us) : rtt_us;
 	if (!xs->rack.sent_ns || !rack_is_later(xs, cb)) {
 		xs->rack.sent_ns = cb->sent_ns;
 		xs->rack.end = cb->end;
@@ -114,8 +118,8 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
  * @xs: the connection, locked
  * @rtt_us: microseconds from its first transmission to the ACK
  *
- * Until the next measurement no segment is lost before that time. It doesn't come from
- * xtcp_rack_delivered(), because the segment was sent again meanwhile.
+ * Until its flight is acknowledged no segment is lost before that time (undo.absolved). It doesn't
+ * come from xtcp_rack_delivered(), because the segment was sent again meanwhile.
  */
 void xtcp_rack_allow(struct xtcp_sock *xs, u32 rtt_us)
 {

@@ -274,6 +274,41 @@ TEST_F(undo, rfc3522_late_segments_are_not_lost_again)
 }
 
 /*
+ * After the same, 11 takes the short way, as the segments of the flight did not. 10, which was sent
+ * before it, gets as much time as they took.
+ */
+TEST_F(undo, rfc3522_a_short_way_does_not_make_others_lost)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	uint32_t first_ts;
+
+	NOT_ON_STOCK();	/* sends them in another order */
+	fly(p, &c, WITH_TS, 10);
+	first_ts = c.ts_recent;
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 0, { 2, 5 });
+	flight_expect_only(&c, 0, 0);
+	peer_sleep_until(p, RTT_MS + 60);
+	c.ts_recent = first_ts;
+	flight_ack(&c, 1);
+	EXPECT_EQ(1, conn_info(&c).recovery);
+	flight_ack(&c, 9);
+	conn_write(&c, c.seg_len);
+	flight_expect(&c, 10);
+	peer_mark(p);
+	peer_sleep_until(p, 50);
+	conn_write(&c, c.seg_len);
+	peer_drain(p, 5);
+	peer_sleep_until(p, RTT_MS + 50);
+	flight_sack(&c, 9, { 11, 12 });
+	/* 9 has waited for twice that time. */
+	flight_expect_only(&c, 9, 9);
+	EXPECT_EQ(1, (int)conn_tcp_info(&c).tcpi_lost);
+	p->leave_unread = true;
+}
+
+/*
  * A reduction is undone without SACK: the number of the peer's SYN, which lies anywhere, is
  * no segment that arrived early. So three duplicates repair the next loss, too.
  */
