@@ -143,7 +143,7 @@ static void resend_too_big(struct sock *sk, unsigned int mtu)
 
 	for (skb = xtcp_sendq_oldest(sk); skb; skb = skb_rb_next(skb))
 		if (packet_size(sk, skb) > mtu)
-			xtcp_scoreboard_lose(sk, skb);
+			xtcp_scoreboard_too_big(sk, skb);
 	xtcp_recovery_path_shrank(sk);
 	xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
 }

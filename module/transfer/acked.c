@@ -653,16 +653,14 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	return a.advanced && xs->fin_queued && seg->ack == xs->write_seq;
 }
 
-/*
- * Inform a congestion control of an ACK that took the fast path. With SACK it needs no other
- * fields, because RACK has recorded the segment.
- */
+/* Inform a congestion control of an ACK that took the fast path. RACK has recorded the segment. */
 static noinline void alone_inform(struct sock *sk, u32 segs)
 {
 	const struct xtcp_acked a = {
 		.now_ns		= xtcp_sk(sk)->last_rcv_ns,
 		.delivered	= segs,
 		.prior_pipe	= segs,
+		.last_sent_ns	= xtcp_sk(sk)->rack.sent_ns,
 	};
 
 	__xtcp_congestion_inform(sk, &a);

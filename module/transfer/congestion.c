@@ -513,7 +513,7 @@ static u32 initial_threshold(const struct xtcp_sock *xs)
 
 	if (!dst || !dst_metric_locked(dst, RTAX_SSTHRESH))
 		return U32_MAX;
-	return clamp(dst_metric(dst, RTAX_SSTHRESH), 2U, window_limit(xs));
+	return clamp(dst_metric(dst, RTAX_SSTHRESH), 2U, max(window_limit(xs), 2U));
 }
 
 /*
@@ -565,7 +565,7 @@ void xtcp_congestion_expect(struct sock *sk)
 	xtcp_history_get(sk, &known);
 	xtcp_rtt_expect(xs, known.rtt_us);
 	if (known.threshold && !xtcp_congestion_controls(xs))
-		WRITE_ONCE(xs->ssthresh, clamp(known.threshold, 2U, window_limit(xs)));
+		WRITE_ONCE(xs->ssthresh, clamp(known.threshold, 2U, max(window_limit(xs), 2U)));
 	if (known.reordering)
 		xs->reordering = min_t(u32, known.reordering,
 				       XTCP_KNOB(sock_net(sk), max_reordering));
@@ -718,6 +718,9 @@ void __xtcp_congestion_lost(struct xtcp_sock *xs, const struct sk_buff *skb)
 	};
 
 	xtcp_assert_owned(&xs->inet.sk);
+	/* A lost probe of the path's MTU is no congestion: RFC 4821 7.5. */
+	if (xs->mtu.probe && cb->end == xs->mtu.probe_end)
+		return;
 	xtcp_rate_lost(rate_of(xs), xs, cb, &loss);
 	xs->congestion->lost(xs, &loss);
 }

@@ -13,10 +13,12 @@
  * The draft stores P's fields in each packet, for which an skb has no room. They change
  * only when an ACK arrives, so a connection stores them once for all segments that are
  * sent between two ACKs: struct xtcp_rate_snap. P's is the last one that is not younger
- * than P, whose time of transmission the skb has and RACK knows. When there are more than
- * XTCP_RATE_SNAPS of them, every second one is dropped: some segments then measure from
- * a transmission somewhat before their own, so over a longer time. A snapshot is kept as long
+ * than P, whose time of transmission the skb has and RACK knows. A snapshot is kept as long
  * as something that was sent at its time may still arrive, or be lost.
+ *
+ * There are at most 16 snapshots in a round trip, however many ACKs come in it, and when there are
+ * more than XTCP_RATE_SNAPS in all, every second one is dropped. So some segments measure from a
+ * transmission somewhat before their own, over a longer time.
  *
  * The memory belongs to connections whose algorithm has XTCP_CONGESTION_RATES.
  *
@@ -35,6 +37,10 @@
 #include "net/wire.h"
 #include "tcb.h"
 
+/* Snapshots in a round trip: XTCP_RATE_SNAPS are two of them. */
+#define SNAPS_IN_RTT	(XTCP_RATE_SNAPS / 2)
+
+/* The first one stays. If there were too many, all behind it would go, and no round would end. */
 static void snaps_thin_out(struct xtcp_rate *rate)
 {
 	unsigned int i;
@@ -66,6 +72,17 @@ static void snap_add(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 	rate->stale = false;
 }
 
+/* Does the last snapshot serve for what is sent at @sent_ns, too? */
+static bool snap_is_good(const struct xtcp_rate *rate, const struct xtcp_sock *xs, u64 sent_ns)
+{
+	const struct xtcp_rate_snap *last = &rate->snap[rate->count - 1];
+	u64 srtt_ns = (u64)(xs->rtt.srtt_us >> 3) * NSEC_PER_USEC;
+
+	if (!rate->count || last->app_limited != rate->limited)
+		return false;
+	return !rate->stale || sent_ns - last->sent_ns < srtt_ns / SNAPS_IN_RTT;
+}
+
 /**
  * xtcp_rate_sent - segments were sent
  * @rate: of the connection
@@ -83,8 +100,7 @@ void xtcp_rate_sent(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 		rate->first_ns = sent_ns;
 		rate->count = 0;
 	}
-	if (rate->stale || !rate->count ||
-	    rate->snap[rate->count - 1].app_limited != rate->limited)
+	if (!snap_is_good(rate, xs, sent_ns))
 		snap_add(rate, xs, sent_ns);
 	rate->snap[rate->count - 1].pipe = pipe;
 	rate->snap[rate->count - 1].end = xs->snd_nxt;

@@ -434,8 +434,36 @@ static void lose_resent(struct sock *sk, struct sk_buff *skb)
 	if (xtcp_cb(skb)->marks & XTCP_MARK_LOST)
 		xs->to_resend += segs;
 	xs->lost += segs;
-	xtcp_congestion_lost(xs, skb);
 	XTCP_ADD(sock_net(sk), LOST_RETRANSMIT, segs);
+}
+
+/* Returns true if a transmission counts as lost that did not before. */
+static bool mark_lost(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_sendq_segs(skb);
+	u32 lost = xs->lost;
+	bool first = !xs->lost_out;
+
+	if (cb->marks & XTCP_MARK_SACKED)
+		return false;
+	if (!(cb->marks & XTCP_MARK_LOST)) {
+		cb->marks |= XTCP_MARK_LOST;
+		xs->lost_out += segs;
+		if (!(cb->marks & XTCP_MARK_RETRANS))
+			xs->to_resend += segs;
+		xs->lost += segs;
+	} else if (cb->marks & XTCP_MARK_RETRANS) {
+		lose_resent(sk, skb);
+	}
+	/* After 2 GiB without a loss it is too old to be compared. */
+	if (first || seq_before(cb->seq, xs->resend_seq))
+		xs->resend_seq = cb->seq;
+	/* A copy sent before an undo is still in the network, and timed. */
+	if (!(cb->marks & XTCP_MARK_RETRANS))
+		list_del_init(&skb->tcp_tsorted_anchor);
+	return xs->lost != lost;
 }
 
 /**
@@ -446,30 +474,22 @@ static void lose_resent(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 {
-	struct xtcp_skb_cb *cb = xtcp_cb(skb);
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = xtcp_sendq_segs(skb);
-	bool first = !xs->lost_out;
-
 	xtcp_assert_owned(sk);
-	if (cb->marks & XTCP_MARK_SACKED)
-		return;
-	if (!(cb->marks & XTCP_MARK_LOST)) {
-		cb->marks |= XTCP_MARK_LOST;
-		xs->lost_out += segs;
-		if (!(cb->marks & XTCP_MARK_RETRANS))
-			xs->to_resend += segs;
-		xs->lost += segs;
-		xtcp_congestion_lost(xs, skb);
-	} else if (cb->marks & XTCP_MARK_RETRANS) {
-		lose_resent(sk, skb);
-	}
-	/* After 2 GiB without a loss it is too old to be compared. */
-	if (first || seq_before(cb->seq, xs->resend_seq))
-		xs->resend_seq = cb->seq;
-	/* A copy sent before an undo is still in the network, and timed. */
-	if (!(cb->marks & XTCP_MARK_RETRANS))
-		list_del_init(&skb->tcp_tsorted_anchor);
+	if (mark_lost(sk, skb))
+		xtcp_congestion_lost(xtcp_sk(sk), skb);
+}
+
+/**
+ * xtcp_scoreboard_too_big - a router has dropped a segment because of its size
+ * @sk: the socket, locked
+ * @skb: in flight
+ *
+ * As xtcp_scoreboard_lose(), but it is no congestion (RFC 1191 6.5): the algorithm is not told.
+ */
+void xtcp_scoreboard_too_big(struct sock *sk, struct sk_buff *skb)
+{
+	xtcp_assert_owned(sk);
+	mark_lost(sk, skb);
 }
 
 /**
@@ -507,8 +527,10 @@ void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
 
 	xtcp_assert_owned(sk);
 	if ((marks & XTCP_MARK_RETRANS) &&
-	    !(marks & (XTCP_MARK_SACKED | XTCP_MARK_LOST)))
+	    !(marks & (XTCP_MARK_SACKED | XTCP_MARK_LOST))) {
 		lose_resent(sk, skb);
+		xtcp_congestion_lost(xtcp_sk(sk), skb);
+	}
 	xtcp_scoreboard_lose(sk, skb);
 }
 

@@ -26,6 +26,7 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 void xtcp_scoreboard_duplicate(struct sock *sk, struct xtcp_acked *a);
 void xtcp_scoreboard_exclude(struct xtcp_sock *xs);
 void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb);
+void xtcp_scoreboard_too_big(struct sock *sk, struct sk_buff *skb);
 void xtcp_scoreboard_lose_oldest(struct sock *sk);
 void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb);
 void xtcp_scoreboard_lose_holes(struct sock *sk);

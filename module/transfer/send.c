@@ -770,8 +770,11 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	if (skb->len > room && !xtcp_sendq_split_flight(sk, skb, room))
 		return -ENOMEM;
 	/* A small one, too: what is appended is counted by the current MSS. */
-	if (xtcp_cb(skb)->seg_size != xs->mss)
+	if (xtcp_cb(skb)->seg_size != xs->mss) {
 		xtcp_sendq_measure_again(sk, skb, xs->mss);
+		/* Without memory for a split it may be fewer segments than before. */
+		xtcp_scoreboard_exclude(xs);
+	}
 	if (skb->len < xs->mss)
 		retransmit_collapse(sk, skb);
 	return 0;
