@@ -105,7 +105,9 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 	 * In a flight that has shown delays the time only grows (xtcp_rack_allow()): a segment that
 	 * took the short way says nothing of those that took the long one.
 	 */
-	xs->rack.rtt_us = xs->undo.absolved ? max(xs->rack.rtt_us, rtt_us) : rtt_us;
+	if (!xs->undo.absolved || !seq_before(xs->snd_una, xs->recover) ||
+	    rtt_us > xs->rack.rtt_us)
+		xs->rack.rtt_us = rtt_us;
 	if (!xs->rack.sent_ns || !rack_is_later(xs, cb)) {
 		xs->rack.sent_ns = cb->sent_ns;
 		xs->rack.end = cb->end;

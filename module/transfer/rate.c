@@ -72,13 +72,20 @@ static void snap_add(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 	rate->stale = false;
 }
 
-/* Does the last snapshot serve for what is sent at @sent_ns, too? */
+/*
+ * Does the last snapshot serve for what is sent at @sent_ns, too? Not if losses were found since:
+ * they are not those of what is sent now.
+ */
 static bool snap_is_good(const struct xtcp_rate *rate, const struct xtcp_sock *xs, u64 sent_ns)
 {
-	const struct xtcp_rate_snap *last = &rate->snap[rate->count - 1];
 	u64 srtt_ns = (u64)(xs->rtt.srtt_us >> 3) * NSEC_PER_USEC;
+	const struct xtcp_rate_snap *last;
 
-	if (!rate->count || last->app_limited != rate->limited)
+	if (!rate->count)
+		return false;
+	last = &rate->snap[rate->count - 1];
+	if (last->app_limited != rate->limited ||
+	    (last->lost != xs->lost && rate->count < XTCP_RATE_SNAPS))
 		return false;
 	return !rate->stale || sent_ns - last->sent_ns < srtt_ns / SNAPS_IN_RTT;
 }
@@ -102,6 +109,9 @@ void xtcp_rate_sent(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 	}
 	if (!snap_is_good(rate, xs, sent_ns))
 		snap_add(rate, xs, sent_ns);
+	/* ACKs that came since have shortened the pipe: tx_pipe() takes off only what was sent. */
+	if (rate->stale)
+		return;
 	rate->snap[rate->count - 1].pipe = pipe;
 	rate->snap[rate->count - 1].end = xs->snd_nxt;
 }

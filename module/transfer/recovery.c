@@ -631,6 +631,7 @@ void xtcp_recovery_timed_out(struct sock *sk)
 		xs->reordering = min(xs->reordering, reordering);
 	xs->recovery = XTCP_RECOVERY_LOSS;
 	xs->recover = xs->snd_nxt;
+	xs->undo.absolved = 0;
 	xtcp_lossprobe_forget(xs);
 	xtcp_ecn_reduced(xs);
 	xs->frto = XTCP_KNOB(net, frto) && (first || xs->retransmit.in_row) &&
