@@ -454,7 +454,7 @@ static void close_enter_time_wait(struct sock *sk)
 static void close_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
 	/* A program that reads and then closes: the record has no timer for the ACK. */
-	xtcp_ack_settle(sk);
+	xtcp_ack_send_pending(sk);
 	xtcp_history_save(sk);
 	xtcp_lifecycle_sk(sk, XTCP_EV_ORPHAN_RECORD);
 	xtcp_timewait_enter_fin_wait_2(sk, wait_ms);

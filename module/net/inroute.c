@@ -206,7 +206,7 @@ bool xtcp_inroute_repeat(const struct xtcp_net *xn, struct sk_buff *skb)
 	mem = xtcp_inroute_memory(xn);
 	if (!mem)
 		return false;
-	/* Of a segment before: a firewall rule has dropped it. */
+	/* A segment that a rule has dropped may have left it set. */
 	mem->missed = false;
 	if (mem->peer != iph->saddr || !is_current(net, mem->back) ||
 	    fib4_has_custom_rules(net))

@@ -607,10 +607,10 @@ void xtcp_ack_option(struct sock *sk, int val)
 }
 
 /**
- * xtcp_ack_settle - a record takes the socket's place: send a pending ACK
+ * xtcp_ack_send_pending - send the ACK that waits for its timer, if there is one
  * @sk: the socket, locked
  */
-void xtcp_ack_settle(struct sock *sk)
+void xtcp_ack_send_pending(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
 	if (unlikely(xtcp_sk(sk)->ack.pending & XTCP_ACK_PENDING))

@@ -31,7 +31,7 @@ void xtcp_ack_no_space(struct sock *sk);
 void xtcp_ack_await_data(struct sock *sk);
 void xtcp_ack_failed(struct sock *sk);
 void xtcp_ack_option(struct sock *sk, int val);
-void xtcp_ack_settle(struct sock *sk);
+void xtcp_ack_send_pending(struct sock *sk);
 void xtcp_ack_flush(struct sock *sk);
 void xtcp_ack_deferred(struct sock *sk);
 bool xtcp_ack_is_due_by_read(const struct sock *sk);

@@ -16,9 +16,10 @@
  * than P, whose time of transmission the skb has and RACK knows. A snapshot is kept as long
  * as something that was sent at its time may still arrive, or be lost.
  *
- * There are at most 16 snapshots in a round trip, however many ACKs come in it, and when there are
- * more than XTCP_RATE_SNAPS in all, every second one is dropped. So some segments measure from a
- * transmission somewhat before their own, over a longer time.
+ * However many ACKs come in a round trip, some 16 snapshots are taken in it, and one more after an
+ * ACK by which losses were found. When there are more than XTCP_RATE_SNAPS in all, every second
+ * one is dropped. So some segments measure from a transmission somewhat before their own, over a
+ * longer time.
  *
  * The memory belongs to connections whose algorithm has XTCP_CONGESTION_RATES.
  *
