@@ -196,16 +196,6 @@ static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 	return keeps;
 }
 
-static __always_inline void hook_key_read(const struct sk_buff *skb,
-					  const struct xtcp_family *af,
-					  struct xtcp_key *key)
-{
-	if (likely(af == &xtcp_ipv4))
-		xtcp_ipv4_key_read(skb, XTCP_WIRE_TCP, key);
-	else
-		af->packet->key_read(skb, XTCP_WIRE_TCP, key);
-}
-
 /**
  * xtcp_hook_owns - does a segment of protocol 6 belong to xtcp
  * @net: namespace
@@ -234,7 +224,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		return true;
 	if (kernel_tcp_has_found(skb))
 		return false;
-	hook_key_read(skb, af, key);
+	xtcp_packet_key_read(af, skb, XTCP_WIRE_TCP, key);
 	xtcp_key_digest(key);
 	found->flow = xtcp_flow_lookup_rcu(net, key);
 	if (found->flow)

@@ -457,16 +457,6 @@ static bool src_is_valid(const struct sk_buff *skb,
 					  af->packet->src_valid(skb);
 }
 
-static __always_inline void input_read_key(const struct sk_buff *skb,
-					   const struct xtcp_family *af, u8 wire,
-					   struct xtcp_key *key)
-{
-	if (likely(af == &xtcp_ipv4))
-		xtcp_ipv4_key_read(skb, wire, key);
-	else
-		af->packet->key_read(skb, wire, key);
-}
-
 /* Count and check a segment. Returns false if it has been dropped. */
 static __always_inline bool input_accepts(struct net *net, struct sk_buff *skb,
 					  const struct xtcp_family *af, u8 wire)
@@ -540,7 +530,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire,
 	}
 	key = found ? &found->key : &own_key;
 	if (!found)
-		input_read_key(skb, af, wire, &own_key);
+		xtcp_packet_key_read(af, skb, wire, &own_key);
 	xtcp_seg_read_header(&seg, skb);
 	trace_xtcp_rcv(net, key, &seg);
 	if (!found) {

@@ -16,6 +16,7 @@
 
 #include "flow.h"
 #include "net/device.h"
+#include "net/family.h"
 
 /**
  * xtcp_ipv4_key_read - xtcp_packet_ops.key_read of IPv4
@@ -36,6 +37,17 @@ static inline void xtcp_ipv4_key_read(const struct sk_buff *skb, u8 wire,
 	key->family = AF_INET;
 	key->wire = wire;
 	xtcp_key_came_in(key, dev_net(skb->dev), inet_iif(skb), inet_sdif(skb));
+}
+
+/* xtcp_packet_ops.key_read of @af; that of IPv4 without an indirect call. */
+static __always_inline void xtcp_packet_key_read(const struct xtcp_family *af,
+						 const struct sk_buff *skb, u8 wire,
+						 struct xtcp_key *key)
+{
+	if (likely(af == &xtcp_ipv4))
+		xtcp_ipv4_key_read(skb, wire, key);
+	else
+		af->packet->key_read(skb, wire, key);
 }
 
 /* xtcp_packet_ops.ttl_min of IPv4 */

@@ -450,12 +450,20 @@ seq_t xtcp_output_bare_seq(const struct xtcp_sock *xs)
 	return seq_dist(edge, xs->snd_nxt) >= 1 << xs->snd_wscale ? edge : xs->snd_nxt;
 }
 
-/*
- * Send a segment without payload. Consumes @spare. Returns 0; -ENOBUFS without
- * memory, or the error of the route.
+/**
+ * xtcp_output_bare - send a segment without payload and without an skb in the queue
+ * @sk: the socket, locked
+ * @spare: received skb to recycle, or NULL; consumed
+ * @seq: SEG.SEQ
+ * @flags: XTCP_SYN .. XTCP_CWR; XTCP_ACK alone: a pure ACK
+ * @now_ns: current time
+ *
+ * Return: 0, also if a queue of this host is nearly full; -ENOBUFS without memory or if a queue
+ * is full; -EHOSTUNREACH without a route; -EPERM, or what the rule says, if a rule of OUTPUT drops
+ * the segment.
  */
-static int output_bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq,
-			  u8 flags, u64 now_ns)
+int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
+		     u8 flags, u64 now_ns)
 {
 	struct departure go = {
 		.seq = seq,
@@ -477,25 +485,7 @@ static int output_bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq,
 static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags)
 {
-	return output_bare_at(sk, spare, seq, flags, xtcp_now_ns());
-}
-
-/**
- * xtcp_output_bare - send a SYN or FIN that has no skb
- * @sk: the socket, locked
- * @spare: received skb to recycle, or NULL; consumed
- * @seq: SEG.SEQ
- * @flags: XTCP_SYN .. XTCP_CWR
- * @now_ns: current time
- *
- * Return: 0, also if a queue of this host is nearly full; -ENOBUFS without memory or if a queue
- * is full; -EHOSTUNREACH without a route; -EPERM, or what the rule says, if a rule of OUTPUT drops
- * the segment.
- */
-int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
-		     u8 flags, u64 now_ns)
-{
-	return output_bare_at(sk, spare, seq, flags, now_ns);
+	return xtcp_output_bare(sk, spare, seq, flags, xtcp_now_ns());
 }
 
 /*
@@ -510,7 +500,7 @@ static void output_ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 		consume_skb(spare);
 		return;
 	}
-	if (output_bare_at(sk, spare, xtcp_output_bare_seq(xs), XTCP_ACK, now_ns) != -ENOBUFS)
+	if (xtcp_output_bare(sk, spare, xtcp_output_bare_seq(xs), XTCP_ACK, now_ns) != -ENOBUFS)
 		return;
 	xtcp_ack_failed(sk);
 }

@@ -181,22 +181,12 @@ static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
 	return xtcp_zerocopy_fill(sk, skb, bytes, msg, zc);
 }
 
-/*
- * Send queued data while the user's write goes on. Full segments are sent when
- * they become full; a partial last one only when the write sleeps (@wait), also
- * with MSG_MORE, because nothing is added to it before some data is acknowledged.
- */
-static void push_on_the_way(struct sock *sk, bool wait)
+/* A segment of the user's write has become full: send. A partial last one waits for more. */
+static void push_filled(struct sock *sk)
 {
-	if (wait) {
+	if (xtcp_sendq_wants_push(xtcp_sk(sk)))
 		xtcp_sendq_mark_push(sk);
-		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
-	} else if (xtcp_sendq_wants_push(xtcp_sk(sk))) {
-		xtcp_sendq_mark_push(sk);
-		xtcp_send_push(sk, XTCP_NAGLE_CORK);
-	} else {
-		xtcp_send_push(sk, XTCP_NAGLE_CORK);
-	}
+	xtcp_send_push(sk, XTCP_NAGLE_CORK);
 }
 
 /*
@@ -210,7 +200,12 @@ static int wait_for_space(struct sock *sk, bool copied, bool urgent, long *timeo
 	if (copied) {
 		if (unlikely(urgent) && xtcp_sendq_has_unsent(sk))
 			xtcp_urgent_mark(xtcp_sk(sk));
-		push_on_the_way(sk, true);
+		/*
+		 * The partial last segment, too, also with MSG_MORE: nothing is added to it before
+		 * some data is acknowledged.
+		 */
+		xtcp_sendq_mark_push(sk);
+		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
 		/*
 		 * What is sent is no longer unsent (TCP_NOTSENT_LOWAT). Nobody else may say
 		 * so to a program that waits for an edge, until an ACK arrives.
@@ -266,7 +261,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		/* Each segment of urgent data has URG, so none leaves before the end is known. */
 		if (skb->len < goal || !msg_data_left(msg) || unlikely(msg->msg_flags & MSG_OOB))
 			continue;
-		push_on_the_way(sk, false);
+		push_filled(sk);
 		/* ACKs wait in the backlog: what they allow should not wait for the whole write. */
 		if (++filled % FILLED_BEFORE_ACKS == 0 && sk_flush_backlog(sk))
 			goal = xtcp_burst_goal(sk);
