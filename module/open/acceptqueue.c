@@ -380,7 +380,10 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 			struct sk_buff *skb)
 {
 	child_event(ls, sk, XTCP_EV_RCV_ACK_OF_SYN);
-	/* The peer's label for SO_PEERSEC: the copied one is the listener's. */
+	/*
+	 * BPF programs of LSM see the connection. SELinux stores the peer's label, too, and shows it
+	 * to nobody: a socket of protocol 253 is no tcp_socket.
+	 */
 	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);
 	/* The listener may have closed meanwhile, and have missed a child that it did not have. */
