@@ -9,10 +9,11 @@
  * its own address and, if no listener there matches, under the wildcard. So
  * listeners at other addresses of the same port cost it nothing, however many of
  * them an unprivileged user creates. Listeners with the same key differ in device
- * and family only, because a SO_REUSEPORT group has one entry, its head. (A listener
- * that could not join its group when its device changed has an entry, too.) The
- * kernel's array of the group (sk->sk_reuseport_cb) has all members. When the head
- * closes, another member becomes the head.
+ * or family, because a SO_REUSEPORT group has one entry, its head. The kernel's array
+ * of the group (sk->sk_reuseport_cb) has all members. When the head closes, another
+ * member becomes the head. A listener has no entry if its device changed, another one
+ * has its place at the new device, and it could not join that one's group: each SYN
+ * looks at all entries of its key, and each removal, with interrupts off, as well.
  *
  * The files of /proc use another table (xn->listeners).
  *
@@ -175,24 +176,31 @@ static bool listen_keys_match(const struct sock *sk, const struct sock *other)
 }
 
 /*
- * Does listener @other belong to the SO_REUSEPORT group of @sk? They must be the same user's, and
- * as in Linux an IPv6 socket at a mapped address is in no group with IPv4 ones.
- * @other counts even if its option was cleared after it got its group: else a user could add
- * any number of groups under one key, and each SYN would look at all of them.
+ * Has @other the same address, family and device as @sk? As in Linux an IPv6 socket at a mapped
+ * address has another family than IPv4 ones.
+ */
+static bool same_place(const struct sock *sk, const struct xtcp_listener *other)
+{
+	return listen_keys_match(sk, other->sk) && sk->sk_family == other->sk->sk_family &&
+	       READ_ONCE(sk->sk_bound_dev_if) == READ_ONCE(other->ifindex);
+}
+
+/*
+ * Does listener @other belong to the SO_REUSEPORT group of @sk? They must be the same user's.
+ * @other counts even if its option was cleared after it got its group.
  */
 static bool shares_port(const struct sock *sk, const struct xtcp_listener *other)
 {
 	bool joins = other->sk->sk_reuseport ||
 		     rcu_access_pointer(other->sk->sk_reuseport_cb);
 
-	return joins && listen_keys_match(sk, other->sk) &&
-	       sk->sk_family == other->sk->sk_family &&
-	       READ_ONCE(sk->sk_bound_dev_if) == READ_ONCE(other->ifindex) &&
-	       uid_eq(sk_uid(sk), sk_uid(other->sk));
+	return joins && same_place(sk, other) && uid_eq(sk_uid(sk), sk_uid(other->sk));
 }
 
-/* The head of the group that @sk, which shares its port, belongs to; or NULL. */
-static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
+/* The first other listener in the table that @fits @sk, at its address; or NULL. */
+static __always_inline struct sock *
+other_listener(struct xtcp_net *xn, const struct sock *sk,
+	       bool (*fits)(const struct sock *sk, const struct xtcp_listener *other))
 {
 	struct listen_key lkey = listen_key_of(sk);
 	struct rhlist_head *list, *pos;
@@ -200,9 +208,15 @@ static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
 
 	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
 	rhl_for_each_entry_rcu(ls, pos, list, link)
-		if (ls->sk != sk && shares_port(sk, ls))
+		if (ls->sk != sk && fits(sk, ls))
 			return ls->sk;
 	return NULL;
+}
+
+/* The head of the group that @sk, which shares its port, belongs to; or NULL. */
+static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
+{
+	return other_listener(xn, sk, shares_port);
 }
 
 /*
@@ -252,11 +266,13 @@ static void lookup_remove(struct xtcp_net *xn, struct xtcp_listener *ls)
 	ls->is_linked = false;
 }
 
-/* Join the SO_REUSEPORT group; without one, get an entry in the table. */
-static int listener_join(struct xtcp_net *xn, struct sock *sk)
+/*
+ * Join the SO_REUSEPORT group of @head if @shares; without one, get an entry in the table. The
+ * device is set before the entry is inserted: else SYNs of the old device would find it.
+ */
+static int listener_join(struct xtcp_net *xn, struct sock *sk, struct sock *head, bool shares)
 {
-	struct sock *head = sk->sk_reuseport ? group_head(xn, sk) : NULL;
-	int err = group_join(sk, head, sk->sk_reuseport);
+	int err = group_join(sk, head, shares);
 
 	lockdep_assert_held(&xn->listen_lock);
 	WRITE_ONCE(xtcp_sk(sk)->listener->ifindex,
@@ -286,12 +302,15 @@ static struct hlist_head *lookup_list(struct xtcp_net *xn, const struct sock *sk
 int xtcp_lookup_add(struct sock *sk)
 {
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+	struct sock *head = NULL;
 	int err;
 
 	xtcp_assert_owned(sk);
 	spin_lock_bh(&xn->listen_lock);
 	rcu_read_lock();
-	err = listener_join(xn, sk);
+	if (sk->sk_reuseport)
+		head = group_head(xn, sk);
+	err = listener_join(xn, sk, head, sk->sk_reuseport);
 	rcu_read_unlock();
 	if (!err)
 		sk_add_node_rcu(sk, lookup_list(xn, sk));
@@ -345,41 +364,38 @@ void xtcp_lookup_del(struct sock *sk)
 }
 
 /*
- * Would a listener stay where it is in the table when its device changes? Yes if it
- * is in no SO_REUSEPORT group, or alone in its group before and after.
+ * Does a listener stay where it is in the table when its device changes, and no other one has
+ * its place there? Yes if it is in the table and alone.
  */
-static bool listener_stays(struct sock *sk, const struct sock *head)
+static bool listener_stays(struct sock *sk)
 {
 	struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
 
-	if (!reuse)
-		return true;
-	return xtcp_sk(sk)->listener->is_linked && !head &&
-	       READ_ONCE(reuse->num_socks) == 1;
+	return xtcp_sk(sk)->listener->is_linked &&
+	       (!reuse || READ_ONCE(reuse->num_socks) == 1);
 }
 
 /*
- * Move @sk to the SO_REUSEPORT group of its new device, even if its option was cleared after it
- * got its group; see shares_port(). If it cannot join, it is in the table without a group. Its
- * device is set before it is inserted: else SYNs of the old device would find it.
+ * Move @sk to its new device: to the SO_REUSEPORT group there, even if its option was cleared
+ * after it got its group. If another listener has its place there, and @sk may not or cannot join
+ * it, @sk gets no SYNs (a group is full with 32,768 members, and must not wait for memory). A second
+ * entry would not help: one of the two gets all of them. And a user could make any number of entries.
  */
 static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 {
-	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 	bool joins = sk->sk_reuseport || rcu_access_pointer(sk->sk_reuseport_cb);
 	struct sock *head = joins ? group_head(xn, sk) : NULL;
+	bool taken = other_listener(xn, sk, same_place);
 
 	lockdep_assert_held(&xn->listen_lock);
-	if (listener_stays(sk, head)) {
-		WRITE_ONCE(ls->ifindex, ifindex);
+	if (!taken && listener_stays(sk)) {
+		WRITE_ONCE(xtcp_sk(sk)->listener->ifindex, ifindex);
 		return;
 	}
 	listener_leave(xn, sk);
-	WRITE_ONCE(ls->ifindex, ifindex);
-	/* The table may have to grow, and this must not wait for memory. */
-	if ((group_join(sk, head, joins) || !head) && lookup_insert(xn, ls) &&
+	if (((taken && !head) || listener_join(xn, sk, head, joins)) &&
 	    xtcp_net_may_log(sock_net(sk)))
-		net_warn_ratelimited("xtcp: no memory: a listener on port %u gets no SYNs\n",
+		net_warn_ratelimited("xtcp: a listener on port %u gets no SYNs of its new device\n",
 				     inet_sk(sk)->inet_num);
 }
 
@@ -449,10 +465,7 @@ static __always_inline struct sock *lookup_at(struct xtcp_net *xn,
 	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
 	rhl_for_each_entry_rcu(ls, pos, list, link) {
 		score = listener_score(ls, key);
-		/* One that could not join its group must not hide the group. */
-		if (score > most ||
-		    (unlikely(score && score == most) &&
-		     rcu_access_pointer(ls->sk->sk_reuseport_cb))) {
+		if (score > most) {
 			most = score;
 			best = ls->sk;
 		}

@@ -3,7 +3,7 @@
  * cost: what thousands of sockets cost those who have nothing to do with them: a SYN, a
  * connection, listen() and bind() take as long as before. The clock counts instructions.
  */
-/* vm: wires families machine */
+/* vm: wires families machine mem=1G */
 #include "lib/xtcp_test.h"
 
 #include <sys/resource.h>
@@ -146,6 +146,69 @@ TEST_F(cost, reuseport_group_costs_no_more_when_it_is_large)
 	second = half_of_many(_metadata, MANY / 2, true);
 	EXPECT_GE(at_most(before), syn_ns(p));
 	EXPECT_GE(at_most(first), second);
+}
+
+static void to_device(struct __test_metadata *_metadata, int fd, const char *dev)
+{
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev)));
+}
+
+/*
+ * The same address, port and device: only the first one gets SYNs, so the others have no place
+ * where a SYN would look at them. On the TCP wire the kernel's TCP refuses the second one, whose
+ * first device is still that of the first one for it.
+ */
+TEST_F(cost, listeners_that_move_to_a_device_cost_nothing)
+{
+	struct peer *p = &self->peer;
+	int64_t before;
+
+	if (stream_wire() == XTCP_WIRE_TCP || stock_mode())
+		return;
+	to_device(_metadata, listener(_metadata, "10.0.0.1", KERNEL_PORT, 0), "tun0");
+	files_allow(_metadata, MANY + 100);
+	syn_ns(p);
+	before = syn_ns(p);
+	for (int i = 0; i < MANY; i++) {
+		int fd = socket_new(-1);
+
+		to_device(_metadata, fd, "lo");
+		ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+		ASSERT_EQ(0, socket_listen(fd, 1));
+		to_device(_metadata, fd, "tun0");
+	}
+	EXPECT_GE(at_most(before), syn_ns(p));
+}
+
+/* A group of SO_REUSEPORT has no room for more, which is as many as the kernel allows. */
+#define FULL 32768
+
+TEST_F(cost, listeners_that_find_a_group_full_cost_nothing)
+{
+	struct peer *p = &self->peer;
+	int64_t before;
+
+	if (stock_mode())
+		return;
+	files_allow(_metadata, FULL + MANY + 100);
+	for (int i = 0; i < FULL; i++) {
+		int fd = socket_new(-1);
+
+		socket_share(fd, REUSEPORT);
+		to_device(_metadata, fd, "tun0");
+		ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+		ASSERT_EQ(0, socket_listen(fd, 1)) TH_LOG("the member %d", i);
+	}
+	syn_ns(p);
+	before = syn_ns(p);
+	for (int i = 0; i < MANY; i++) {
+		int fd = listener(_metadata, "10.0.0.1", KERNEL_PORT, REUSEPORT);
+
+		/* They would be a group of their own. */
+		ASSERT_EQ(0, socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 0));
+		to_device(_metadata, fd, "tun0");
+	}
+	EXPECT_GE(at_most(before), syn_ns(p));
 }
 
 /* --- bind() */

@@ -161,6 +161,31 @@ TEST_F(lookup, reuseport_group_follows_the_device)
 	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, N));
 }
 
+/* Not even when the other one closes, until it is moved again. */
+TEST_F(lookup, listener_gets_no_syns_beside_another_one)
+{
+	struct peer *p = &self->peer;
+	int fd[2];
+
+	NOT_ON_STOCK();		/* the one that listened last gets them */
+	p->stock_may_speak = true;	/* it resets what has no listener on the TCP wire */
+	tun_new(WHERE(_metadata), "tun1");
+	fd[0] = listener(_metadata, "10.0.0.1", "tun0", 0);
+	fd[1] = listener(_metadata, "10.0.0.1", "tun1", 0);
+	to_device(_metadata, fd[1], "tun0");
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
+	close(fd[0]);
+	fd[0] = -1;
+	EXPECT_EQ(-1, who_answers(p, "10.0.0.1", fd, 2));
+	to_device(_metadata, fd[1], "tun1");
+	EXPECT_EQ(-1, who_answers(p, "10.0.0.1", fd, 2));
+	to_device(_metadata, fd[1], "tun0");
+	EXPECT_EQ(1, who_answers(p, "10.0.0.1", fd, 2));
+	close(fd[1]);
+	fd[1] = -1;
+	EXPECT_EQ(-1, who_answers(p, "10.0.0.1", fd, 2));
+}
+
 TEST_F(lookup, lc_02_a_bound_socket_is_no_listener)
 {
 	struct peer *p = &self->peer;
