@@ -90,7 +90,8 @@ static bool is_syn(const struct sk_buff *skb, unsigned int ip_len)
 }
 
 /* The route that an open connection has cached, if it is good for @skb; or NULL. */
-static __always_inline struct dst_entry *socket_route(const struct sock *sk,
+static __always_inline struct dst_entry *socket_route(const struct net *net,
+						      const struct sock *sk,
 						      const struct sk_buff *skb)
 {
 	struct dst_entry *dst = rcu_dereference(sk->sk_rx_dst);
@@ -102,7 +103,7 @@ static __always_inline struct dst_entry *socket_route(const struct sock *sk,
 	if (unlikely(dst->ops->family != (ipv4 ? AF_INET : AF_INET6)))
 		return NULL;
 	if (ipv4 ?
-	    xtcp_ipv4_route_is_fresh(sock_net(sk), dst) :
+	    xtcp_ipv4_route_is_fresh(net, dst) :
 	    xtcp_ipv6_route_is_fresh(dst, sk->sk_rx_dst_cookie))
 		return dst;
 	return dst_check(dst, sk->sk_rx_dst_cookie);
@@ -111,7 +112,8 @@ static __always_inline struct dst_entry *socket_route(const struct sock *sk,
 /*
  * Without a reference to the socket: its memory may become another connection's meanwhile, whose
  * route is for another peer, or another namespace's. Then its name, or its namespace, has changed
- * when the route has been read.
+ * when the route has been read. Until then it may also be a socket that is just made: all zeros,
+ * so its namespace must not be followed.
  */
 static __always_inline struct dst_entry *
 demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
@@ -132,7 +134,7 @@ demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	flow = xtcp_flow_find_rcu(net, &key);
 	if (!flow || xtcp_flow_kind_rcu(flow) != XTCP_KIND_SOCKET)
 		return NULL;
-	dst = socket_route(xtcp_flow_sk(flow), skb);
+	dst = socket_route(net, xtcp_flow_sk(flow), skb);
 	/* The route before the name; a new connection has its name before it has a route. */
 	smp_rmb();
 	return xtcp_flow_is_named(flow, &key) && net_eq(sock_net(xtcp_flow_sk(flow)), net) ?
