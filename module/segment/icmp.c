@@ -91,16 +91,17 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 }
 
 /*
- * Size in bytes of the largest IP packet that may have carried a part of @skb. Its options are
+ * Size in bytes of the largest IP packet that may have carried a part of @skb. Its TCP options are
  * not known any more: SACK blocks, a token or Accurate ECN's count come and go.
  */
 static unsigned int packet_size(const struct sock *sk,
 				const struct sk_buff *skb)
 {
+	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	u32 payload = xtcp_sendq_segs(skb) > 1 ? xtcp_cb(skb)->seg_size :
 						 skb->len;
 
-	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_MAX + payload;
+	return af->ip_hdr_len + af->packet->options_len(sk) + XTCP_HDR_MAX + payload;
 }
 
 /* Does the error quote our SYN or SYN-ACK? Behind a SYN-ACK a child of a fast open sends data. */

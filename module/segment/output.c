@@ -106,7 +106,8 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
 
 /*
  * Bytes left for options in a segment that has @opt already. The MSS of the peer, as the
- * path MTU, bounds payload and options together (RFC 9293 MUST-16, RFC 6691 2).
+ * path MTU and the size that a search for it knows to pass (RFC 4821), bounds payload and
+ * options together (RFC 9293 MUST-16, RFC 6691 2).
  */
 static unsigned int options_room(const struct xtcp_sock *xs, unsigned int payload,
 				 const struct xtcp_options *opt)
@@ -119,6 +120,9 @@ static unsigned int options_room(const struct xtcp_sock *xs, unsigned int payloa
 	if (!payload)
 		return room;
 	most = min_t(u32, xs->pmtu > headers ? xs->pmtu - headers : 0, xs->peer_mss);
+	/* Larger packets may end in a black hole. A probe has only the options that it counts. */
+	if (unlikely(xs->mtu.searched) && payload <= xs->mss)
+		most = min_t(u32, most, xs->mtu.low);
 	used += xs->af->packet->options_len(&xs->inet.sk) + payload;
 	return min(room, most > used ? most - used : 0);
 }

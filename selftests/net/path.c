@@ -384,6 +384,24 @@ TEST_F(path, rfc9293_must_16_ip_options_set_later)
 	expect_full(_metadata, &c, 1400 - 40);
 }
 
+/* RFC 5927 7.1: a router's MTU that is 8 bytes less than a packet with all options is believed. */
+TEST_F(path, rfc9293_must_16_too_big_with_ip_options)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .prepare = ip_options_forty,
+		  .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	conn_write(&c, 1460 - 40 - TIMESTAMPS);
+	conn_expect(&c, .len = 1460 - 40 - TIMESTAMPS);
+	EXPECT_EQ(mtu_of(1500), p->last.packet_len);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .quote_len = 40 + 8, .rest = 1492);
+	conn_expect(&c, .len = 1460 - 40 - TIMESTAMPS - 8);
+	conn_expect(&c, .len = 8);
+	EXPECT_EQ(mtu_of(1492), conn_info(&c).pmtu);
+}
+
 /*
  * The first router of a source route is looked up as any destination: a program must not reach by
  * it what a route prohibits.

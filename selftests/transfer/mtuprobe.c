@@ -206,7 +206,39 @@ TEST_F(mtuprobe, no_frto_with_a_probe_in_flight)
 	p->leave_unread = true;
 }
 
-/* No probe while there is a hole in what has arrived: each segment has to carry SACK blocks. */
+/* A larger packet would be lost in the black hole that the search has found, and again each time. */
+TEST_F(mtuprobe, rfc4821_7_2_no_sack_block_beyond_the_size_that_passes)
+{
+	struct peer *p = &self->peer;
+	struct conn c, was;
+
+	open_searching(_metadata, p, &c);
+	was = c;
+	conn_send(&c, .flags = ACK, .ack = 1, .seq = 100, .data = "ten bytes.");
+	peer_drain(p, 1);
+	EXPECT_EQ(1, p->last.opt.sacks);
+	c.peer_nxt = was.peer_nxt;
+	/* The kernel's TCP takes the block's bytes from the payload. */
+	if (stock_mode()) {
+		conn_write(&c, BASE - 12);
+		conn_expect(&c, .len = BASE - 12);
+		EXPECT_EQ(1, p->last.opt.sacks);
+		EXPECT_EQ(mtu_of(BASE + 40), p->last.packet_len);
+		return;
+	}
+	conn_write(&c, BASE);
+	conn_expect(&c, .len = BASE);
+	EXPECT_EQ(0, p->last.opt.sacks);
+	EXPECT_EQ(mtu_of(BASE + 40), p->last.packet_len);
+	/* There is room for a block in this one. */
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	conn_write(&c, BASE - 12);
+	conn_expect(&c, .len = BASE - 12);
+	EXPECT_EQ(1, p->last.opt.sacks);
+	EXPECT_EQ(mtu_of(BASE + 40), p->last.packet_len);
+}
+
+/* No probe while there is a hole in what has arrived: SACK blocks would make it larger. */
 TEST_F(mtuprobe, no_probe_while_sack_is_sent)
 {
 	struct peer *p = &self->peer;
