@@ -179,8 +179,11 @@ static void sock_write_space(struct sock *sk)
 {
 	struct socket *sock;
 
-	/* After sock_wfree() has subtracted the bytes. Pairs with smallqueue_stop(). */
-	smp_mb__after_atomic();
+	/*
+	 * After sock_wfree() has subtracted the bytes, or setsockopt() has stored the new limit.
+	 * Pairs with smallqueue_stop(), and with what sets SOCK_NOSPACE and looks again.
+	 */
+	smp_mb();
 	if (test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
 		xtcp_smallqueue_drained(sk);
 	rcu_read_lock();
