@@ -65,7 +65,7 @@ struct xtcp_listener_counts {
  * @rcu: frees the structure two grace periods after the listener has closed
  * @lines: delay lines of the SYN queue
  * @qlen: half-open records in the SYN queue
- * @young: those of @qlen whose SYN-ACK was never retransmitted
+ * @young: those of @qlen that have not had a timeout
  * @qlen_peak: highest @qlen ever
  * @accept_lock: guards @accept_queue, @accept_peak and sk->sk_ack_backlog;
  *	after the child's socket lock

@@ -87,8 +87,8 @@ static void child_forget_listener(struct sock *sk)
 	/* Each socket has a cookie of its own: SO_COOKIE, sock_diag. */
 	atomic64_set(&sk->sk_cookie, 0);
 	/*
-	 * These are counted. A listener has none, but it may have been stopped and
-	 * connected since it was found: nothing but RCU keeps it.
+	 * References and queues, which a copy must not share. A listener has none of them, but it
+	 * may have been stopped and connected since the lookup: only RCU protects it.
 	 */
 	RCU_INIT_POINTER(sk->sk_rx_dst, NULL);
 	sk->sk_frag.page = NULL;
@@ -152,8 +152,8 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 }
 
 /*
- * A round trip of the handshake that is longer may be the time for which a program waited. Chosen,
- * not measured.
+ * If the SYN-ACK was acknowledged before, a longer round trip of the handshake is not believed: it
+ * may be the time for which the peer's program waited. Chosen, not measured.
  */
 #define DEFERRED_RTT_MAX_US	(XTCP_RTO_INIT_US / 3)
 
@@ -179,9 +179,9 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
 
 /*
  * Count the retransmissions of the SYN-ACK. Returns true if more than one SYN-ACK was lost.
- * None was if the peer echoes the timestamp of the first one; the second one left a second
- * later. A record that waits for data (TCP_DEFER_ACCEPT) has timeouts that send nothing, so
- * they are not counted.
+ * No SYN-ACK was lost if the peer echoes the timestamp of the first one, which was sent a
+ * second before the second one. A record that waits for data (TCP_DEFER_ACCEPT) has timeouts
+ * that send nothing, so its timeouts are not counted.
  */
 static bool child_losses(struct sock *sk, const struct xtcp_halfopen *ho,
 			 const struct xtcp_seg *seg)
@@ -227,8 +227,8 @@ static void child_discard(struct sock *sk)
 
 /*
  * Has the listener closed, perhaps before the child was copied? Such a child may be dead, shut
- * down, or without the port. A record tells that, because closing ends it; this is for a child
- * without one.
+ * down, or without the port. A child of a half-open record needs no such check, because a closing
+ * listener ends the record; children of cookies and of fast open do.
  */
 static bool child_is_late(const struct xtcp_listener *ls, const struct sock *sk)
 {
@@ -407,8 +407,9 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
  *
  * Context: softirq, RCU read-side section.
  * Return: the child, locked, in the accept queue; the caller passes it @skb and
- * calls xtcp_acceptqueue_announce(). NULL if no child was made. XTCP_CHILD_STOLEN
- * if another CPU has promoted or dropped the record: @skb is not consumed.
+ * calls xtcp_acceptqueue_announce(). NULL if no child was made, or if it was reset because the
+ * listener has closed. XTCP_CHILD_STOLEN if another CPU has promoted or dropped the record: @skb
+ * is not consumed.
  */
 struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 				      struct sk_buff *skb,
@@ -517,7 +518,7 @@ static void child_take_syn(struct sock *sk, struct sk_buff *skb, const struct xt
 	xs->rcv_wup = xs->rcv_nxt;
 }
 
-/* Make the child of a fast open; NULL without memory, or if the listener has closed. */
+/* Make the child of a fast open; NULL without memory or a route, or if the listener has closed. */
 static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
 				    const struct sk_buff *skb,
 				    const struct xtcp_seg *seg, struct xtcp_fastq *q)
@@ -549,8 +550,9 @@ static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
  * acknowledges the payload.
  *
  * Context: softirq, RCU read-side section.
- * Return: false without memory for it, or if the listener has closed: there is no child, and @skb
- * stays the caller's.
+ * Return: false without memory or a route for the child, or if the listener has closed: there is no
+ * child, and @skb stays the caller's. True if @skb was consumed: a child was made, or the flow
+ * table did not take the child because another SYN was faster or memory was short.
  */
 bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			   const struct xtcp_seg *seg, struct xtcp_fastq *q,

@@ -29,8 +29,9 @@ static inline bool xtcp_acceptqueue_is_full(const struct sock *lsk)
 }
 
 /*
- * Instead of a child: another CPU has changed the connection since the segment's flow was
- * found. The segment is to be looked up again, as its connection may be a socket now.
+ * Instead of a child: another CPU has changed the connection since the segment's flow was found,
+ * or the listener has closed. The segment is to be looked up again, because its connection may be
+ * a socket now, or another listener may take it.
  */
 #define XTCP_CHILD_STOLEN	((struct sock *)ERR_PTR(-EAGAIN))
 

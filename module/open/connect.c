@@ -437,8 +437,9 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 		xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg,
 				 XTCP_MIB_RESET_SENT_BAD_ACK);
 	/*
-	 * Our answer or the peer's RST ends its old connection: send the SYN again, once. One with
-	 * the number of our SYN and another's timestamp is no segment of an old connection.
+	 * Our answer or the peer's RST ends the peer's old connection: send the SYN again early,
+	 * once. If the segment acknowledges our SYN, but echoes a timestamp that we did not send,
+	 * it is of no old connection, and the timer stays as it is.
 	 */
 	if (!acks_syn && !xs->retransmit.in_row)
 		xtcp_deadlines_bad_syn_ack(sk,
@@ -489,7 +490,7 @@ enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		connect_rcv_syn_ack(sk, skb, seg);
 		return XTCP_ENDING_NONE;
 	} else if (unlikely(xtcp_paws_rejects(seg, xs->ts_recent, xs->ts_recent_s))) {
-		/* Of a connection before that in TIME-WAIT, whose place ours has taken. */
+		/* An old SYN: the TIME-WAIT record that we replaced had a newer timestamp. */
 		why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 	} else {
@@ -509,7 +510,7 @@ static unsigned int connect_retries(const struct xtcp_sock *xs)
 
 	if (chosen)
 		return chosen;
-	/* No more than in_row counts. */
+	/* U8_MAX: xs->retransmit.in_row, which is compared with the result, is a u8. */
 	return xs->fast_held ? min(XTCP_KNOB(net, synack_retries) + 1, U8_MAX) :
 			       XTCP_KNOB(net, syn_retries);
 }

@@ -11,8 +11,8 @@
  * A middlebox may let the handshake pass and drop what follows. Three timeouts in a row, or a
  * FIN or RST above data that never came, make fast open pause in the whole namespace: for
  * xtcp_fastopen_blackhole_timeout_sec, and twice as long each time it happens again, up to 64
- * times as long. Data that arrives after a pause shows that all is well. Other than in Linux
- * a connection counts one such FIN or RST, so that one server can't make the pause longer.
+ * times as long. Data that arrives after a pause shows that all is well. Unlike in Linux, only
+ * one such FIN or RST counts for each connection, so that one server can't make the pause longer.
  *
  * Context: socket lock; process or softirq.
  */
@@ -79,7 +79,7 @@ static bool fast_check_pause(struct sock *sk)
 }
 
 /**
- * xtcp_fastconnect_blocked - a RST or FIN came above data that never did
+ * xtcp_fastconnect_blocked - a RST or FIN arrived, but the data before it did not
  * @sk: locked, with @fast_tried, which is cleared
  */
 void xtcp_fastconnect_blocked(struct sock *sk)
@@ -126,7 +126,7 @@ static bool leaves_by_loopback(const struct sock *sk)
  * @sk: with @fast_tried or @fast_checks, locked or not visible any more; its queues are
  *	not purged yet
  *
- * Context: RCU read-side section not needed.
+ * Context: softirq or process; takes the RCU read lock itself.
  */
 void xtcp_fastconnect_ends(struct sock *sk)
 {

@@ -9,10 +9,11 @@
  * should have had.
  *
  * A cookie is the SipHash of both addresses under a key of the listener or of its namespace,
- * as in Linux: with the same key both take each other's cookies. So the cookie of another
- * client, of another of our addresses and of another namespace are wrong. It does not expire:
- * that is what a new key is for. The key before it verifies cookies, too, and the SYN-ACK
- * brings the new one.
+ * as in Linux: with the same key both take each other's cookies. So the cookie of another client
+ * or of another of our addresses is wrong, and so is that of another namespace unless it has the
+ * same key. A cookie does not expire, but is wrong once its key was replaced. A second key, usually
+ * the one before, verifies cookies and makes none: the SYN-ACK then brings a cookie of the first
+ * key.
  *
  * Context: softirq in an RCU read-side section for a SYN; process for keys and options.
  */

@@ -187,7 +187,10 @@ static int listen_start(struct sock *sk, int backlog)
 	/* As in Linux: only a TCP_QUICKACK that is set after listen() is for the children. */
 	xtcp_ack_init(sk);
 	sock_hold(sk);		/* of @ls */
-	/* A reader may have seen LISTEN before the socket stopped and listens again. */
+	/*
+	 * A release: a reader may have seen LISTEN of an earlier listen(), and then reads this
+	 * pointer. It must find @ls filled in.
+	 */
 	smp_store_release(&xtcp_sk(sk)->listener, ls);
 	listen_name(sk);
 	get_task_comm(xtcp_sk(sk)->opener, current);
@@ -349,7 +352,7 @@ static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
 static u8 listen_syn_ack_tos(const struct sock *lsk, const struct xtcp_knobs *knobs,
 			     const struct sk_buff *skb, const struct xtcp_family *af)
 {
-	/* No socket's has ECN bits, but the record uses them. */
+	/* The ECN bits of the record's @tos are for the codepoint of the SYN (@accecn_ok). */
 	if (likely(!READ_ONCE(knobs->reflect_tos)))
 		return af->packet->tos(lsk) & ~INET_ECN_MASK;
 	return af->packet->dscp(skb);
@@ -561,8 +564,9 @@ static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 }
 
 /*
- * The same, and the way of any other SYN after it. Not inlined, because it is rare. During a flood
- * a valid cookie opens as at any time: it proves the address, as a SYN cookie would.
+ * Try listen_syn_open(); if it refuses, treat the SYN like any other. Not inlined, because fast
+ * open is rare. During a flood a valid cookie opens as at any time: it proves the address, as a SYN
+ * cookie would.
  */
 static noinline void listen_syn_fast(struct xtcp_listener *ls, struct sk_buff *skb,
 				     const struct xtcp_key *key,
@@ -593,7 +597,10 @@ static __always_inline void listen_syn(struct sock *lsk, struct sk_buff *skb,
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
-	/* A cookie would not lie above the numbers of a TIME-WAIT of the kernel's TCP either. */
+	/*
+	 * No cookie for a 4-tuple in TIME-WAIT, ours or the kernel's TCP's: the ISN must lie above
+	 * the old connection's numbers, and a cookie would not.
+	 */
 	verdict = xtcp_gate_syn(ls, skb, key,
 				tw || xtcp_hook_successor_isn(skb, key->family, &iss));
 	switch (verdict) {

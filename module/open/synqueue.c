@@ -196,8 +196,8 @@ static void synqueue_enter(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 }
 
 /*
- * ls->young counts records that were never retransmitted. The timer and the CPU
- * that drops the record race to decrement it; cmpxchg() lets one of them.
+ * ls->young counts records that have not had a timeout. The timer and the CPU that drops the record
+ * race to decrement ls->young; cmpxchg() lets only one of them do it.
  */
 static bool halfopen_ages(struct xtcp_halfopen *ho)
 {
@@ -392,7 +392,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 		return false;
 	}
 	xtcp_delay_init(&ho->delay);
-	/* The third ACK may arrive before the record is in a line. */
+	/* Set it now: the third ACK measures by it, and may arrive before @ho is in a line. */
 	ho->delay.expires_ns = xtcp_now_ns() + (u64)delay_ms * NSEC_PER_MSEC;
 	synqueue_enter(ls, ho);
 	xtcp_flow_hold_new(&ho->flow, 3);
@@ -440,7 +440,7 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
  * @ho: the caller holds a reference
  * @event: reason; leads to CLOSED
  *
- * If it has a predecessor, this returns to the table.
+ * If @ho has a predecessor, the predecessor returns to the table.
  *
  * Return: false if another CPU has unhashed the record; nothing has changed then.
  */
@@ -583,7 +583,7 @@ void xtcp_synqueue_stop(struct xtcp_listener *ls)
 /*
  * How often a SYN-ACK is retransmitted. When the queue is more than half full,
  * old records get fewer retransmissions, so that new ones find space. A record is
- * young until its first retransmission. If young records are not the majority, the
+ * young until its first timeout. If young records are not the majority, the
  * limit is lowered by the number of doublings after which they would be, but not
  * below two.
  */
@@ -695,8 +695,8 @@ static bool halfopen_paws_rejects(const struct xtcp_halfopen *ho,
 }
 
 /*
- * RFC 9293 3.10.7.4 first: does the segment overlap the receive window? One that ends at
- * RCV.NXT does not, but may be the SYN again, or a SYN-ACK.
+ * RFC 9293 3.10.7.4 first: does the segment overlap or touch the receive window? A segment
+ * that ends at RCV.NXT passes only if it is empty or has a SYN (the SYN again, or a SYN-ACK).
  */
 static bool halfopen_in_window(const struct xtcp_halfopen *ho,
 			       const struct xtcp_seg *seg)
@@ -807,8 +807,8 @@ static bool halfopen_abort(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 /*
  * A SYN that came while the queue was full was answered by a cookie, and its repetition by this
  * record. The client goes by the SYN-ACK that arrives first: if its ACK returns the cookie, the
- * record gives way, and the listener takes the ACK. If it can't, the ACK is dropped, for its
- * sender has done nothing wrong. Returns as xtcp_synqueue_rcv().
+ * record gives way, and the listener takes the ACK. If that is not possible, the ACK is dropped,
+ * and not reset, because its sender has done nothing wrong. Returns as xtcp_synqueue_rcv().
  */
 static struct sock *halfopen_take_cookie(struct xtcp_halfopen *ho, struct sk_buff *skb,
 					 const struct xtcp_key *key,
@@ -823,7 +823,10 @@ static struct sock *halfopen_take_cookie(struct xtcp_halfopen *ho, struct sk_buf
 	return NULL;
 }
 
-/* Returns false if @seg does not acknowledge our SYN-ACK: then it is counted, and a RST sent. */
+/*
+ * Returns false if @seg does not acknowledge our SYN-ACK: then it is counted, and answered with a
+ * RST within xtcp_rst_ratelimit.
+ */
 static bool halfopen_check_ack(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
 {

@@ -43,7 +43,8 @@ struct xtcp_timewait;
  * @has_predecessor: there is a predecessor: @predecessor is valid, in place of
  *	@ts_offset and @mark, which are its own; with @syn_saved, @saved has all three
  * @syn_saved: @saved is valid, in place of @ts_offset, @mark and @predecessor
- * @timeouts: SYN-ACKs retransmitted by the timer
+ * @timeouts: timeouts so far, also those that sent no SYN-ACK; 0 becomes 1 when the record leaves
+ *	its listener
  * @tos: DSCP of our segments; with @accecn_ok, in its ECN bits: the codepoint of the SYN
  * @mark: fwmark of our segments: the SYN's or the listener's
  * @ts_offset: added to the clock in TSval
