@@ -14,7 +14,7 @@
 #define XTCP_ACK_WHEN_READ	0x08	/* it waits until all data has been read */
 #define XTCP_ACK_ALSO_PINGPONG	0x10	/* the same, though the program answers */
 #define XTCP_ACK_FOR_TWO	0x20	/* it waits for another segment, briefly */
-#define XTCP_ACK_NO_SPACE	0x40	/* payload was refused: it announces no window */
+#define XTCP_ACK_NO_SPACE	0x40	/* payload was refused: it announces a window of 0 */
 #define XTCP_ACK_BRIEF		(XTCP_ACK_SOON | XTCP_ACK_FOR_TWO)
 
 /**

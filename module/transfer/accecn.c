@@ -133,7 +133,10 @@ u8 xtcp_accecn_reflect(u8 codepoint)
 	return ace[codepoint & INET_ECN_MASK];
 }
 
-/* The codepoint that such a field reports; the other values stand for none in particular. */
+/*
+ * The codepoint that the ACE field of a SYN-ACK or of the third ACK reports. Table 2 of RFC 9768
+ * has 2, 3, 4 and 6. As in Linux 0 counts as ECT(0), and 1, 5 and 7 as ECT(1).
+ */
 static u8 reflected_codepoint(u8 ace)
 {
 	switch (ace) {
@@ -297,8 +300,8 @@ void xtcp_accecn_syn_received(struct sock *sk, const struct xtcp_seg *seg, u8 co
  * @xs: the connection, locked, or not visible yet
  * @seg: the ACK
  *
- * RFC 9768 3.2.2.1, table 4. Only a pure ACK reports how the SYN-ACK has arrived; but payload
- * whose ACE is 0 was not sent by a host that counts from 5 on.
+ * RFC 9768 3.2.2.1, table 4. Only a pure ACK reports how the SYN-ACK has arrived. ACE 0, in a pure
+ * ACK or with payload, shows that the path clears the field, because counting begins at 5.
  */
 void xtcp_accecn_third_ack(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -410,9 +413,9 @@ static u8 ace_to_send(const struct xtcp_accecn *acc)
  * xtcp_accecn_needs_cwr - is CWR set in all segments that are sent now
  * @xs: the connection, locked
  *
- * An skb of several segments is segmented by devices and kernels that leave CWR in the first
- * one only (RFC 3168), before Linux 6.15, or whenever they can't be told. With CWR in
- * ACE an skb has one segment then.
+ * Devices and kernels that segment an skb leave CWR in the first segment only (RFC 3168). Before
+ * Linux 6.15 they can't be told of Accurate ECN, in which CWR is a bit of ACE and belongs to each
+ * segment; later not always. So while CWR is set in ACE, an skb has one segment.
  *
  * Return: true if it is
  */
@@ -600,7 +603,8 @@ static s32 counter_follow(u32 *counter, u32 field, u8 codepoint)
 
 /*
  * An option has come. If it changes one counter only, the ACKs that follow without an option
- * are taken to change the same.
+ * are taken to change the same. Returns true if the counters can be relied on for this ACK: it was
+ * known which one would change, no counter went back, and at most one other has changed.
  */
 static bool option_follow(struct xtcp_accecn *acc, const struct xtcp_options *opt)
 {
@@ -698,8 +702,8 @@ static u32 marks_likely(const struct xtcp_sock *xs, const struct xtcp_accecn *ac
 }
 
 /*
- * RFC 9768 3.2.2.1: the ACE of such a pure ACK may be the one of the handshake, which reports how a
- * SYN-ACK has arrived. Only before anything else is acknowledged can it be.
+ * RFC 9768 3.2.2.1: until an ACK acknowledges more than our SYN, the ACE of a pure ACK may be that
+ * of the handshake, which reports how a SYN-ACK has arrived.
  */
 static bool ack_is_of_syn(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {

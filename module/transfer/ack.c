@@ -168,7 +168,8 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
  * xtcp_ack_refused - acknowledge duplicate data, or data without buffer space
  * @sk: the socket, locked
  *
- * The peer has missed an ACK, so it gets this one and the next ones at once.
+ * The peer gets this ACK and the next ones at once: it has missed an ACK, or must learn
+ * that its data was refused.
  */
 void xtcp_ack_refused(struct sock *sk)
 {
@@ -420,11 +421,11 @@ void xtcp_ack_now(struct sock *sk)
 }
 
 /**
- * xtcp_ack_no_space - payload in order was refused: mark an ACK without a window as pending
+ * xtcp_ack_no_space - payload in order was refused: mark an ACK with a window of 0 as pending
  * @sk: the socket, locked
  *
- * Otherwise the peer would take the refusal for a loss, and give up in the end. Without a
- * window it probes for as long as the program does not read.
+ * Otherwise the peer would take the refusal for a loss, and give up in the end. With a window of 0
+ * it probes for as long as the program does not read.
  */
 void xtcp_ack_no_space(struct sock *sk)
 {

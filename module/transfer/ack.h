@@ -46,8 +46,8 @@ static inline void xtcp_ack_hasten(struct xtcp_sock *xs)
 }
 
 /*
- * Must the next segment announce no window, because payload in order was refused? True once:
- * the caller announces that, or knows of new space.
+ * Must the next segment announce a window of 0, because payload in order was refused? Returns true
+ * once for each refusal: the caller announces 0, or knows of new space.
  */
 static inline bool xtcp_ack_take_no_space(struct xtcp_sock *xs)
 {

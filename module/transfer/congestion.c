@@ -718,7 +718,7 @@ void __xtcp_congestion_lost(struct xtcp_sock *xs, const struct sk_buff *skb)
 	};
 
 	xtcp_assert_owned(&xs->inet.sk);
-	/* A lost probe of the path's MTU is no congestion: RFC 4821 7.5. */
+	/* A lost probe of the path's MTU is no congestion: RFC 4821 7.6.2. */
 	if (xs->mtu.probe && cb->end == xs->mtu.probe_end)
 		return;
 	xtcp_rate_lost(rate_of(xs), xs, cb, &loss);

@@ -38,8 +38,8 @@
 
 /**
  * struct cubic_curve - one epoch of congestion avoidance
- * @gain: rest of (UNITs times segments acknowledged); a window full of UNITs is
- *	one more segment
+ * @gain: remainder of the last division: growth that was less than a segment, in UNITs times
+ *	segments acknowledged; less than the window in UNITs
  * @epoch_ms: beginning of the epoch, moved on by the time in which the window was not used up
  * @last_ms: when the window was last used up
  * @k_ms: K

@@ -10,9 +10,11 @@
  *   metric	taken by the next connection	saved
  *   rtt	for its first RTO		the longer at once, the shorter by an eighth
  *   rttvar	no				the larger at once, the smaller by a quarter
- *   ssthresh	if the knob is 0		once a connection has had to reduce its window
+ *   ssthresh	yes (1)				once a connection has had to reduce its window (1)
  *   cwnd	no				always
  *   reordering	yes				if more than before, from a recovery
+ *
+ * (1) unless xtcp_no_ssthresh_metrics_save is set, as it is by default.
  *
  * Context: socket lock, or the connection is not visible yet.
  */
@@ -41,7 +43,10 @@ static void metrics_read(struct xtcp_host_metrics *known, const struct xtcp_host
 	known->reordering = READ_ONCE(host->metrics.reordering);
 }
 
-/* What the route locks is not taken from the cache; of that, only the RTT is read here. */
+/*
+ * A metric that the route locks is not taken from the cache. The route's RTT is taken here, its
+ * ssthresh and reordering in congestion.c.
+ */
 static void metrics_lock(struct xtcp_host_metrics *known, const struct dst_entry *dst, u32 locks)
 {
 	if (locks & (1 << RTAX_RTT))

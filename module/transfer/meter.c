@@ -43,8 +43,8 @@
 /**
  * xtcp_meter_clear - initialize the fields that shared memory with the queue
  * link
- * @xs: just taken from an accept queue. Another CPU may hold its lock and
- *	process the segment that opened it: nothing else may be written
+ * @xs: just taken from an accept queue, or at its beginning. If from a queue, another CPU
+ *	may hold its lock and process the segment that opened it: nothing else may be written
  */
 void xtcp_meter_clear(struct xtcp_sock *xs)
 {

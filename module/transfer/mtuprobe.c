@@ -11,7 +11,7 @@
  *
  *   acknowledged:  low = probe, and the MSS grows to it
  *   lost alone:    high = probe - 1; it is sent again in smaller segments, and
- *		 is no sign of congestion (RFC 4821 7.5)
+ *		 is no sign of congestion (RFC 4821 7.6.2)
  *
  * until they are closer than xtcp_probe_threshold. After xtcp_probe_interval
  * the search begins again, because the path may have changed. With

@@ -182,9 +182,9 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 		return XTCP_ENDING_NO_MEMORY;
 	if (xtcp_retransmit_user_timeout_is_over(sk)) {
 		/*
-		 * A user timeout that is shorter than the first interval has not passed without an
-		 * answer then: the peer has not been asked, or what waits are bytes that TCP_CORK
-		 * or MUST-38 hold back for as long.
+		 * If the user timeout is shorter than the first interval, the peer has not been
+		 * probed yet, or TCP_CORK or MUST-38 has held the bytes back for so long. The peer
+		 * could not answer, so the time begins now.
 		 */
 		if (xs->retransmit.attempted)
 			return XTCP_ENDING_USER_TIMEOUT;

@@ -60,8 +60,8 @@ static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
 /*
  * Small segments may need far more memory than the payload that the window
  * counts. Let the buffer grow unless the user has fixed it, because the peer
- * kept to its window. It grows to what is in use and no further, so that no
- * window is announced: a user that doesn't read closes the window (LC-54).
+ * kept to its window. It grows to what is in use and no further, so that no new space is
+ * announced: if the user doesn't read, the window closes (LC-54).
  */
 static void buffer_stretch(struct sock *sk)
 {

@@ -40,7 +40,7 @@
 /* Bits of xtcp_recovery. */
 #define RECOVERY_RACK		0x1	/* RACK rather than RFC 6675 */
 #define RECOVERY_STATIC_WINDOW	0x2	/* D-SACKs don't widen the window */
-#define RECOVERY_NO_DUPTHRESH	0x4	/* three duplicates don't close it */
+#define RECOVERY_NO_DUPTHRESH	0x4	/* xs->reordering arrivals don't set the window to 0 */
 
 #define WINDOW_STEPS_MAX	255U
 
@@ -175,8 +175,9 @@ static s64 rack_left_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
 	s64 gone_ns = now_ns - xtcp_cb(skb)->sent_ns;
 
 	/*
-	 * fq should hold it still. If a segment behind it has arrived before its own departure,
-	 * fq was replaced, and its time says nothing.
+	 * @skb's time of departure is in the future: fq should hold @skb still. If a segment that
+	 * leaves even later has arrived already, fq was replaced, and these times say nothing: @skb
+	 * is lost.
 	 */
 	if (unlikely(gone_ns < 0))
 		return xs->rack.sent_ns > now_ns ? 0 : allowed_ns;

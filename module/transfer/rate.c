@@ -41,7 +41,11 @@
 /* Snapshots in a round trip: XTCP_RATE_SNAPS are two of them. */
 #define SNAPS_IN_RTT	(XTCP_RATE_SNAPS / 2)
 
-/* The first one stays. If there were too many, all behind it would go, and no round would end. */
+/*
+ * Drop every second snapshot, but not the first. SNAPS_IN_RTT limits how many are taken: if they
+ * were thinned out again and again within a round trip, only the first would be left. Then its
+ * xs->delivered would serve for all that is in flight, and no round of an algorithm would end.
+ */
 static void snaps_thin_out(struct xtcp_rate *rate)
 {
 	unsigned int i;
@@ -226,8 +230,8 @@ void xtcp_rate_acked(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 }
 
 /*
- * Segments in the network after this one, which @snap applies to, was sent: without the new
- * data that followed at once.
+ * Segments in the network right after @cb was sent: @snap->pipe without the new data that was sent
+ * directly behind @cb. @snap is the snapshot of @cb.
  */
 static u32 tx_pipe(const struct xtcp_rate_snap *snap, const struct xtcp_sock *xs,
 		   const struct xtcp_skb_cb *cb, u32 segs)

@@ -18,7 +18,8 @@ struct xtcp_sock;
  * struct xtcp_rate_snap - what was known when segments were sent
  * @sent_ns: first transmission to which it applies
  * @delivered_ns: C.delivered_time: time of the last delivery then
- * @first_ns: C.first_send_time: when the flight of which that was the last had begun
+ * @first_ns: C.first_send_time: transmission of the segment sent last among those delivered by
+ *	then; of the first segment of the flight, if none of it was delivered yet
  * @delivered: xs->delivered then
  * @delivered_ce: xs->delivered_ce then
  * @lost: xs->lost then

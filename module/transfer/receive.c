@@ -184,7 +184,7 @@ static bool receive_coalesce(struct sock *sk, struct sk_buff *to,
 	return true;
 }
 
-/* Queue @skb for the user. Its FIN, and SEG.SEQ, may lie below RCV.NXT. */
+/* Queue @skb for the user. It ends above RCV.NXT, may begin below it, and may have a FIN. */
 static void take_in_order(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
@@ -282,7 +282,7 @@ static bool receive_in_order(struct sock *sk, struct sk_buff *skb, bool whole)
 		if (!fin)
 			fin = ofo_drain(sk);
 	}
-	/* Or else the FIN wakes it. */
+	/* With a FIN, xtcp_close_fin_received() wakes the reader. */
 	if (!fin && !sock_flag(sk, SOCK_DEAD))
 		wake_reader(sk);
 	return fin;
@@ -368,7 +368,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 		XTCP_INC(sock_net(sk), OFO_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
-		/* What the program reads becomes free: now poll() reports less than SO_RCVLOWAT. */
+		/* Reading frees memory: wake the reader, also below SO_RCVLOWAT, as poll() does. */
 		if (!sock_flag(sk, SOCK_DEAD))
 			sk->sk_data_ready(sk);
 		return;

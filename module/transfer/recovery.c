@@ -14,10 +14,10 @@
  * mark (ECN, RFC 3168) or a full queue of the own host. A loss found meanwhile
  * turns it into a fast recovery with the same reduction.
  *
- * rack.c detects losses (RFC 8985). Without bit 1 of xtcp_recovery a segment is lost if
- * three segments above it have arrived (RFC 6675), and without SACK after three
- * duplicate ACKs and then with each partial ACK (RFC 6582, NewReno). prr.c
- * reduces the window, undo.c restores it.
+ * rack.c detects losses (RFC 8985). Without bit 0 (value 1) of xtcp_recovery a segment is
+ * lost if xs->reordering segments above it, three by default, have arrived (RFC 6675), and
+ * without SACK after as many duplicate ACKs and then with each partial ACK (RFC 6582,
+ * NewReno). prr.c reduces the window, undo.c restores it.
  *
  * After a timeout F-RTO (RFC 5682) delays the retransmission of the other
  * segments: the oldest segment is sent again, then new ones. If the ACKs show
@@ -194,7 +194,7 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /*
- * A lost probe of the path's MTU is no congestion: RFC 4821 7.5.
+ * A lost probe of the path's MTU is no congestion: RFC 4821 7.6.2.
  *
  * The segments acknowledged had arrived before the loss was found, so they open
  * the window first. Otherwise a receiver that combines its ACKs would lose half
@@ -670,11 +670,12 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 }
 
 /**
- * xtcp_recovery_path_shrank - segments were lost because they were too big
- * @sk: the socket, locked
+ * xtcp_recovery_path_shrank - segments were lost, but not because of congestion
+ * @sk: the socket, locked; they are marked as lost
  *
- * RFC 1191 6.5: they are sent again like others, but are no sign of congestion:
- * cwnd stays as it is.
+ * They were too big for the path (RFC 1191 6.4; a probe of the MTU: RFC 4821 7.6.2), or they are
+ * data of a SYN that the server has not acknowledged (RFC 7413). They are sent again like others,
+ * and cwnd stays as it is.
  */
 void xtcp_recovery_path_shrank(struct sock *sk)
 {
@@ -693,11 +694,11 @@ void xtcp_recovery_path_shrank(struct sock *sk)
 }
 
 /**
- * xtcp_recovery_go_on - what is lost is sent again by the window as it is
+ * xtcp_recovery_go_on - begin to repair losses, without reducing the window
  * @sk: the socket, locked, with segments marked as lost
  *
- * Not only for xtcp_recovery_path_shrank(): that may happen before the handshake of a fast open is
- * over, whose end begins a new window.
+ * Called by xtcp_recovery_path_shrank(), and at the end of the handshake of a fast open: segments
+ * may have been marked as lost before, and the end of the handshake has initialized the window.
  */
 void xtcp_recovery_go_on(struct sock *sk)
 {

@@ -64,8 +64,8 @@ static bool oldest_is_held(const struct sock *sk)
 }
 
 /*
- * For how long the peer has not answered. Negative: fq still holds for so long what it has to
- * answer.
+ * Nanoseconds for which the peer has not answered. Negative: the time until fq sends the segment
+ * that the peer has to answer.
  */
 static s64 unanswered_ns(const struct sock *sk)
 {
@@ -337,8 +337,9 @@ static void count_in_row(struct xtcp_sock *xs)
  * xtcp_retransmit_counted - count a retransmission by timeout
  * @sk: the socket, locked
  *
- * For TCP_INFO and, except for the time of the first in a row, for the backoff.
- * A new flow hash, and flow label, may lead to another path (RFC 6438).
+ * Updates the counts in struct xtcp_retransmit, and begins to time the recovery (@rto_ms) unless
+ * a recovery from a timeout is in progress. A new flow hash, and flow label, may lead to another
+ * path (RFC 6438).
  */
 void xtcp_retransmit_counted(struct sock *sk)
 {

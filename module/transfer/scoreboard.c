@@ -484,7 +484,7 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
  * @sk: the socket, locked
  * @skb: in flight
  *
- * As xtcp_scoreboard_lose(), but it is no congestion (RFC 1191 6.5): the algorithm is not told.
+ * As xtcp_scoreboard_lose(), but the algorithm is not told: this is no congestion (RFC 1191 6.4).
  */
 void xtcp_scoreboard_too_big(struct sock *sk, struct sk_buff *skb)
 {
@@ -538,10 +538,10 @@ void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
  * xtcp_scoreboard_lose_holes - RFC 6675 4, IsLost(): mark holes as lost
  * @sk: the socket, locked
  *
- * A segment is lost when three segments above it have arrived, or
- * xs->reordering ones. The walk descends from the highest arrival to where the
- * last walk found that many above: holes below are marked already. So an arrival makes it
- * pass each segment once, or again as long as fewer than that have arrived at the top.
+ * A segment is lost when xs->reordering segments above it have arrived: three by default, more
+ * once reordering was seen. The walk descends from the highest arrival to the place where the last
+ * walk had counted that many: holes below it are marked already. So each segment is passed once,
+ * and again only as long as fewer than xs->reordering segments above that place have arrived.
  */
 void xtcp_scoreboard_lose_holes(struct sock *sk)
 {

@@ -265,7 +265,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 
 	if (probe < 0)
 		return false;
-	/* In FIN-WAIT-1 the SYN of a simultaneous open, for whose skb there was no memory. */
+	/* A SYN in flight without an skb (simultaneous open, now FIN-WAIT-1) must get one first. */
 	if (unlikely(xs->bare_out) && !xtcp_sendq_bare_to_skb(sk))
 		return pushed;
 	while ((skb = skb_peek(&sk->sk_write_queue))) {
@@ -870,7 +870,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	}
 
 	segs = xtcp_sendq_segs(skb);
-	/* If it is the probe, its ACK can't be attributed any more. */
+	/* As in Linux any retransmission makes a probe of the path's MTU inconclusive. */
 	xs->mtu.probe = 0;
 	count_again(sk, skb);
 	if (cb->flags & XTCP_SYN)

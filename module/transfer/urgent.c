@@ -11,8 +11,8 @@
  * 6093 5). A received pointer is read the same way, unless the knob xtcp_stdurg
  * says that peers follow RFC 1122, in which it was the byte's own number.
  *
- * A newer pointer replaces an older one. If the older byte was not read yet, it
- * becomes part of the stream again.
+ * A newer pointer replaces an older one. The older byte becomes part of the stream again, unless
+ * the reader has reached it already: then it is skipped.
  *
  * Context: socket lock; softirq, or process for send(), recv() and the backlog.
  */
@@ -31,7 +31,7 @@
 /* --- receiving ---------------------------------------------------------- */
 
 /*
- * The last urgent byte is next in the stream and was not read: skip it now,
+ * The reader stands at the last urgent byte: skip the byte now, whether MSG_OOB has read it or not,
  * before it becomes part of the stream again.
  */
 static void skip_read_mark(struct sock *sk)
