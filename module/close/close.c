@@ -76,8 +76,8 @@
 	(XTCP_STATEF(XTCP_CLOSING) | XTCP_STATEF(XTCP_LAST_ACK))
 
 /*
- * A FIN-WAIT-2 record waits this long at most, as Linux's TCP_TIMEWAIT_LEN; the socket waits
- * before.
+ * A record waits in FIN-WAIT-2 for this time at most, as Linux's TCP_TIMEWAIT_LEN. If the whole
+ * wait is longer, the socket waits first, for the rest.
  */
 #define RECORD_WAIT_MS	60000U
 
@@ -239,8 +239,8 @@ void xtcp_close_kill(struct sock *sk)
 
 /**
  * xtcp_close_shutdown - shutdown(2)
- * @sk: neither LISTEN nor SYN-SENT, which disconnect instead; CLOSED of a child alone, which
- *	stays so; locked
+ * @sk: locked; not in LISTEN or SYN-SENT, which the caller disconnects instead; in CLOSED only a
+ *	child whose connection has ended: it stays in CLOSED
  * @how: RCV_SHUTDOWN | SEND_SHUTDOWN
  */
 void xtcp_close_shutdown(struct sock *sk, int how)
@@ -296,7 +296,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_sendq_purge(sk);
 	xtcp_congestion_end(xs);
 	xtcp_family_of(sk)->addr->forget(sk);
-	/* As in Linux, a port that bind() chose belongs to one connection or listener. */
+	/* As in Linux, a port that the program has not chosen is for one connection or listener. */
 	if (old != XTCP_CLOSED && !(sk->sk_userlocks & SOCK_BINDPORT_LOCK) &&
 	    inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
@@ -304,13 +304,13 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);
-	/* As a listener's its page would be a child's, too, and be released twice. */
+	/* A listener must have no page: children are copies, and would release the page, too. */
 	if (sk->sk_frag.page) {
 		put_page(sk->sk_frag.page);
 		sk->sk_frag.page = NULL;
 		sk->sk_frag.offset = 0;
 	}
-	/* The route's, or the program's: as in Linux the next connection has neither. */
+	/* The clamp of the route or of the program: as in Linux the next connection has neither. */
 	WRITE_ONCE(xs->window_clamp, 0);
 	/* As in Linux, TCP_MAXSEG is for one connection or listener. */
 	WRITE_ONCE(xs->sockopt.user_mss, 0);
@@ -464,8 +464,8 @@ static void close_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 /*
  * Replace an orphan in FIN-WAIT-2 by a record; other sockets stay as they are.
  * LC-83: a record waits for the peer's FIN for a minute at most; if
- * xtcp_fin_timeout is longer, the socket waits before that. @lingers: counts those that
- * TCP_LINGER2 ends.
+ * xtcp_fin_timeout is longer, the socket waits first. @lingers: counter of orphans that a
+ * negative TCP_LINGER2 ends.
  */
 static void close_settle(struct sock *sk, enum xtcp_mib_item lingers)
 {
@@ -505,8 +505,9 @@ static void close_attached_timeout(struct sock *sk)
  * xtcp_close_fin_wait_2_timeout - act on XTCP_TIMER_FIN_WAIT_2
  * @sk: locked; the caller holds a reference
  *
- * A socket with a program is closed if xtcp_attached_fin_timeout is over; an
- * orphan is replaced by a record, which waits for the rest of the time.
+ * The connection of a socket with a program ends with ETIMEDOUT once the peer has been silent for
+ * xtcp_attached_fin_timeout (0: never); an orphan is replaced by a record, which waits for the rest
+ * of the time.
  */
 void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 {
@@ -552,8 +553,9 @@ void xtcp_close(struct sock *sk, long timeout)
 	lock_sock(sk);
 	if (sk->sk_state == XTCP_LISTEN) {
 		/*
-		 * Until it has stopped, children are copies of it. One that is copied still later
-		 * is refused: child_is_late().
+		 * Set sk_shutdown only after the listener has stopped: children are copies, and
+		 * would have it set, too. A child that is copied still later is refused:
+		 * child_is_late().
 		 */
 		close_listener(sk);
 		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
@@ -626,7 +628,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
 	else
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
-	/* Some are told of payload only: by a signal's POLL_IN, or as users in the kernel. */
+	/* Users in the kernel, and waiters for a signal's POLL_IN, may notice this call only. */
 	sk->sk_data_ready(sk);
 }
 

@@ -302,8 +302,9 @@ u32 xtcp_timewait_fin_timeout_ms(const struct net *net)
  * Length of TIME-WAIT: 2MSL. LC-91: if both ends send timestamps, these tell old
  * segments from those of the next incarnation, because the offset of ours is the
  * same for all connections of a 4-tuple. Then the record is needed only to
- * acknowledge a retransmitted FIN; for that, xtcp_tw_recycle keeps it for 3.5 RTO. Not of a
- * connection that a segment with a cookie has opened (xtcp_2msl_stops_copies()).
+ * acknowledge a retransmitted FIN; for that, xtcp_tw_recycle keeps it for 3.5 RTO, but not
+ * for less than RECYCLE_MIN_MS or more than 2MSL. The record of a connection that a segment
+ * with a cookie has opened always stays for 2MSL (xtcp_2msl_stops_copies()).
  * No state is kept by host, and no SYN is refused because of a timestamp of
  * another connection.
  */
@@ -360,7 +361,10 @@ static bool timewait_count(struct xtcp_net *xn)
 	return false;
 }
 
-/* A delay of the knobs gets a delay line; programs' delays share the wheel. */
+/*
+ * The delays of xtcp_tw_timeout and xtcp_fin_timeout have a delay line each. All others share the
+ * wheel: those that programs have set, and those that follow from the RTO.
+ */
 static bool timewait_is_common_delay(const struct net *net, u32 delay_ms)
 {
 	return delay_ms == XTCP_KNOB(net, tw_timeout) * MSEC_PER_SEC ||
@@ -581,7 +585,10 @@ static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 	if (!xtcp_delay_del(set, &tw->delay))
 		return;
 	if (!timewait_arm(net, tw, tw->wait_ms)) {
-		/* Behind a half-open record: xtcp_timewait_placed() kills it later. */
+		/*
+		 * If @tw is the predecessor of a half-open record, it is not in the table now:
+		 * xtcp_timewait_placed() ends it when it returns there.
+		 */
 		WRITE_ONCE(tw->delay.expires_ns, 0);
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
 		xtcp_flow_put(&tw->flow);
@@ -707,7 +714,7 @@ static bool timewait_syn_is_new(struct net *net, const struct xtcp_timewait *tw,
 		return true;
 	if (!seg->opt.has_ts)
 		return false;
-	/* The old incarnation had no timestamps: any tells the two apart. */
+	/* The old incarnation had no timestamps: a segment with one is of the new incarnation. */
 	if (!tw->ts_ok)
 		return XTCP_KNOB(net, timestamps);
 	return (s32)(seg->opt.tsval - tw->ts_recent) > 0;

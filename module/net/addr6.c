@@ -148,7 +148,7 @@ static void any_is_loopback(const struct sock *sk, struct sockaddr_in6 *peer)
 }
 
 /*
- * A program may read a complete address, so a shorter one is refused before.
+ * A BPF program may read a complete address, so a shorter one is refused before.
  * For the programs an IPv4-mapped address is one of IPv6, as on Linux.
  */
 static int addr6_connect_filter(struct sock *sk,
@@ -318,8 +318,8 @@ static int addr6_setsockopt(struct sock *sk, int level, int optname, sockptr_t o
 }
 
 /*
- * RFC 4007: a link-local address is another host's on another link. A VRF is no link: its
- * slave is.
+ * Returns the device of a connection; 0: any. RFC 4007: a link-local address belongs to another
+ * host on another link, so the device counts. A VRF is no link: its slave is.
  */
 static int addr6_device(const struct xtcp_key *key, int bound)
 {

@@ -120,7 +120,7 @@ void xtcp_backlog_add(struct sock *sk, struct sk_buff *skb,
 
 	if (!sk_rcvqueues_full(sk, limit) && backlog_merge(sk, skb, seg))
 		return;
-	/* A pure ACK of this host counts two bytes (segment/output.c), and takes more. */
+	/* A pure ACK of this host has a truesize of 2 (segment/output.c): charge its real size. */
 	if (!seg->len)
 		skb->truesize = SKB_TRUESIZE(skb_end_offset(skb));
 	if (sk_add_backlog(sk, skb, limit)) {

@@ -110,10 +110,10 @@ static __always_inline struct dst_entry *socket_route(const struct net *net,
 }
 
 /*
- * Without a reference to the socket: its memory may become another connection's meanwhile, whose
- * route is for another peer, or another namespace's. Then its name, or its namespace, has changed
- * when the route has been read. Until then it may also be a socket that is just made: all zeros,
- * so its namespace must not be followed.
+ * No reference to the socket is taken, so its memory may become another connection's meanwhile,
+ * with a route to another peer, or of another namespace. So the 4-tuple and the namespace are
+ * compared again after the route was read. Meanwhile it may also be a socket that is just being
+ * made, all zeros: its namespace must not be followed.
  */
 static __always_inline struct dst_entry *
 demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
@@ -135,7 +135,7 @@ demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	if (!flow || xtcp_flow_kind_rcu(flow) != XTCP_KIND_SOCKET)
 		return NULL;
 	dst = socket_route(net, xtcp_flow_sk(flow), skb);
-	/* The route before the name; a new connection has its name before it has a route. */
+	/* The route before the 4-tuple; a new connection has its 4-tuple before it has a route. */
 	smp_rmb();
 	return xtcp_flow_is_named(flow, &key) && net_eq(sock_net(xtcp_flow_sk(flow)), net) ?
 	       dst : NULL;

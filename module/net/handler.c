@@ -67,7 +67,7 @@ static const struct net_protocol ipv4_protocol = {
  * No honest SYN is larger than a packet. Behind a further extension header, which may be cut, no
  * rule finds even the protocol, and over IPv6 nobody fragments xtcp's own segments. An atomic
  * fragment (RFC 6946) is a whole packet, whose fragment header is still there, unless connection
- * tracking has removed it: then it passes for a fragment.
+ * tracking has removed the header: then the packet is treated like a first fragment.
  */
 static bool ipv6_hides_header(struct sk_buff *skb)
 {

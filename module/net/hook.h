@@ -51,8 +51,9 @@ extern const struct nf_hook_ops xtcp_hookv4_ops;
 /*
  * Is a packet at LOCAL_IN for the namespace @net? Not if it is for a slave of ipvlan in mode
  * l3s: the hooks that see it are those of the master's namespace, and IP then delivers it in the
- * slave's. Its route tells it, before and behind ipvlan's own hook. The route of a packet that
- * waited in a queue may have ended with the address: it then has a device of the first namespace.
+ * slave's. The packet's route shows the slave's namespace, before and behind ipvlan's own hook. If
+ * a packet waited in a queue, its route may have ended with the address: then the route has a
+ * device of the first namespace.
  */
 static __always_inline bool xtcp_hook_is_for(const struct net *net,
 					     const struct sk_buff *skb)

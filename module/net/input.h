@@ -17,7 +17,7 @@ struct xtcp_icmp;
 
 /**
  * struct xtcp_found - what net/hook.c has found for a segment of the TCP wire
- * @key: its connection, with digests unless @flow is a socket
+ * @key: its connection, with digests; undefined unless @complete
  * @flow: the connection, with a reference, or NULL
  * @listener: listener of a SYN without connection, of a SO_REUSEPORT group any;
  *	under RCU, without a reference; or NULL

@@ -32,7 +32,7 @@ struct xtcp_way {
 
 /**
  * struct xtcp_inroute - one CPU's input route cache in a namespace
- * @in: cached input routes, indexed by the last bits of the local address
+ * @in: cached input routes, indexed by the last bits of the sum of local address and DSCP
  * @peer: source that was looked up last
  * @missed: the last segment found no route in the cache
  * @back: route to @peer that its next hop caches, or NULL

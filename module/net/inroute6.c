@@ -71,8 +71,9 @@
  * @in.iif: device on which the segment arrived
  * @in.daddr: the local address
  * @missed: the last segment found no route in the cache
- * @back: cached routes back, indexed by the number of leading bits that the
- *	peer's address has in common with ours
+ * @back: cached routes back, indexed by the number of leading bits that the peer's address has
+ *	in common with ours. If that is 64 or more, or we have no address yet, the index is the
+ *	last bits of the peer's address
  * @back.dst: route; NULL: none is cached
  * @back.cookie: cookie for dst_check() of @back.dst
  * @back.locals: serial number of the table of local addresses

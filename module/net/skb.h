@@ -25,6 +25,8 @@ static inline u32 xtcp_skb_segs(const struct sk_buff *skb)
 /**
  * xtcp_skb_is_stamped - has the device or the kernel noted when a segment arrived
  * @skb: received skb
+ *
+ * Return: true if it has.
  */
 static inline bool xtcp_skb_is_stamped(struct sk_buff *skb)
 {

@@ -29,9 +29,12 @@
 #define ROOM_SACK_PERM	4
 
 static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
-/* All options of a SYN-ACK together fit exactly. */
+/*
+ * MSS, timestamps (with SACK-permitted as their padding), window scale and a lossless cookie fill
+ * the options of a SYN-ACK. No option of Accurate ECN or fast open fits beside them.
+ */
 static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + XTCP_ROOM_COOKIE == XTCP_OPT_MAX);
-/* Those of a SYN with the longest cookie of fast open fit exactly, too. */
+/* The options of a SYN with the longest cookie of fast open fit exactly, too. */
 static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + LEN_FASTOPEN_EXP +
 	      XTCP_FASTOPEN_MAX == XTCP_OPT_MAX);
 /* A token, timestamps and a D-SACK fit exactly, too. */
@@ -76,8 +79,9 @@ static void opt_experiment_get(const u8 *p, u8 len, bool syn,
 }
 
 /*
- * @body: behind kind, length and ExID, @len bytes. An odd length is skipped; so is a cookie
- * that is too short or too long, and it replaces an option before it. As Linux.
+ * @body: behind kind, length and ExID, @len bytes. As in Linux, an option of odd length is
+ * skipped. One whose cookie is too short or too long counts as absent, and so does a good one
+ * before it.
  */
 static void opt_fastopen_get(const u8 *body, u8 len, bool exp, struct xtcp_options *opt)
 {

@@ -172,7 +172,7 @@ struct xtcp_seg {
 /**
  * struct xtcp_skb_cb - the engine's data in skb->cb
  * @ip: the IP layer's data (route options, iif); first, because IP reads it on
- *	arrival and when the segment is sent; 0 in the send queue
+ *	arrival and when the segment is sent; 0 in the send queue, unless @stamp_seq is there
  * @stamp_seq: byte whose times are to be reported (send queue, with XTCP_MARK_STAMP)
  * @seq: sequence number of the first byte (or of SYN)
  * @end: sequence number behind the last byte (or behind FIN)

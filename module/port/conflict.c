@@ -12,9 +12,9 @@
  *    shares it with other connections: only the 4-tuple must be new.
  *
  * SO_REUSEADDR counts as it is at the time of the check, not as it was at the time of
- * the other socket's bind(). Before Linux 6.8 xtcp does not see setsockopt() of it: then
- * it counts as it was, unless owners are checked one by one, as for listen(). So it does
- * in the kernel's TCP of that age.
+ * the other socket's bind(). Before Linux 6.8 xtcp is not told of a setsockopt() of SO_REUSEADDR:
+ * there the option counts as it was at bind(), unless owners are checked one by one, as for
+ * listen(). The kernel's TCP of those releases does the same.
  *
  * Address, device and sharing options of other sockets are read without their
  * locks. As in the kernel's TCP, a setsockopt() during the check may or may not

@@ -370,8 +370,9 @@ int xtcp_port_connect(struct sock *sk, struct xtcp_timewait **tw)
 	if (err)
 		return err;
 	/*
-	 * Without the chain lock: a listen() of another owner may change the result until we have
-	 * it. Then it is as if it came later. The spare bucket must have the class that it gets.
+	 * Without the chain lock: a listen() of another owner may change the class before we have
+	 * the lock. That listen() then counts as later than this connect(). The spare bucket must
+	 * be allocated for the class with which it is used.
 	 */
 	class = data_race(xtcp_port_class_of_next(sk, xtcp_sk(sk)->port));
 	spare = xtcp_port_alloc(class, GFP_KERNEL);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * successor.c - who holds a port besides a bound socket, and releasing it
+ * successor.c - ports of children and of TIME-WAIT records, and the release of ports
  *
  * A child shares its listener's port, a TIME-WAIT record its socket's. The last
  * holder releases the port.
  *
- * Context: softirq or process.
+ * Context: softirq or process. Each function takes the lock of the port's chain, so the caller
+ * holds no chain lock.
  */
 #include "port/bucket.h"
 

@@ -136,7 +136,7 @@ static bool too_big_is_credible(struct sock *sk, unsigned int mtu)
  * LC-106: the router has dropped all segments in flight that were too large.
  * Mark all of them lost before any is sent again in segments of the new size,
  * so that the recovery has the others if a retransmission fails. The loss was
- * no congestion, so cwnd doesn't change (RFC 1191 6.5).
+ * no congestion, so cwnd doesn't change (RFC 1191 6.4).
  */
 static void resend_too_big(struct sock *sk, unsigned int mtu)
 {
@@ -195,7 +195,7 @@ static void icmp_too_big(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	/* One that waits, and asks for less, is not forgotten for this one. */
+	/* If another error waits for the owner of the socket, the smaller MTU of the two counts. */
 	if (test_bit(XTCP_DEFER_MTU, &xs->deferred) && xs->mtu_pending <= ie->info)
 		return;
 	xs->mtu_quoted = ie->seq;

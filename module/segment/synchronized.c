@@ -247,8 +247,8 @@ static bool is_syn_again(const struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
- * Answer it, within the limit for duplicates. The address of a fast open may be forged: to the
- * namespace its SYN is one as that of a half-open record.
+ * Answer the repeated SYN, within the limit for duplicates. The address of a fast open may be
+ * forged, so its SYN-ACK also counts for xtcp_synack_ratelimit, as that of a half-open record.
  */
 static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -432,7 +432,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	xtcp_acked_first_window(xs, seg);
 	xtcp_connect_done(sk);
 	if (crossing) {
-		/* Its SYN is a duplicate, and the peer waits for the ACK of its own. */
+		/* The SYN of this SYN-ACK is a duplicate; the peer waits for our ACK of it. */
 		XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
 		xtcp_receive_duplicate(sk, seg->seq, seq_add(seg->seq, 1));
 		xtcp_ack_refused(sk);
