@@ -286,8 +286,8 @@ flow_tables_find(struct net *net, const struct xtcp_key *key, bool *passed)
  * a replacement at the place of the old flow, not at the head of the chain, and the walk goes on
  * from there. So walk again until no replacement began meanwhile. One that began before the walk
  * does no harm: its memory had left the chain by then. Replacements all over the namespace count,
- * so there is a limit: that each of WALKS_MAX walks meets such memory in its own chain does not
- * happen in practice, and a lookup must end.
+ * so the number of walks is limited, because a lookup must end. In practice at least one of
+ * WALKS_MAX walks meets no such memory in its own chain.
  */
 static noinline struct xtcp_flow *flow_find_surely(struct net *net, const struct xtcp_key *key)
 {

@@ -7,9 +7,9 @@
  * (transfer/history.c uses and saves them) and the peer's cookie of fast open
  * (open/fastcache.c). /proc/net/xtcp_hostcache shows and flushes it (user/hosts.c).
  *
- * The memory is bounded, whatever peers do: a new entry replaces the one of a full chain
- * that was not saved for the longest time. The hash is keyed, so that nobody can choose
- * whom he replaces. Only a connection that has ended in order, or our own connect() with
+ * The memory is bounded, whatever peers do: in a full chain a new entry replaces the entry
+ * that was saved the longest time ago. The hash is keyed, so that nobody can choose which
+ * entry is replaced. Only a connection that has ended in order, or our own connect() with
  * fast open, makes an entry.
  *
  * Life cycle of an entry: xtcp_hostcache_make() adds it to its chain; it leaves the chain

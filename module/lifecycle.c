@@ -437,8 +437,8 @@ static bool __init state_is_open(u8 state)
 
 /*
  * A time in a state ends with each row that leaves it. The record that a SYN makes is
- * born in LISTEN and leaves it at once: that is no time. Nor is that of the record of a fast
- * open, which is a socket at once.
+ * born in LISTEN and leaves it at once, and the record of a fast open becomes a socket at once:
+ * neither counts as time in a state.
  */
 static bool __init rule_ends_time(const struct xtcp_lifecycle_rule *rule)
 {

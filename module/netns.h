@@ -298,7 +298,7 @@ static inline bool xtcp_net_is_ready(const struct xtcp_net *xn)
  * xtcp_net_may_log - may events of a network namespace be written to the kernel's log
  * @net: namespace
  *
- * An owner of a user namespace of his own could fill the machine's log.
+ * Any user can make network namespaces in a user namespace, and could fill the machine's log.
  *
  * Context: any.
  * Return: true if it belongs to the first user namespace.

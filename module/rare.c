@@ -10,8 +10,8 @@
  * A listener with TCP_SAVE_SYN keeps the headers of each SYN in a struct xtcp_savedsyn.
  * The half-open record refers to it, then the child, until getsockopt() has read it.
  * The SYN queue bounds their number, HEADERS_MAX their size. A SYN answered by a cookie
- * is not kept, as in Linux. The struct also holds the fields of the record whose room the
- * reference takes; it is allocated without headers, if only one of them is needed.
+ * is not kept, as in Linux. In the record the reference takes the place of three other fields
+ * (open/synqueue.h), which the struct then holds. If it is made for them alone, it has no headers.
  *
  * Context: options in process; the rest in softirq.
  */

@@ -132,7 +132,7 @@ static const u16 cwnd_gain[] = {
  * @round_start: this ACK begins a round
  * @loss_round_start: this ACK begins a loss round
  * @loss_in_round: something was lost or marked in the loss round
- * @loss_is_new: since the last ACK, as the first in the loss round
+ * @loss_is_new: the first loss or mark of the loss round was found since the last ACK
  * @mark_in_round: something was marked in the loss round
  * @saved: the state before this recovery was saved
  * @probe_sample: this ACK may be for segments sent while probing
@@ -834,8 +834,8 @@ static void bbr_acked(struct xtcp_sock *xs,
 }
 
 /*
- * An ACK may end a recovery and begin the next one: acked() comes after both. What is saved for an
- * undo is of before this one.
+ * An ACK may end a recovery and find the loss that begins the next one: acked() is called after
+ * both. The state saved for an undo is that from before the recovery that ends here: discard it.
  */
 static void end_recovery(struct xtcp_sock *xs, struct bbr *b, struct ack *ack)
 {

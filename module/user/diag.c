@@ -471,7 +471,7 @@ static void ends_schedule(struct xtcp_net *xn)
 	queue_work(system_dfl_wq, &xn->ends_work);
 }
 
-/* As with a full receive buffer: ENOBUFS tells a program that listens that it has missed some. */
+/* As with a full receive buffer: ENOBUFS tells a reader of the group that it has missed some. */
 static void ends_tell_missed(struct xtcp_net *xn, unsigned int group)
 {
 	if (test_and_clear_bit(group, &xn->ends_missed))
@@ -479,8 +479,8 @@ static void ends_tell_missed(struct xtcp_net *xn, unsigned int group)
 }
 
 /*
- * Each program that listens may have a filter, which runs for each message: not in a softirq
- * that holds a socket lock. netlink_set_err() walks over all of these programs, so it is not
+ * Each reader of the group may have a filter, which runs for each message: not in a softirq
+ * that holds a socket lock. netlink_set_err() walks over all of these readers, so it is not
  * called in a softirq either.
  */
 static void ends_send(struct work_struct *work)
@@ -538,7 +538,7 @@ void xtcp_diag_net_exit(struct net *net)
 	skb_queue_purge(&xtcp_net(net)->ends);
 }
 
-/* Bytes of such a message; a listener's buffer is charged for them. */
+/* Bytes of such a message; the receive buffer of each netlink reader is charged for them. */
 #define END_SIZE (NLMSG_ALIGN(sizeof(struct inet_diag_msg)) +	\
 		  nla_total_size(sizeof(u8)) +			\
 		  nla_total_size_64bit(sizeof(union xtcp_info)))

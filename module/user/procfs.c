@@ -587,8 +587,8 @@ static const struct seq_operations ages_seq_ops = {
  * xtcp_procfs_hold - open a file: its namespace lives until xtcp_procfs_release_hold()
  * @inode: its data is the namespace
  *
- * As for files of proc_create_net(). Without it the end of the namespace would wait for a
- * reader or writer whose memory does not come, and with it all namespaces that end.
+ * As for files of proc_create_net(). Without this reference the end of the namespace would wait for
+ * a reader or writer that waits for memory, and all other namespaces that end would wait as well.
  *
  * Return: 0, or -ENXIO if the namespace ends.
  */

@@ -385,9 +385,9 @@ static int counted_bytes(const struct sock *sk, int cmd)
 
 /*
  * SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. What a program has to read depends on several
- * numbers, so the first one takes the lock. The next two don't, for a call that is asleep in the
- * middle of its copy owns it; but connect() sets their numbers one by one while the socket is
- * CLOSED.
+ * numbers, so SIOCINQ takes the lock. The next two don't, because a call that sleeps in the middle
+ * of its copy may own the lock. They take it in CLOSED only, where connect() sets their numbers one
+ * by one.
  */
 static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 {
@@ -611,10 +611,11 @@ struct proto xtcp_prot = {
 };
 
 /*
- * The child belongs to the new socket now. Children share shutdown() before listen() with their
- * listener. Their FIN can't leave earlier: what is sent is measured, in memory that the queue's
- * link uses until accept(); and inet_accept() warns of LAST-ACK. A child that has ended in the
- * queue has the flag, too, and sends nothing.
+ * The child belongs to the new socket now. If shutdown() came before listen(), its children have
+ * SEND_SHUTDOWN from it: send their FIN now. It can't leave earlier, because xs->meter, in which
+ * sending is measured, shares memory with the queue's link until accept(), and because
+ * inet_accept() warns of LAST-ACK. A child that has ended in the queue has SEND_SHUTDOWN, too, and
+ * sends nothing.
  */
 static void accept_finish(struct sock *sk)
 {
