@@ -88,8 +88,8 @@ TEST_F(fourway, lc_70_fin_fills_the_window)
 }
 
 /*
- * Here the window ends before the FIN, also when payload and FIN wait together: then the kernel's
- * TCP sends nothing before its probe, and xtcp the payload at once. The FIN is no probe.
+ * The window ends right before the FIN. If payload and FIN wait together, xtcp sends the payload at
+ * once; the kernel's TCP sends nothing until its probe. The FIN itself is not used as a probe.
  */
 TEST_F(fourway, lc_70_fin_waits_for_the_window)
 {

@@ -317,8 +317,8 @@ TEST_F(killing, kill_wakes_the_sleeper)
 }
 
 /*
- * The write has found a socket, and waits for a call of the program. When that ends, the peer's FIN
- * makes a record of the connection, which is killed then.
+ * The write to xtcp_kill has found a socket, and waits for the call that owns it. When that call
+ * ends, the peer's FIN replaces the socket by a TIME-WAIT record: then the record is killed.
  */
 TEST_F(killing, kill_what_becomes_a_record_meanwhile)
 {

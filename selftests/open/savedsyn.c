@@ -154,7 +154,6 @@ TEST_F(savedsyn, is_not_kept_with_a_cookie)
 	EXPECT_EQ(0, saved_syn(c.fd, syn, sizeof(syn)));
 }
 
-/* A SYN over TIME-WAIT: the record keeps both, whatever comes of it. */
 /* A SYN that opens the connection at once (RFC 7413), here without a cookie. */
 TEST_F(savedsyn, of_a_fast_open)
 {
@@ -174,6 +173,7 @@ TEST_F(savedsyn, of_a_fast_open)
 	conn_send(&c, .flags = RST, .seq = 6);
 }
 
+/* A SYN over TIME-WAIT: the half-open record keeps both the TIME-WAIT record and the saved SYN. */
 TEST_F(savedsyn, of_a_syn_over_time_wait)
 {
 	struct peer *p = &self->peer;

@@ -151,7 +151,6 @@ TEST_F(accecn, rfc9768_3_1_1_codepoints_are_reported)
 	}
 }
 
-/* What is asked for, and what a SYN with all three flags gets. */
 /* Anybody can send a SYN: its answer counts as any other ACK, and reports no handshake. */
 TEST_F(accecn, rfc9768_3_2_2_3_spoofed_syns)
 {
@@ -173,6 +172,7 @@ TEST_F(accecn, rfc9768_3_2_2_3_spoofed_syns)
 	EXPECT_EQ(0, info_end(&c).received_ce);
 }
 
+/* For each value of xtcp_ecn: what our SYN asks for, and what a SYN with all three flags gets. */
 TEST_F(accecn, knob_ecn)
 {
 	static const int asks[] = { 0, 3, 0, 7, 3, 0 };

@@ -478,9 +478,9 @@ static struct socket_info start_and_end(struct __test_metadata *_metadata, struc
 }
 
 /*
- * After congestion avoidance it is half of cwnd, or ssthresh if that is more, whatever was known.
- * The others only raise what is known: half of cwnd in the first slow start, ssthresh if the
- * window is below it. cwnd: see the next test.
+ * The saved ssthresh. After congestion avoidance it is half of cwnd, or ssthresh if that is more,
+ * whatever was known. Connections that end in another phase only raise a known value: to half of
+ * cwnd in the first slow start, to ssthresh if the window is below it. cwnd: see the next test.
  */
 TEST_F(hostcache, rfc9040_ssthresh)
 {

@@ -292,7 +292,7 @@ static void leave_both(struct __test_metadata *_metadata)
 	leave_group(_metadata);
 }
 
-/* Nothing in the listener's group; in that of who accepts so many bytes and their overhead. */
+/* Nothing is charged to the listener's group; to the acceptor's, @acceptor bytes and overhead. */
 static void expect_charged(struct __test_metadata *_metadata, long acceptor)
 {
 	long charged_there;
@@ -351,8 +351,8 @@ TEST_F(memcg, what_came_before_accept)
 }
 
 /*
- * The socket, too, is an object of who accepts it: as large as one that he makes by socket(),
- * with its inode and file. Linux, since 6.12; before, only inode and file are.
+ * The accepted socket itself is charged to the process that accepts it: as much as a socket of
+ * socket(), with inode and file. Before Linux 6.12 only inode and file are charged.
  */
 TEST_F(memcg, the_accepted_socket_itself)
 {

@@ -36,7 +36,7 @@ TEST_F(metrics, mtu)
 	conn_send(&c, .flags = ACK);
 }
 
-/* Locked: path MTU discovery is off, and so is DF (RFC 1191 6.5), where there is one. */
+/* Locked: path MTU discovery is off, and so is DF (RFC 1191 6.6), where there is one. */
 TEST_F(metrics, mtu_lock)
 {
 	struct peer *p = &self->peer;

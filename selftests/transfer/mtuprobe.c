@@ -154,7 +154,7 @@ TEST_F(mtuprobe, rfc4821_7_6_1_ssthresh_keeps_its_bytes)
 	p->leave_unread = true;
 }
 
-/* 7.5: its loss is no congestion; 7.7: and the size is known not to pass. */
+/* 7.6.2: the loss of a probe is no congestion, and its size is known not to pass. */
 TEST_F(mtuprobe, rfc4821_7_5_ctr_TCPMTUPFail_is_no_congestion)
 {
 	struct peer *p = &self->peer;

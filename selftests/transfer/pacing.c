@@ -257,7 +257,10 @@ static void expect_released(struct __test_metadata *_metadata, struct peer *p,
 	expect_released_at(_metadata, p, 100, divisor, min_segs, segs);
 }
 
-/* The first after a pause waits for nothing. Then 4 of 13 are too few, 6 of 14 are not. */
+/*
+ * The first burst after a pause does not wait. Then 4 segments of a window of 13 are less than a
+ * third, and wait; 6 of 14 are more, and leave.
+ */
 TEST_F(pacing, knob_tso_win_divisor_3)
 {
 	expect_released(_metadata, &self->peer, 3, 60, (int[]){ 2, 0, 0, 6 });

@@ -274,8 +274,8 @@ TEST_F(undo, rfc3522_late_segments_are_not_lost_again)
 }
 
 /*
- * After the same, 11 takes the short way, as the segments of the flight did not. 10, which was sent
- * before it, gets as much time as they took.
+ * As above; then segment 11 takes a shorter path than the segments of the flight before. Segment
+ * 10, which was sent before 11, gets as much time as those took, and is not lost.
  */
 TEST_F(undo, rfc3522_a_short_way_does_not_make_others_lost)
 {
