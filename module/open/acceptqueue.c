@@ -132,7 +132,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 
 	xs->irs = ho->irs;
 	xtcp_begin_receive(xs, seq_add(ho->irs, 1));
-	xs->rcv_wnd = ho->rcv_wnd;
+	xs->rcv_wnd = READ_ONCE(ho->rcv_wnd);
 
 	xs->wscale_ok = ho->wscale_ok;
 	xs->snd_wscale = ho->snd_wscale;

@@ -118,7 +118,7 @@ static void accept_classic(const struct xtcp_halfopen *ho, struct xtcp_bare *bar
  * Context: RCU read-side section.
  * Return: 0 or -errno, such as -EHOSTUNREACH when there is no route.
  */
-int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *cookie,
+int xtcp_synack_send(struct xtcp_halfopen *ho, const struct xtcp_cookie *cookie,
 		     const struct xtcp_fastcookie *answer, struct sk_buff *spare)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
@@ -145,7 +145,10 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 	bare.opt.mss = xtcp_maxseg_limit(xtcp_sk(ho->ls->sk),
 					 min_t(u32, dst_metric_advmss(reply.dst), U16_MAX));
 	bare.wnd = xtcp_window_syn_ack(ho->ls->sk, reply.dst, bare.opt.mss,
-				       ho->ts_ok, ho->rcv_wnd);
+				       ho->ts_ok, READ_ONCE(ho->rcv_wnd));
+	/* A later one offers no more, not even by another route. */
+	if (ho->rcv_wnd != bare.wnd)
+		WRITE_ONCE(ho->rcv_wnd, bare.wnd);
 	bare.opt.has_wscale = ho->wscale_ok;
 	bare.opt.wscale = ho->rcv_wscale;
 	bare.opt.sack_perm = ho->sack_ok;
@@ -205,7 +208,7 @@ void xtcp_synack_send_ack(const struct xtcp_halfopen *ho, const struct sk_buff *
 	struct xtcp_bare bare = {
 		.seq	= seq_add(ho->iss, 1),
 		.ack	= seq_add(ho->irs, 1),
-		.wnd	= ho->rcv_wnd >> (ho->wscale_ok ? ho->rcv_wscale : 0),
+		.wnd	= READ_ONCE(ho->rcv_wnd) >> (ho->wscale_ok ? ho->rcv_wscale : 0),
 		.flags	= XTCP_ACK,
 	};
 	struct net *net = sock_net(ho->ls->sk);

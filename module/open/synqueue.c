@@ -695,18 +695,20 @@ static bool halfopen_paws_rejects(const struct xtcp_halfopen *ho,
 }
 
 /*
- * RFC 9293 3.10.7.4 first: does the segment overlap or touch the receive window? A segment
- * that ends at RCV.NXT passes only if it is empty or has a SYN (the SYN again, or a SYN-ACK).
+ * RFC 9293 3.10.7.4 first: does the segment overlap the receive window, or is it empty and at one
+ * of its edges? A segment with a SYN (the SYN again, or a SYN-ACK) may end at RCV.NXT, too.
  */
 static bool halfopen_in_window(const struct xtcp_halfopen *ho,
 			       const struct xtcp_seg *seg)
 {
 	seq_t rcv_nxt = seq_add(ho->irs, 1);
+	seq_t edge = seq_add(rcv_nxt, READ_ONCE(ho->rcv_wnd));
 
 	if (seg->end == rcv_nxt && seg->seq != rcv_nxt && !(seg->flags & XTCP_SYN))
 		return false;
-	return seq_after_eq(seg->end, rcv_nxt) &&
-	       seq_before_eq(seg->seq, seq_add(rcv_nxt, ho->rcv_wnd));
+	if (seg->seq == edge)
+		return seg->end == edge;
+	return seq_after_eq(seg->end, rcv_nxt) && seq_before(seg->seq, edge);
 }
 
 static bool halfopen_may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)

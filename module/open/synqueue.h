@@ -33,7 +33,7 @@ struct xtcp_timewait;
  * @answered_ms: last answer that the rate limit of segment/oow.h counts, after
  *	the first SYN-ACK; xtcp_now_ms(), 0: none
  * @mss: the peer's MSS option or the default, bytes
- * @rcv_wnd: window of our SYN-ACK, unscaled
+ * @rcv_wnd: window of our SYN-ACK, bytes; before the first one what the buffer takes
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
  * @wscale_ok, @ts_ok, @sack_ok: option negotiated; @ecn_ok: ECN; @accecn_ok: it is Accurate
  *	ECN

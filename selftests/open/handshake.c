@@ -695,6 +695,25 @@ TEST_F(handshake, lc_24_old_incarnation_is_not_delivered)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* RFC 9293 3.4: behind the window an empty segment is acceptable, one with payload is not. */
+TEST_F(handshake, sm_half_open_text_at_the_edge)
+{
+	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+	uint32_t edge, ack;
+
+	peer_send(p, .flags = SYN, .seq = 1000);
+	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
+	edge = 1001 + p->last.wnd;
+	ack = p->last.seq + 1;
+	peer_send(p, .flags = ACK | PSH, .seq = edge, .ack = ack, .data = "text");
+	peer_expect(p, .flags = ACK, .seq = ack, .ack = 1001);
+	EXPECT_EQ(0, socket_poll(lfd));
+	peer_send(p, .flags = ACK, .seq = edge, .ack = ack);
+	EXPECT_EQ(POLLIN, socket_poll(lfd));
+	peer_drain(p, 1);
+}
+
 TEST_F(handshake, lc_25_peer_sequence_wraps)
 {
 	struct peer *p = &self->peer;
