@@ -393,10 +393,17 @@ static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 		return;
 	}
 	listener_leave(xn, sk);
+	WRITE_ONCE(xtcp_sk(sk)->listener->ifindex, ifindex);
 	if (((taken && !head) || listener_join(xn, sk, head, joins)) &&
 	    xtcp_net_may_log(sock_net(sk)))
 		net_warn_ratelimited("xtcp: a listener on port %u gets no SYNs of its new device\n",
 				     inet_sk(sk)->inet_num);
+}
+
+/* Does no SYN find @sk, neither by an entry of its own nor by that of its group? */
+static bool listener_is_hidden(struct sock *sk)
+{
+	return !xtcp_sk(sk)->listener->is_linked && !rcu_access_pointer(sk->sk_reuseport_cb);
 }
 
 /**
@@ -404,7 +411,9 @@ static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
  * @sk: in LISTEN, locked; sk->sk_bound_dev_if is the new device, or the same
  *
  * SYNs then find it as if it had been bound to the device before listen(): by the
- * head of the new device's group. The group that it leaves gets another head.
+ * head of the new device's group. The group that it leaves gets another head. See
+ * listener_regroup() for a device at which another listener has its place; if it has
+ * the same device again, it is tried once more.
  */
 void xtcp_lookup_rehash(struct sock *sk)
 {
@@ -415,7 +424,7 @@ void xtcp_lookup_rehash(struct sock *sk)
 	xtcp_assert_owned(sk);
 	spin_lock_bh(&xn->listen_lock);
 	rcu_read_lock();
-	if (ls->ifindex != ifindex)
+	if (ls->ifindex != ifindex || listener_is_hidden(sk))
 		listener_regroup(xn, sk, ifindex);
 	rcu_read_unlock();
 	spin_unlock_bh(&xn->listen_lock);

@@ -12,7 +12,8 @@
  * Otherwise the packet has to pass the other hooks: if ours stole it, conntrack
  * would not confirm it. Then the hook writes the native wire's protocol number
  * into the IP header. By that number IP calls net/handler.c, which restores the
- * 6 before anything else. In between only hooks of equal priority read the header.
+ * 6 before anything else. In between only hooks of equal priority and raw sockets
+ * of protocol 253 read the header.
  *
  *	... LOCAL_IN: rules, [hook], confirm -> IP's table of protocols: 253
  *	     -> handler: 6 again -> xtcp_input

@@ -128,6 +128,7 @@ int xtcp_synack_send(struct xtcp_halfopen *ho, const struct xtcp_cookie *cookie,
 		.ack	= seq_add(ho->irs, 1),
 		.flags	= XTCP_SYN | XTCP_ACK,
 	};
+	u16 wnd = READ_ONCE(ho->rcv_wnd);
 	struct xtcp_reply reply;
 
 	xtcp_synack_reply(ho, &reply);
@@ -145,9 +146,9 @@ int xtcp_synack_send(struct xtcp_halfopen *ho, const struct xtcp_cookie *cookie,
 	bare.opt.mss = xtcp_maxseg_limit(xtcp_sk(ho->ls->sk),
 					 min_t(u32, dst_metric_advmss(reply.dst), U16_MAX));
 	bare.wnd = xtcp_window_syn_ack(ho->ls->sk, reply.dst, bare.opt.mss,
-				       ho->ts_ok, READ_ONCE(ho->rcv_wnd));
+				       ho->ts_ok, wnd);
 	/* A later one offers no more, not even by another route. */
-	if (ho->rcv_wnd != bare.wnd)
+	if (wnd != bare.wnd)
 		WRITE_ONCE(ho->rcv_wnd, bare.wnd);
 	bare.opt.has_wscale = ho->wscale_ok;
 	bare.opt.wscale = ho->rcv_wscale;

@@ -120,7 +120,10 @@ static unsigned int options_room(const struct xtcp_sock *xs, unsigned int payloa
 	if (!payload)
 		return room;
 	most = min_t(u32, xs->pmtu > headers ? xs->pmtu - headers : 0, xs->peer_mss);
-	/* Larger packets may end in a black hole. A probe has only the options that it counts. */
+	/*
+	 * Larger packets may end in a black hole. A probe has no SACK blocks; an option of Accurate
+	 * ECN that it does not count (xtcp_ecn_option 1) may make it larger than it is taken for.
+	 */
 	if (unlikely(xs->mtu.searched) && payload <= xs->mss)
 		most = min_t(u32, most, xs->mtu.low);
 	used += xs->af->packet->options_len(&xs->inet.sk) + payload;

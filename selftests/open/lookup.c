@@ -177,6 +177,10 @@ TEST_F(lookup, listener_gets_no_syns_beside_another_one)
 	close(fd[0]);
 	fd[0] = -1;
 	EXPECT_EQ(-1, who_answers(p, "10.0.0.1", fd, 2));
+	to_device(_metadata, fd[1], "tun0");
+	EXPECT_EQ(1, who_answers(p, "10.0.0.1", fd, 2));
+	/* It moves away and finds its place taken; then it has its old one again. */
+	fd[0] = listener(_metadata, "10.0.0.1", "tun1", 0);
 	to_device(_metadata, fd[1], "tun1");
 	EXPECT_EQ(-1, who_answers(p, "10.0.0.1", fd, 2));
 	to_device(_metadata, fd[1], "tun0");
@@ -184,6 +188,27 @@ TEST_F(lookup, listener_gets_no_syns_beside_another_one)
 	close(fd[1]);
 	fd[1] = -1;
 	EXPECT_EQ(-1, who_answers(p, "10.0.0.1", fd, 2));
+}
+
+/* A member of a group does so as well, and belongs to its group again when it moves back. */
+TEST_F(lookup, reuseport_member_comes_back_from_a_place_that_is_taken)
+{
+	struct peer *p = &self->peer;
+	int fd[3], got[3] = { };
+
+	NOT_ON_STOCK();		/* it does not leave its group */
+	tun_new(WHERE(_metadata), "tun1");
+	fd[2] = listener(_metadata, "10.0.0.1", "tun1", 0);
+	fd[0] = listener(_metadata, "10.0.0.1", "tun0", SO_REUSEPORT);
+	fd[1] = listener(_metadata, "10.0.0.1", "tun0", SO_REUSEPORT);
+	to_device(_metadata, fd[0], "tun1");
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(1, who_answers(p, "10.0.0.1", fd, 3));
+	to_device(_metadata, fd[0], "tun0");
+	for (int i = 0; i < 60; i++)
+		got[who_answers(p, "10.0.0.1", fd, 3)]++;
+	EXPECT_LT(0, got[0]);
+	EXPECT_LT(0, got[1]);
 }
 
 TEST_F(lookup, lc_02_a_bound_socket_is_no_listener)
