@@ -11,8 +11,8 @@
  * What is not taken over: other descriptors of the socket (dup(), fork()) between socket()
  * and the choice, BPF filters, options of more than OPTION_LEN bytes or beyond the first
  * OPTIONS, and what xtcp refuses. The user is told of an option once; without a vital one
- * listen() or connect() fails. If the address was taken on xtcp's side, they fail with
- * EADDRINUSE.
+ * listen() or connect() fails, and so it does in another network namespace than socket(). If the
+ * address was taken on xtcp's side, they fail with EADDRINUSE.
  *
  * A record belongs to a descriptor. Whoever works with one leaves a mark in its place in the
  * table, for which other threads wait: what a thread does to the socket, and what the choice
@@ -53,6 +53,10 @@
  * for SO_BINDTODEVICE. Longer ones are keys.
  */
 #define OPTION_LEN	sizeof(struct ifreq)
+
+#ifndef SO_NETNS_COOKIE		/* not in older C libraries */
+#define SO_NETNS_COOKIE	71
+#endif
 
 /* From Linux 6.7 on; older C libraries don't have the names. */
 #define TCP_AO_FIRST	38	/* TCP_AO_ADD_KEY */
@@ -378,6 +382,25 @@ static bool hand_over_way(int from, int to)
 	return true;
 }
 
+/* A socket belongs to the network namespace in which its thread was at socket(), and the thread may
+ * have left that since: @to would be in another network. False, with errno: it is.
+ */
+static bool is_same_network(int from, int to)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+	uint64_t wanted = 0, has = 0;
+	socklen_t len = sizeof(has), old_len = sizeof(wanted);
+
+	if (NEXT(getsockopt)(from, SOL_SOCKET, SO_NETNS_COOKIE, &wanted, &old_len) ||
+	    NEXT(getsockopt)(to, SOL_SOCKET, SO_NETNS_COOKIE, &has, &len) || wanted == has)
+		return true;
+	if (!atomic_flag_test_and_set(&said))
+		xtcp_preload_say("socket %d is of another network namespace than the call, so "
+				 "the call fails", from);
+	errno = EXDEV;
+	return false;
+}
+
 /* Flags, and who gets which signal if O_ASYNC is one of them. */
 static void hand_over_flags(int from, int to)
 {
@@ -426,9 +449,10 @@ static int open_successor(int fd, const struct undecided *u)
 
 	if (new < 0)
 		return -1;
-	hand_over_flags(fd, new);
-	if (hand_over_options(u, new) && hand_over_way(fd, new))
+	if (is_same_network(fd, new) && hand_over_options(u, new) && hand_over_way(fd, new)) {
+		hand_over_flags(fd, new);
 		return new;
+	}
 	saved = errno;
 	close(new);
 	errno = saved;

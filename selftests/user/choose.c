@@ -685,6 +685,41 @@ TEST(launcher_choose_fails_without_a_vital_option)
 	EXPECT_NE(NULL, strstr(line, "so the call fails"));
 }
 
+/* The program opens the socket in one network namespace and uses it in another one. */
+TEST(launcher_choose_fails_in_another_network_namespace)
+{
+	struct sockaddr_in own = { };
+	int listener, client, sharing, home = open("/proc/thread-self/ns/net", O_RDONLY);
+
+	ASSERT_LE(0, home);
+	listener = program_socket("", "80");
+	client = program_socket("", "80");
+	sharing = sharing_socket("", "80");
+	ASSERT_EQ(0, bind_to(listener, 80));
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(-1, choose_listen(listener, 1));
+		EXPECT_EQ(EXDEV, errno);
+		EXPECT_EQ(-1, connect_to(client, 80));
+		EXPECT_EQ(EXDEV, errno);
+	}
+	kernel_bind_errno = EADDRINUSE;
+	EXPECT_EQ(-1, bind_to(sharing, 80));
+	EXPECT_EQ(EADDRINUSE, errno);
+	EXPECT_FALSE(is_ours(listener) || is_ours(client) || is_ours(sharing));
+	EXPECT_EQ(0, by_kernel.listen + by_kernel.connect + by_xtcp.listen + by_xtcp.connect);
+	EXPECT_EQ(1, lines);
+	EXPECT_NE(NULL, strstr(line, "is of another network namespace than the call"));
+	/* The kernel's, wherever the thread is. */
+	EXPECT_EQ(0, connect_to(client, 81));
+	EXPECT_EQ(1, by_kernel.connect);
+	ASSERT_EQ(0, setns(home, CLONE_NEWNET));
+	EXPECT_EQ(0, choose_listen(listener, 1));
+	EXPECT_EQ(1, by_xtcp.listen);
+	EXPECT_EQ(0, own_address(listener, &own));
+	EXPECT_EQ(80, ntohs(own.sin_port));
+}
+
 /* The program has set it by another descriptor of the same socket. */
 TEST(launcher_choose_hands_over_what_it_has_not_seen)
 {
