@@ -404,8 +404,10 @@ else
 install: install-modules install-tools
 endif
 
-# Fails before anything is compiled if the user may not write to the folders.
+# Fails before anything is compiled if the user may not write to the folders, or if KVER is empty, as of a script's
+# variable that is not set: to scripts/kver that means 6.1 and 6.12.
 may-write:
+	@$(if $(strip $(KVER)),,echo "$(firstword $(MAKECMDGOALS)): KVER is empty: name a kernel, or leave KVER out" >&2; exit 1)
 	@for to in '$(DESTDIR)/lib/modules' '$(DESTDIR)$(PREFIX)'; do \
 		folder=$$to; \
 		while [ ! -e "$$folder" ]; do folder=$$(dirname "$$folder"); done; \

@@ -97,6 +97,13 @@ def count(text):
     return int(text)
 
 
+def word(text):
+    """Not empty, as "$PID" of a script that has no PID: such an option would count as not given."""
+    if not text:
+        raise argparse.ArgumentTypeError("the word is empty")
+    return text
+
+
 def add_filters(parser):
     """The options of fits()."""
     parser.add_argument("-s", "--state", type=states, metavar="STATE[,STATE]...",
@@ -104,9 +111,9 @@ def add_filters(parser):
     parser.add_argument("-p", "--port", type=port, help="only with this port at either end")
     parser.add_argument("-a", "--addr", type=network, metavar="ADDRESS[/BITS]",
                         help="only with this address, or one of this network, at either end")
-    parser.add_argument("-P", "--process", metavar="NAME|PID", help="only of this program or process")
+    parser.add_argument("-P", "--process", type=word, metavar="NAME|PID", help="only of this program or process")
     parser.add_argument("-w", "--wire", choices=("native", "tcp"), help="only on this wire")
-    parser.add_argument("-W", "--waiting", metavar="WORD",
+    parser.add_argument("-W", "--waiting", type=word, metavar="WORD",
                         help="only those that wait for this, as peer-window or app-close")
     parser.add_argument("-o", "--older", type=seconds, metavar="SECONDS",
                         help="only those that have been in their state for so long")

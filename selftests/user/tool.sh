@@ -253,6 +253,19 @@ an_address_has_no_scope() {
 	done
 }
 
+# As of a script whose variable is not set: without the filter all connections would fit.
+program_test an_empty_word_is_refused
+an_empty_word_is_refused() {
+	local call
+	scene || return
+	for call in 'kill -s close-wait --process' 'kill -s close-wait --waiting' 'ls -P' 'top -n 1 -W' \
+		'record --seconds 1 --script --from' 'plot --seconds 1 --from' 'plot --seconds 1 --beside' 'states --svg' \
+		'states --png'; do
+		tool 2 $call '' && expect_error 'the word is empty' && expect_equal '' "$(<"$dir/out")" "output of $call" || return
+	done
+	has_row $server xtcp 5003 08
+}
+
 program_test top_counts_samples
 top_counts_samples() {
 	scene && tool 0 top -n 2 -d 0.5 || return

@@ -30,10 +30,11 @@ WAITING = 1 << 15	# segments and events until it is known which connection is wa
 
 def add_arguments(parser):
     parser.add_argument("ends", nargs="*", metavar="END", help="of the connection")
-    parser.add_argument("--from", dest="file", metavar="FILE", help="a capture or a saved trace")
+    parser.add_argument("--from", dest="file", type=choose.word, metavar="FILE",
+                        help="a capture or a saved trace")
     parser.add_argument("-o", "--output", metavar="FILE",
                         help=f"the picture (default: {NAME.format('')}, or the next number that is free)")
-    parser.add_argument("--beside", metavar="FILE", help="a capture or trace of another flow")
+    parser.add_argument("--beside", type=choose.word, metavar="FILE", help="a capture or trace of another flow")
     parser.add_argument("--title", help="above the flow")
     parser.add_argument("--beside-title", metavar="TITLE", help="above the other one")
     parser.add_argument("--seconds", type=choose.seconds, help="how long at most")

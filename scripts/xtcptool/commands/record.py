@@ -30,7 +30,8 @@ def add_arguments(parser):
     parser.add_argument("-o", "--output", metavar="NAME", default=NAME,
                         help=f"write NAME.pcapng and NAME.pkt (default: {NAME})")
     parser.add_argument("--script", action="store_true", help="also write the packet script")
-    parser.add_argument("--from", dest="file", metavar="FILE", help="a pcap or pcapng file, with --script")
+    parser.add_argument("--from", dest="file", type=choose.word, metavar="FILE",
+                        help="a pcap or pcapng file, with --script")
     parser.add_argument("--of", choices=ENDS,
                         help="the end that the script is of (default: the one on this machine, else the client)")
     parser.add_argument("--seconds", type=choose.seconds, help="how long at most")

@@ -29,8 +29,8 @@ def add_arguments(parser):
     parser.add_argument("--interval", type=choose.seconds, metavar="SECONDS",
                         help="the changes of this time, and their rates")
     parser.add_argument("--dot", action="store_true", help="print a graph in graphviz's language")
-    parser.add_argument("--svg", metavar="FILE", help="draw the graph (needs graphviz)")
-    parser.add_argument("--png", metavar="FILE", help="the same as PNG")
+    parser.add_argument("--svg", type=choose.word, metavar="FILE", help="draw the graph (needs graphviz)")
+    parser.add_argument("--png", type=choose.word, metavar="FILE", help="the same as PNG")
 
 
 def parse(content, name):
