@@ -11,8 +11,8 @@
  * What is not taken over: other descriptors of the socket (dup(), fork()) between socket()
  * and the choice, BPF filters, options of more than OPTION_LEN bytes or beyond the first
  * OPTIONS, and what xtcp refuses. The user is told of an option once; without a vital one
- * listen() or connect() fails, and so it does in another network namespace than socket(). If the
- * address was taken on xtcp's side, they fail with EADDRINUSE.
+ * listen() or connect() fails, and so it does without its owner or in another network namespace
+ * than socket(). If the address was taken on xtcp's side, they fail with EADDRINUSE.
  *
  * A record belongs to a descriptor. Whoever works with one leaves a mark in its place in the
  * table, for which other threads wait: what a thread does to the socket, and what the choice
@@ -401,6 +401,23 @@ static bool is_same_network(int from, int to)
 	return false;
 }
 
+/* Rules and routes by user look at the socket's owner, who called socket(), and so do groups of
+ * SO_REUSEPORT. Nothing looks at its group. False, with errno: @to has another owner.
+ */
+static bool hand_over_owner(int from, int to)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+	struct stat wanted, has;
+
+	if (fstat(from, &wanted) || fstat(to, &has) || wanted.st_uid == has.st_uid ||
+	    !fchown(to, wanted.st_uid, -1))
+		return true;
+	if (!atomic_flag_test_and_set(&said))
+		xtcp_preload_say("the owner of socket %d was not taken over, so the call fails: %s",
+				 from, strerror(errno));
+	return false;
+}
+
 /* Flags, and who gets which signal if O_ASYNC is one of them. */
 static void hand_over_flags(int from, int to)
 {
@@ -449,7 +466,8 @@ static int open_successor(int fd, const struct undecided *u)
 
 	if (new < 0)
 		return -1;
-	if (is_same_network(fd, new) && hand_over_options(u, new) && hand_over_way(fd, new)) {
+	if (is_same_network(fd, new) && hand_over_owner(fd, new) && hand_over_options(u, new) &&
+	    hand_over_way(fd, new)) {
 		hand_over_flags(fd, new);
 		return new;
 	}

@@ -720,6 +720,39 @@ TEST(launcher_choose_fails_in_another_network_namespace)
 	EXPECT_EQ(80, ntohs(own.sin_port));
 }
 
+static uid_t owner_of(int fd)
+{
+	struct stat st = { .st_uid = -1 };
+
+	return fstat(fd, &st) ? (uid_t)-1 : st.st_uid;
+}
+
+/* The user who called socket() owns it, not the one who connects it. */
+TEST(launcher_choose_keeps_the_owner)
+{
+	int root = program_socket("", "80"), user;
+
+	ASSERT_EQ(0, seteuid(12345));
+	user = program_socket("", "80");
+	ASSERT_EQ(12345, owner_of(user));
+	/* A user can't give root a socket: rather none than one that other rules see. */
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(-1, connect_to(root, 80));
+		EXPECT_EQ(EPERM, errno);
+	}
+	EXPECT_FALSE(is_ours(root));
+	EXPECT_EQ(1, lines);
+	EXPECT_NE(NULL, strstr(line, "was not taken over, so the call fails: Operation not permitted"));
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(0, connect_to(user, 80));
+	EXPECT_TRUE(is_ours(user));
+	EXPECT_EQ(12345, owner_of(user));
+	EXPECT_EQ(0, connect_to(root, 80));
+	EXPECT_EQ(0, owner_of(root));
+	EXPECT_EQ(2, by_xtcp.connect);
+	EXPECT_EQ(1, lines);
+}
+
 /* The program has set it by another descriptor of the same socket. */
 TEST(launcher_choose_hands_over_what_it_has_not_seen)
 {
