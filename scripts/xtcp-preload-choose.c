@@ -187,13 +187,19 @@ static int open_undecided(int family, int type, int protocol)
 	if (fd < 0)
 		return fd;
 	forget(fd, take(fd));
-	u = fd < DESCRIPTORS ? calloc(1, sizeof(*u)) : NULL;
-	if (u) {
-		u->inode = inode_of(fd);
-		u->family = family;
-		u->type = type & ~SOCK_CLOEXEC;
-		put(fd, u);
+	if (fd >= DESCRIPTORS)
+		return fd;
+	u = calloc(1, sizeof(*u));
+	if (!u) {
+		/* Without a record it would stay the kernel's, unnoticed. */
+		close(fd);
+		errno = ENOMEM;
+		return -1;
 	}
+	u->inode = inode_of(fd);
+	u->family = family;
+	u->type = type & ~SOCK_CLOEXEC;
+	put(fd, u);
 	return fd;
 }
 

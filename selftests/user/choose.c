@@ -20,6 +20,7 @@
 
 static void *fake_next(const char *name);
 static int fake_dup3(int from, int to, int flags);
+static void *fake_calloc(size_t number, size_t size);
 __typeof__(setsockopt) choose_setsockopt;
 __typeof__(bind) choose_bind;
 __typeof__(epoll_ctl) choose_epoll_ctl;
@@ -30,6 +31,7 @@ __typeof__(connect) choose_connect;
 #define XTCP_PRELOAD_TIME64	1
 #define dlsym(handle, name)	fake_next(name)
 #define dup3			fake_dup3
+#define calloc			fake_calloc
 #define setsockopt		choose_setsockopt
 #define __setsockopt64		choose_setsockopt64
 #define bind			choose_bind
@@ -39,6 +41,7 @@ __typeof__(connect) choose_connect;
 #include "../scripts/xtcp-preload-choose.c"
 #undef dlsym
 #undef dup3
+#undef calloc
 #undef setsockopt
 #undef bind
 #undef epoll_ctl
@@ -114,6 +117,13 @@ void xtcp_preload_say(const char *fmt, ...)
 static int fake_dup3(int from, int to, int flags)
 {
 	return dup_errno ? result(dup_errno) : dup3(from, to, flags);
+}
+
+static bool memory_is_short;
+
+static void *fake_calloc(size_t number, size_t size)
+{
+	return memory_is_short ? NULL : calloc(number, size);
 }
 
 static int fake_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -304,6 +314,22 @@ TEST(launcher_choose_second_name_of_setsockopt)
 	EXPECT_EQ(0, choose_setsockopt64(fd, IPPROTO_TCP, TCP_MD5SIG, key, sizeof(key)));
 	EXPECT_EQ(-1, choose_listen(fd, 1));
 	EXPECT_EQ(ENOPROTOOPT, errno);
+}
+
+/* What is not remembered would never become xtcp's. */
+TEST(launcher_choose_without_memory)
+{
+	int next = dup(STDOUT_FILENO), fd;
+
+	close(next);
+	memory_is_short = true;
+	EXPECT_EQ(-1, program_socket("", "80"));
+	EXPECT_EQ(ENOMEM, errno);
+	memory_is_short = false;
+	fd = program_socket("", "80");
+	EXPECT_EQ(next, fd) TH_LOG("a descriptor is left open");
+	EXPECT_EQ(0, connect_to(fd, 80));
+	EXPECT_EQ(1, by_xtcp.connect);
 }
 
 /* The program tries until it is xtcp's; its options wait for that. */
