@@ -284,6 +284,16 @@ static int level_of(const char *path)
 	}
 }
 
+/* A keeper that was killed has left its cgroup, and this process may have got that one's number.
+ * rmdir() fails if processes are in it.
+ */
+static int make_folder(const char *path)
+{
+	if (!mkdir(path, 0755))
+		return 0;
+	return errno == EEXIST && !rmdir(path) ? mkdir(path, 0755) : -1;
+}
+
 static int make_cgroup(struct cgroup *cg)
 {
 	struct stat st;
@@ -291,7 +301,7 @@ static int make_cgroup(struct cgroup *cg)
 	if (find_own(cg))
 		return -1;
 	snprintf(cg->path, sizeof(cg->path), "%s/xtcp-run-%d", cg->parent, (int)getpid());
-	if (mkdir(cg->path, 0755))
+	if (make_folder(cg->path))
 		return failed(cg->path);
 	if (stat(cg->path, &st)) {
 		failed(cg->path);

@@ -20,6 +20,7 @@ else
 	program_test cgroup_survives_signals
 	program_test cgroup_without_descriptors
 	program_test cgroup_while_sigchld_is_ignored
+	program_test cgroup_that_a_killed_keeper_left
 fi
 
 cgroup_needs_another_kernel() {
@@ -75,6 +76,21 @@ cgroup_while_sigchld_is_ignored() {
 	expect_status 0 on $server bash -c "trap '' CHLD; exec $run --cgroup sed -n 's/^SigIgn:\\s*//p' /proc/self/status" &&
 		expect_equal 0x10000 "$(printf '0x%x' $((0x$(<"$dir/out") & 0x10000)))" 'SIGCHLD in SigIgn' &&
 		expect_soon 0 cgroups cgroups
+}
+
+# The next xtcp-run may have the same number. One with a process in it is in use.
+cgroup_that_a_killed_keeper_left() {
+	expect_status 0 bash -c "mkdir /sys/fs/cgroup/xtcp-run-\$\$ && exec $run --cgroup true" &&
+		expect_soon 0 cgroups cgroups || return
+	expect_status 125 bash -c "mkdir /sys/fs/cgroup/xtcp-run-\$\$ && { sleep 100 & } &&
+		echo \$! >/sys/fs/cgroup/xtcp-run-\$\$/cgroup.procs && exec $run --cgroup true"
+	local status=$?
+	kill -KILL $(cat /sys/fs/cgroup/xtcp-run-*/cgroup.procs)
+	expect_equal 0 $status 'an expected status' && expect_error 'xtcp-run-[0-9]*: Device or resource busy' || return
+	expect_soon 0 'processes in the cgroup' cat_procs && rmdir /sys/fs/cgroup/xtcp-run-*
+}
+cat_procs() {
+	cat /sys/fs/cgroup/xtcp-run-*/cgroup.procs | wc -l
 }
 
 cgroup_ends() {
