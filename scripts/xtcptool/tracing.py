@@ -180,6 +180,11 @@ def filter_of_ends(ends):
     return f"(lport == {one} && rport == {other}) || (lport == {other} && rport == {one})"
 
 
+def buffer_kb(cpus):
+    """Of each CPU: the kernel can't swap it out, and the machine may have many."""
+    return max(256, min(4096, 131072 // cpus))
+
+
 def choose(folder, events, event_filter):
     for name in events:
         write(folder, f"events/xtcp/{name}/filter", event_filter)
@@ -196,7 +201,7 @@ def instance(event_filter="", events=EVENTS):
         except PermissionError:
             raise Failure("only root may read tracepoints") from None
         write(folder, "trace_clock", "mono")
-        write(folder, "buffer_size_kb", "4096")
+        write(folder, "buffer_size_kb", str(buffer_kb(os.cpu_count() or 1)))
         for name in events:
             if event_filter:
                 choose(folder, [name], event_filter)

@@ -341,6 +341,18 @@ ladder_after_many_signals() {
 	done
 }
 
+# On a machine of many CPUs, too: the sum for all of them, in KiB. The kernel rounds up to its pages.
+program_test ladder_takes_little_memory
+ladder_takes_little_memory() {
+	local kb
+	expect_equal '4096 131072 131072 262144' "$(PYTHONPATH=/usr/lib/xtcp python3 -c 'from xtcptool import tracing
+print(*(n * tracing.buffer_kb(n) for n in (1, 32, 128, 1024)))')" 'memory of 1, 32, 128 and 1024 CPUs' || return
+	watch :5001
+	kb=$(sed 's/ .*//' $trace/instances/xtcp-*/buffer_size_kb)
+	echo 0 >"$(echo $trace/instances/xtcp-*)/tracing_on"
+	watched 1 && { [ "$kb" -ge 4096 ] && [ "$kb" -lt 4104 ] || { echo "$kb KiB of a CPU"; return 1; }; }
+}
+
 program_test ladder_of_a_stopped_trace_is_one_line
 ladder_of_a_stopped_trace_is_one_line() {
 	watch :5001
