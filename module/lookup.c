@@ -378,8 +378,9 @@ static bool listener_stays(struct sock *sk)
 /*
  * Move @sk to its new device: to the SO_REUSEPORT group there, even if its option was cleared
  * after it got its group. If another listener has its place there, and @sk may not or cannot join
- * it, @sk gets no SYNs (a group is full with 32,768 members, and must not wait for memory). A second
- * entry would not help: one of the two gets all of them. And a user could make any number of entries.
+ * it, @sk gets no SYNs (a group is full with 32,768 members, and must not wait for memory). A
+ * second entry would not help, because one of the two gets all SYNs, and a user could make any
+ * number of entries.
  */
 static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 {

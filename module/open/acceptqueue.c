@@ -381,8 +381,8 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 {
 	child_event(ls, sk, XTCP_EV_RCV_ACK_OF_SYN);
 	/*
-	 * BPF programs of LSM see the connection. SELinux stores the peer's label, too, and shows it
-	 * to nobody: a socket of protocol 253 is no tcp_socket.
+	 * BPF programs of LSM see the connection. SELinux stores the peer's label, too, and shows
+	 * it to nobody: a socket of protocol 253 is no tcp_socket.
 	 */
 	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);

@@ -39,7 +39,8 @@
  * Most fields are written before the record is visible, in its line or in the
  * table. Later the timer writes @timeouts, or the CPU that drops or promotes the
  * record, and softirqs that process a segment write @acked, @answered_ms and, with Accurate ECN,
- * @tos. Who sends another SYN-ACK may write @rcv_wnd. If two softirqs check the rate limit at the same time, it may allow an answer to both.
+ * @tos. The CPU that sends another SYN-ACK may write @rcv_wnd. If two softirqs check the rate
+ * limit at the same time, it may allow an answer to both.
  *
  * Context: softirq; the listener is not locked. xtcp_synqueue_stop(): process.
  */

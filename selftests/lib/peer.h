@@ -128,7 +128,8 @@ struct segment_want {
 
 /*
  * The next packet from the kernel is this one. Checksums are always verified, of one that
- * a device completes what it begins with; options must be well-formed. Returns it; valid until the next is read.
+ * a device completes what it begins with; options must be well-formed. Returns it; valid until
+ * the next is read.
  */
 #define peer_expect(p, ...) \
 	peer_expect_at(WHERE((p)->test), p, SEGMENT_WANT(__VA_ARGS__))

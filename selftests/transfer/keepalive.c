@@ -129,7 +129,7 @@ TEST_F(keepalive, rfc9293_must_24_on_once_more)
 	speak(&c);
 }
 
-/* More than 255 unanswered probes are not counted, and the user timeout ends the connection still. */
+/* More than 255 unanswered probes are not counted; the user timeout ends the connection. */
 TEST_F(keepalive, rfc5482_user_timeout_after_255_probes)
 {
 	struct peer *p = &self->peer;

@@ -206,7 +206,7 @@ TEST_F(mtuprobe, no_frto_with_a_probe_in_flight)
 	p->leave_unread = true;
 }
 
-/* A larger packet would be lost in the black hole that the search has found, and again each time. */
+/* A larger packet would be lost in the black hole that the search has found, each time. */
 TEST_F(mtuprobe, rfc4821_7_2_no_sack_block_beyond_the_size_that_passes)
 {
 	struct peer *p = &self->peer;

@@ -538,7 +538,7 @@ TEST_F(txstamp, wish_16_a_byte_in_the_middle)
 	expect_no_record(c.fd);
 }
 
-/* The record has the data, and the program does not read it: the rest is sent again all the same. */
+/* The record has the data, and the program does not read it: the rest is sent again. */
 TEST_F(txstamp, wish_16_a_record_that_nobody_reads)
 {
 	static char text[100];
