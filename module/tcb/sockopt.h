@@ -47,7 +47,7 @@ struct xtcp_sockopt_rare {
 };
 
 /**
- * struct xtcp_sockopt - options that the program has set
+ * struct xtcp_sockopt - options that the program has set, or may not set
  * @rare: options that few sockets set; NULL: none. It is set once
  * @user_timeout_ms: TCP_USER_TIMEOUT
  * @notsent_lowat: TCP_NOTSENT_LOWAT, bytes
@@ -62,6 +62,8 @@ struct xtcp_sockopt_rare {
  * @fastopen_connect: TCP_FASTOPEN_CONNECT: connect() lets the first write send the SYN
  * @fastopen_no_cookie: TCP_FASTOPEN_NO_COOKIE
  * @congestion_chosen: TCP_CONGESTION has set xs->congestion, which is not the knob's
+ * @congestion_locked: the route has chosen xs->congestion when the connection began, and has
+ *	"congctl lock": TCP_CONGESTION is refused
  *
  * As struct xtcp_sockopt_rare.
  */
@@ -78,7 +80,8 @@ struct xtcp_sockopt {
 		save_syn:2,
 		fastopen_connect:1,
 		fastopen_no_cookie:1,
-		congestion_chosen:1;
+		congestion_chosen:1,
+		congestion_locked:1;
 };
 
 /* A field of a connection's rare options; 0: not set. The socket need not be locked. */

@@ -149,10 +149,11 @@ static void rule_begin(struct xtcp_sock *xs)
 
 /**
  * xtcp_congestion_forget - window and threshold of a socket without a connection
- * @xs: the socket, locked
+ * @xs: the socket, locked; no route locks its algorithm any more
  */
 void xtcp_congestion_forget(struct xtcp_sock *xs)
 {
+	xs->sockopt.congestion_locked = 0;
 	WRITE_ONCE(xs->cwnd, XTCP_INIT_CWND);
 	WRITE_ONCE(xs->ssthresh, U32_MAX);
 }
@@ -238,18 +239,12 @@ void xtcp_congestion_route(struct sock *sk)
 	ops = unlikely(key) ? xtcp_algorithms_get_key(key) : NULL;
 	if (ops)
 		rule_replace(xs, ops);
+	/* The program can make the socket forget its route, so the lock is kept. */
+	xs->sockopt.congestion_locked = ops && dst_metric_locked(dst, RTAX_CC_ALGO);
 	if (dst && dst_metric_locked(dst, RTAX_REORDERING))
 		xs->reordering = clamp_t(u32, dst_metric(dst, RTAX_REORDERING),
 					 1, XTCP_KNOB(sock_net(sk),
 						      max_reordering));
-}
-
-static bool route_decides(const struct xtcp_sock *xs)
-{
-	const struct dst_entry *dst = route_of(xs);
-
-	return dst && dst_metric(dst, RTAX_CC_ALGO) &&
-	       dst_metric_locked(dst, RTAX_CC_ALGO);
 }
 
 /**
@@ -260,8 +255,9 @@ static bool route_decides(const struct xtcp_sock *xs)
  * An open connection keeps its window.
  *
  * Context: process, may sleep.
- * Return: 0; -EPERM when the route has "congctl lock", or the algorithm is not in
- * xtcp_allowed_congestion_control and the user has no CAP_NET_ADMIN; -ENOENT when there
+ * Return: 0; -EPERM when the route had "congctl lock" as the connection began, or the
+ * algorithm is not in xtcp_allowed_congestion_control and the user has no CAP_NET_ADMIN;
+ * -ENOENT when there
  * is no such algorithm; -EBUSY when its module is being unloaded; -ENOMEM
  */
 int xtcp_congestion_set(struct sock *sk, const char *name)
@@ -274,7 +270,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 	int err;
 
 	xtcp_assert_owned(sk);
-	if (route_decides(xs))
+	if (xs->sockopt.congestion_locked)
 		return -EPERM;
 	err = xtcp_algorithms_get(name, xs->congestion,
 				  ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN),

@@ -353,6 +353,29 @@ TEST_F(metrics, congctl)
 	EXPECT_STREQ("reno", name);
 	EXPECT_EQ(-1, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
 	EXPECT_EQ(EPERM, errno);
+	/* The socket forgets its route, but not the lock. */
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_DONTROUTE, 0));
+	EXPECT_EQ(-1, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
+	EXPECT_EQ(EPERM, errno);
+	if (stock_mode())
+		return;		/* where the lock outlives the connection */
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK);
+	EXPECT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
+}
+
+/* A lock that the route has got since is none for the connection. */
+TEST_F(metrics, congctl_locked_later)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	route(p, .congctl = "reno", .value[RTAX_LOCK] = 1 << RTAX_CC_ALGO);
+	conn_write(&c, 10);
+	conn_expect(&c, .len = 10);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
 }
 
 /* --- IP_MTU_DISCOVER ------------------------------------------------------- */
