@@ -116,7 +116,7 @@ struct xtcp_knobs {
 	int	base_mss;		/* bytes, where an MTU search begins */
 	int	mtu_probe_floor;	/* bytes, least size that a search assumes to pass */
 	int	probe_threshold;	/* bytes, size of the smallest search range */
-	unsigned int probe_interval;	/* s between two MTU searches */
+	unsigned int probe_interval;	/* s from the beginning of an MTU search to the next */
 	int	user_timeout;		/* ms; 0: none */
 	int	attached_fin_timeout;	/* s; 0: none */
 	int	rto_max_ms;		/* largest timeout, 1000..120000 ms */
@@ -132,15 +132,15 @@ struct xtcp_knobs {
 	u8	plb_rehash_rounds;	/* 0..31 */
 	u8	plb_suspend_rto_sec;	/* s without it after a timeout */
 	int	plb_cong_thresh;	/* 0..256 = all segments of a round */
-	u8	no_metrics_save;	/* 0, 1: the host cache learns nothing */
+	u8	no_metrics_save;	/* 0, 1: the host cache learns no metrics */
 	u8	no_ssthresh_metrics_save; /* 0, 1: no thresholds */
 	int	fastopen;		/* bits: TFO_* of net/tcp.h */
 	int	fastopen_blackhole_timeout_sec; /* s; 0: none */
-	int	max_syn_backlog;	/* half-open records */
+	int	max_syn_backlog;	/* half-open records; 3/4 is the limit without cookies */
 	int	syn_per_source_limit;	/* half-open records; 0: no limit */
 	int	synack_ratelimit;	/* per second; 0: no limit */
 	int	rst_ratelimit;		/* per second; 0: no limit */
-	int	max_tw_buckets;		/* TIME-WAIT records */
+	int	max_tw_buckets;		/* TIME-WAIT and FIN-WAIT-2 records */
 	int	tw_timeout;		/* s of TIME-WAIT, 1..600 */
 	int	tw_reuse_delay;		/* ms of TIME-WAIT before reuse */
 	int	fin_timeout;		/* jiffies, as the kernel's */

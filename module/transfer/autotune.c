@@ -298,7 +298,7 @@ static u64 send_space(const struct xtcp_sock *xs)
  * @sk: the socket, locked; called when the connection opens, when the window
  *	has grown, or when the writer finds no space
  *
- * The buffer doesn't grow under memory pressure.
+ * The buffer doesn't grow under memory pressure, nor above the first number of xtcp_mem.
  */
 void xtcp_autotune_send(struct sock *sk)
 {

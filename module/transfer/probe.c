@@ -293,9 +293,9 @@ void xtcp_probe_keepalive_changed(struct sock *sk)
 }
 
 /*
- * One unanswered probe never ends a connection (MUST-29): all of them must be
- * unanswered. A user timeout replaces their number, but not before the first
- * probe.
+ * One unanswered probe does not end a connection (MUST-29): all of them must be
+ * unanswered. But a user timeout replaces their number: once it has passed, one
+ * unanswered probe is enough.
  */
 static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
 {
