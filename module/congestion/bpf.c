@@ -4,7 +4,7 @@
  *
  * A kind of struct_ops, struct xtcp_bpf_congestion, like the kernel's struct
  * tcp_congestion_ops. A map of that kind names its rule; the rule can then be chosen like
- * any other. This module stands between: it shows a program what struct
+ * any other. This module stands between: it shows a program a part of what struct
  * xtcp_congestion_view has, in struct xtcp_bpf_conn, and takes back the four words of
  * state. A program may call the helpers that the kernel lets any program call, which gives it
  * pointers to other structs, too; it reads them, and writes nothing but these words. So the worst
