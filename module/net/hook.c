@@ -23,13 +23,16 @@
  * that a wrong checksum stays wrong.
  *
  * The hook decides whose a segment is. The first rule that fits counts:
+ *	0. The kernel's early demux has found a connection of the kernel's TCP, which is
+ *	   not half-open without a listener, and not in TIME-WAIT: the kernel's.
  *	1. It belongs to a connection of xtcp: xtcp's.
  *	2. It is a SYN, xtcp has a listener for it, no BPF program of type sk_lookup
  *	   chooses a socket for it or refuses it, and the kernel's TCP has no
  *	   connection with these addresses and ports, except in a TIME-WAIT that the
  *	   SYN may end: xtcp's. (A server that moves to xtcp with SO_REUSEADDR
  *	   leaves connections of the kernel's TCP on its port.)
- *	3. A socket of the kernel's TCP would receive it: the kernel's.
+ *	3. A socket of the kernel's TCP would receive it: the kernel's. A half-open
+ *	   connection whose listener is closed receives nothing.
  *	4. Otherwise it is xtcp's, which holds the port: xtcp sends a RST.
  * hookv4.c and hookv6.c find the segment in the packet; each registers a hook.
  *
@@ -235,7 +238,11 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 	if (found->listener)
 		return !xtcp_hook_is_steered(net, key) &&
 		       !syn_is_kernel_tcps(net, skb, af, offset, key, cut);
-	return !af->kernel_tcp->wants(net, key);
+	if (af->kernel_tcp->wants(net, key))
+		return false;
+	/* The kernel's early demux may have found a half-open connection that it does not keep. */
+	skb_orphan(skb);
+	return true;
 }
 
 /**
@@ -270,6 +277,28 @@ bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
 	if (sk)
 		sock_gen_put(sk);
 	return sk;
+}
+
+/**
+ * xtcp_hook_kernel_tcp_keeps - has the kernel's TCP a connection that takes a segment
+ * @net: namespace
+ * @key: the connection, as seen from this host
+ *
+ * Context: RCU.
+ * Return: true if it has one; in TIME-WAIT included, and half-open if its listener still listens.
+ * Otherwise it drops a half-open one when a segment comes, and a cookie's third ACK may be
+ * for a listener of xtcp.
+ */
+bool xtcp_hook_kernel_tcp_keeps(struct net *net, const struct xtcp_key *key)
+{
+	struct sock *sk = xtcp_family_get(key->family)->kernel_tcp->connection(net, key);
+	bool keeps;
+
+	if (!sk)
+		return false;
+	keeps = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT || kernel_tcp_keeps(sk);
+	sock_gen_put(sk);
+	return keeps;
 }
 
 /**

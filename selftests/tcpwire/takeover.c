@@ -339,6 +339,39 @@ TEST_F(takeover, a_half_open_connection_of_stocks_goes_with_its_listener)
 	}
 }
 
+/* So does the third ACK of a cookie: no record shows that it is xtcp's. */
+TEST_F(takeover, a_cookies_ack_passes_a_half_open_connection_of_stocks)
+{
+	struct peer *p = &self->peer;
+	int stock, ours;
+	uint32_t ack;
+
+	NOT_ON_STOCK();
+	p->stock_may_speak = true;
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	for (int early = 0; early < 2; early++) {
+		stock_early_demux(early);
+		stock = socket_of_stack(STOCKS, REUSEADDR);
+		ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
+		ASSERT_EQ(0, socket_listen(stock, 4));
+		peer_send(p, .flags = SYN, .seq = 5);
+		peer_expect(p, .flags = SYN | ACK, .ack = 6);
+		close(stock);
+		ours = socket_of_stack(OURS, REUSEADDR);
+		ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
+		ASSERT_EQ(0, socket_listen(ours, 4));
+		peer_send(p, .flags = SYN, .seq = 5);
+		peer_expect(p, .flags = SYN | ACK, .ack = 6);
+		ack = p->last.seq + 1;
+		peer_send(p, .flags = ACK, .seq = 6, .ack = ack);
+		peer_expect_silence(p, 10);
+		EXPECT_EQ(POLLIN, socket_poll(ours));
+		peer_send(p, .flags = RST, .seq = 6);
+		close(ours);
+		sleep_ms(20000);
+	}
+}
+
 /* A connection of the kernel's TCP from @port to the peer's 80, its numbers 1 and 1. */
 static int stock_connected(struct __test_metadata *_metadata, struct peer *p, int port,
 			   uint32_t *nxt)
