@@ -38,8 +38,8 @@
  * writes ecn.seen; the files of loss recovery (congestion.c, lossprobe.c, recovery.c, undo.c),
  * rtt.c and send.c write to prr, rack, undo and mtu.probe; deadlines.h and timers.c have
  * retransmit.waiting and brief; congestion.c sets sockopt.congestion_chosen and
- * congestion_locked, and close.c sockopt.user_mss; a child has a copy of its listener's sockopt.rare (rare.c); socket.c clears
- * ecn.accurate and sockopt.rare at the end.
+ * congestion_locked, and close.c sockopt.user_mss; a child has a copy of its listener's
+ * sockopt.rare (rare.c); socket.c clears ecn.accurate and sockopt.rare at the end.
  *
  * These stay in struct xtcp_sock:
  * - sequence numbers and windows (RFC 9293 3.3.1), what the opening negotiates, and
