@@ -32,7 +32,8 @@
  *	   SYN may end: xtcp's. (A server that moves to xtcp with SO_REUSEADDR
  *	   leaves connections of the kernel's TCP on its port.)
  *	3. A socket of the kernel's TCP would receive it: the kernel's. A half-open
- *	   connection whose listener is closed receives nothing.
+ *	   connection receives nothing if its listener is closed and no other one takes
+ *	   it over (tcp_migrate_req).
  *	4. Otherwise it is xtcp's, which holds the port: xtcp sends a RST.
  * hookv4.c and hookv6.c find the segment in the packet; each registers a hook.
  *
@@ -57,6 +58,7 @@
 #include <net/inet_timewait_sock.h>
 #include <net/request_sock.h>
 #include <net/sock.h>
+#include <net/sock_reuseport.h>
 #include <net/xfrm.h>
 
 #include "flow.h"
@@ -78,10 +80,21 @@
 static bool hook_closed __read_mostly;
 
 /*
+ * A listener of the kernel's TCP: does another member of its SO_REUSEPORT group take its half-open
+ * connections (tcp_migrate_req)? If not, close() has taken the group from it.
+ */
+static bool half_open_migrates(const struct sock *sk)
+{
+	const struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
+
+	return reuse && READ_ONCE(reuse->num_socks);
+}
+
+/*
  * Does the kernel's TCP pass a segment to @sk, which it found by addresses and
  * ports? It drops a half-open connection whose listener has stopped listening,
- * and looks for another listener. A SYN may end a TIME-WAIT, so TIME-WAIT alone
- * doesn't decide.
+ * and looks for another listener, if no other one takes it over. A SYN may end a
+ * TIME-WAIT, so TIME-WAIT alone doesn't decide.
  */
 static bool kernel_tcp_keeps(const struct sock *sk)
 {
@@ -90,7 +103,7 @@ static bool kernel_tcp_keeps(const struct sock *sk)
 		return false;
 	case TCP_NEW_SYN_RECV:
 		sk = inet_reqsk(sk)->rsk_listener;
-		return sk && READ_ONCE(sk->sk_state) == TCP_LISTEN;
+		return sk && (READ_ONCE(sk->sk_state) == TCP_LISTEN || half_open_migrates(sk));
 	}
 	return true;
 }
@@ -285,8 +298,8 @@ bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
  * @key: the connection, as seen from this host
  *
  * Context: RCU.
- * Return: true if it has one; in TIME-WAIT included, and half-open if its listener still listens.
- * Otherwise it drops a half-open one when a segment comes, and a cookie's third ACK may be
+ * Return: true if it has one; in TIME-WAIT included, and half-open if its listener still listens
+ * or another one takes it over. Otherwise it drops a half-open one when a segment comes, and a cookie's third ACK may be
  * for a listener of xtcp.
  */
 bool xtcp_hook_kernel_tcp_keeps(struct net *net, const struct xtcp_key *key)

@@ -258,7 +258,7 @@ static bool gate_syn_acks_are_spent(struct net *net)
 
 /*
  * Does the kernel's TCP have the connection, or does a BPF program give it the SYN? Then
- * net/hook.c passes the SYN on.
+ * net/hook.c may pass the SYN on.
  */
 static bool gate_is_for_kernel_tcp(struct net *net, const struct xtcp_key *key)
 {

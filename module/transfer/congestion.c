@@ -257,8 +257,7 @@ void xtcp_congestion_route(struct sock *sk)
  * Context: process, may sleep.
  * Return: 0; -EPERM when the route had "congctl lock" as the connection began, or the
  * algorithm is not in xtcp_allowed_congestion_control and the user has no CAP_NET_ADMIN;
- * -ENOENT when there
- * is no such algorithm; -EBUSY when its module is being unloaded; -ENOMEM
+ * -ENOENT when there is no such algorithm; -EBUSY when its module is being unloaded; -ENOMEM
  */
 int xtcp_congestion_set(struct sock *sk, const char *name)
 {

@@ -339,7 +339,7 @@ TEST_F(takeover, a_half_open_connection_of_stocks_goes_with_its_listener)
 	}
 }
 
-/* So does the third ACK of a cookie: no record shows that it is xtcp's. */
+/* The third ACK of a cookie is xtcp's as well, although no record shows it. */
 TEST_F(takeover, a_cookies_ack_passes_a_half_open_connection_of_stocks)
 {
 	struct peer *p = &self->peer;
