@@ -266,17 +266,12 @@ static void lookup_remove(struct xtcp_net *xn, struct xtcp_listener *ls)
 	ls->is_linked = false;
 }
 
-/*
- * Join the SO_REUSEPORT group of @head if @shares; without one, get an entry in the table. The
- * device is set before the entry is inserted: else SYNs of the old device would find it.
- */
+/* Join the SO_REUSEPORT group of @head if @shares; without one, get an entry in the table. */
 static int listener_join(struct xtcp_net *xn, struct sock *sk, struct sock *head, bool shares)
 {
 	int err = group_join(sk, head, shares);
 
 	lockdep_assert_held(&xn->listen_lock);
-	WRITE_ONCE(xtcp_sk(sk)->listener->ifindex,
-		   READ_ONCE(sk->sk_bound_dev_if));
 	if (err || head)
 		return err;
 	return lookup_insert(xn, xtcp_sk(sk)->listener);
@@ -308,6 +303,7 @@ int xtcp_lookup_add(struct sock *sk)
 	xtcp_assert_owned(sk);
 	spin_lock_bh(&xn->listen_lock);
 	rcu_read_lock();
+	WRITE_ONCE(xtcp_sk(sk)->listener->ifindex, READ_ONCE(sk->sk_bound_dev_if));
 	if (sk->sk_reuseport)
 		head = group_head(xn, sk);
 	err = listener_join(xn, sk, head, sk->sk_reuseport);
@@ -378,9 +374,9 @@ static bool listener_stays(struct sock *sk)
 /*
  * Move @sk to its new device: to the SO_REUSEPORT group there, even if its option was cleared
  * after it got its group. If another listener has its place there, and @sk may not or cannot join
- * it, @sk gets no SYNs (a group is full with 32,768 members, and must not wait for memory). A
- * second entry would not help, because one of the two gets all SYNs, and a user could make any
- * number of entries.
+ * it, @sk gets no SYNs. (A group has room for 32,768 members, and growing it can fail, because
+ * this cannot sleep.) A second entry would not help, because one of the two gets all SYNs, and a
+ * user could make any number of entries.
  */
 static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 {
@@ -394,6 +390,7 @@ static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 		return;
 	}
 	listener_leave(xn, sk);
+	/* Before the entry is inserted: else SYNs of the old device would find it. */
 	WRITE_ONCE(xtcp_sk(sk)->listener->ifindex, ifindex);
 	if (((taken && !head) || listener_join(xn, sk, head, joins)) &&
 	    xtcp_net_may_log(sock_net(sk)))
