@@ -297,10 +297,12 @@ bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
  * @net: namespace
  * @key: the connection, as seen from this host
  *
+ * The kernel's TCP drops a half-open connection when a segment comes, if its listener does not
+ * listen any more and no other one takes it over. Such a segment may be the third ACK of a
+ * cookie of xtcp.
+ *
  * Context: RCU.
- * Return: true if it has one; in TIME-WAIT included, and half-open if its listener still listens
- * or another one takes it over. Otherwise it drops a half-open one when a segment comes, and a cookie's third ACK may be
- * for a listener of xtcp.
+ * Return: true if it has one; in TIME-WAIT included, but not one that it would drop.
  */
 bool xtcp_hook_kernel_tcp_keeps(struct net *net, const struct xtcp_key *key)
 {
