@@ -309,26 +309,35 @@ TEST_F(takeover, rfc6191_a_fin_wait_2_of_stocks_does_not_give_way)
 	}
 }
 
+/* The kernel's TCP has answered a SYN, and its listener has closed: xtcp's listener. */
+static int listen_behind_half_open(struct __test_metadata *_metadata, struct peer *p)
+{
+	int stock = socket_of_stack(STOCKS, REUSEADDR);
+	int ours;
+
+	ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(stock, 4));
+	peer_send(p, .flags = SYN, .seq = 5);
+	peer_expect(p, .flags = SYN | ACK, .ack = 6);
+	close(stock);
+	ours = socket_of_stack(OURS, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(ours, 4));
+	return ours;
+}
+
 /* A half-open one goes with its listener: a repeated SYN is xtcp's. */
 TEST_F(takeover, a_half_open_connection_of_stocks_goes_with_its_listener)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	int stock, ours;
+	int ours;
 
 	NOT_ON_STOCK();
 	p->stock_may_speak = true;
 	for (int early = 0; early < 2; early++) {
 		stock_early_demux(early);
-		stock = socket_of_stack(STOCKS, REUSEADDR);
-		ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
-		ASSERT_EQ(0, socket_listen(stock, 4));
-		peer_send(p, .flags = SYN, .seq = 5);
-		peer_expect(p, .flags = SYN | ACK, .ack = 6);
-		close(stock);
-		ours = socket_of_stack(OURS, REUSEADDR);
-		ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
-		ASSERT_EQ(0, socket_listen(ours, 4));
+		ours = listen_behind_half_open(_metadata, p);
 		counters_take(&before);
 		peer_send(p, .flags = SYN, .seq = 5);
 		peer_expect(p, .flags = SYN | ACK, .ack = 6);
@@ -343,7 +352,7 @@ TEST_F(takeover, a_half_open_connection_of_stocks_goes_with_its_listener)
 TEST_F(takeover, a_cookies_ack_passes_a_half_open_connection_of_stocks)
 {
 	struct peer *p = &self->peer;
-	int stock, ours;
+	int ours;
 	uint32_t ack;
 
 	NOT_ON_STOCK();
@@ -351,15 +360,7 @@ TEST_F(takeover, a_cookies_ack_passes_a_half_open_connection_of_stocks)
 	ASSERT_EQ(0, knob_set("syncookies", 2));
 	for (int early = 0; early < 2; early++) {
 		stock_early_demux(early);
-		stock = socket_of_stack(STOCKS, REUSEADDR);
-		ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
-		ASSERT_EQ(0, socket_listen(stock, 4));
-		peer_send(p, .flags = SYN, .seq = 5);
-		peer_expect(p, .flags = SYN | ACK, .ack = 6);
-		close(stock);
-		ours = socket_of_stack(OURS, REUSEADDR);
-		ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
-		ASSERT_EQ(0, socket_listen(ours, 4));
+		ours = listen_behind_half_open(_metadata, p);
 		peer_send(p, .flags = SYN, .seq = 5);
 		peer_expect(p, .flags = SYN | ACK, .ack = 6);
 		ack = p->last.seq + 1;
