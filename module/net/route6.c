@@ -71,7 +71,7 @@ static struct in6_addr *route6_first_hop(struct flowi6 *fl6,
 	*final = fl6->daddr;
 	if (opt->srcrt->type == IPV6_SRCRT_TYPE_4) {
 		srh = (const struct ipv6_sr_hdr *)opt->srcrt;
-		fl6->daddr = srh->segments[srh->first_segment];
+		fl6->daddr = srh->segments[srh->segments_left];
 	} else {
 		fl6->daddr = *((const struct rt0_hdr *)opt->srcrt)->addr;
 	}
