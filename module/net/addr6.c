@@ -103,7 +103,7 @@ static int connect_mapped(struct sock *sk, const struct sockaddr_in6 *peer,
 
 /* Find the route, and the local address if the user has chosen none. */
 static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
-			  __be32 flowinfo, struct xtcp_key *key)
+			  struct xtcp_key *key)
 {
 	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
 	struct inet_sock *inet = inet_sk(sk);
@@ -120,11 +120,10 @@ static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 		.v6	= { .raddr = peer->sin6_addr,
 			    .laddr = sk->sk_v6_rcv_saddr },
 	};
-	dst = xtcp_ipv6_route_find(sk, key, flowinfo);
+	dst = xtcp_ipv6_route_find(sk, key, np->flow_label);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	xtcp_ipv6_digest(key);
-	np->flow_label = flowinfo;
 	np->saddr = key->v6.laddr;
 	sk->sk_v6_rcv_saddr = key->v6.laddr;
 	sk->sk_v6_daddr = peer->sin6_addr;
@@ -179,9 +178,10 @@ static int addr6_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
 	err = scope_take(sk, peer, addr_len);
 	if (err)
 		return err;
+	xtcp_ipv6_pinfo(sk)->flow_label = flowinfo;	/* getpeername() shows it */
 	if (ipv6_addr_v4mapped(&peer->sin6_addr))
 		return connect_mapped(sk, peer, key);
-	return connect_native(sk, peer, flowinfo, key);
+	return connect_native(sk, peer, key);
 }
 
 static void addr6_forget(struct sock *sk)

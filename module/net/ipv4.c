@@ -301,17 +301,18 @@ static int ipv4_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
 		ip_rt_put(rt);
 		return -ENETUNREACH;	/* MUST-46 */
 	}
+	if (!inet->inet_saddr)
+		inet->inet_saddr = fl4.saddr;
+	sk_rcv_saddr_set(sk, inet->inet_saddr);
+	sk_daddr_set(sk, opt && opt->opt.srr ? daddr : fl4.daddr);
+	inet->inet_dport = peer->sin_port;
+	/* The addresses tell an IPv6 socket's limits of IPv4 from those of IPv6. */
 	if (ipv4_ports_decide(sock_net(sk), sk)) {
 		ip_rt_put(rt);
 		sk_dst_reset(sk);
 	} else {
 		sk_setup_caps(sk, &rt->dst);
 	}
-	if (!inet->inet_saddr)
-		inet->inet_saddr = fl4.saddr;
-	sk_rcv_saddr_set(sk, inet->inet_saddr);
-	sk_daddr_set(sk, opt && opt->opt.srr ? daddr : fl4.daddr);
-	inet->inet_dport = peer->sin_port;
 	*key = (struct xtcp_key) {
 		.laddr	= inet->inet_saddr,
 		.raddr	= inet->inet_daddr,
