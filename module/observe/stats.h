@@ -136,6 +136,7 @@
 	X(MTUP_FAIL,		"TCPMTUPFail") \
 	X(TIMEOUT_REHASH,	"TcpTimeoutRehash") \
 	X(PLB_REHASH,		"TCPPLBRehash") \
+	X(DUPLICATE_DATA_REHASH, "TcpDuplicateDataRehash") \
 	X(HYSTART_DELAY_DETECT,	"TCPHystartDelayDetect") \
 	X(HYSTART_DELAY_CWND,	"TCPHystartDelayCwnd") \
 	X(MTUP_SUCCESS,	"TCPMTUPSuccess") \

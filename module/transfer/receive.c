@@ -29,6 +29,7 @@
 #include "transfer/autotune.h"
 #include "transfer/ecn.h"
 #include "transfer/prune.h"
+#include "transfer/retransmit.h"
 #include "transfer/window.h"
 
 /* --- SACK blocks ------------------------------------------------------- */
@@ -106,6 +107,22 @@ static bool may_report(struct sock *sk, seq_t start, seq_t *end)
 	return true;
 }
 
+/*
+ * The ACK that reported a duplicate is lost as well, if it comes again. Then the path of our ACKs
+ * may be dead: another flow label may lead to another one (RFC 6438). A timeout of our own changes
+ * the label itself.
+ */
+static void leave_path(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xtcp_family_is_ipv6(xs->flow.family) || xs->recovery == XTCP_RECOVERY_LOSS ||
+	    !sk_rethink_txhash(sk))
+		return;
+	xtcp_retransmit_rehashed(xs);
+	XTCP_INC(sock_net(sk), DUPLICATE_DATA_REHASH);
+}
+
 /**
  * xtcp_receive_duplicate - report what was received before as a duplicate
  * @sk: the socket, locked
@@ -123,10 +140,13 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 	xtcp_assert_owned(sk);
 	if (!may_report(sk, start, &end))
 		return;
-	if (seq_before(start, xs->rcv_nxt))
+	if (seq_before(start, xs->rcv_nxt)) {
 		XTCP_INC(sock_net(sk), DSACK_OLD_SENT);
-	else
+		if (unlikely(start == xs->dsack.start && !xs->dsack_pending))
+			leave_path(sk);
+	} else {
 		XTCP_INC(sock_net(sk), DSACK_OFO_SENT);
+	}
 	xs->dsack.start = start;
 	xs->dsack.end = end;
 	xs->dsack_pending = 1;

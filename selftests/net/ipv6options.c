@@ -285,30 +285,96 @@ TEST_F(options6, label_is_reflected_on_request_of_a_client)
 }
 
 /*
- * RFC 8754: a packet goes to the first segment of its routing header, so the route is that one's,
- * not the peer's.
+ * The receiver's ACKs are lost: the peer repeats a segment after each of its timeouts, and its own
+ * timeouts change its label. Linux takes another label at the first copy, xtcp at the second.
  */
-TEST_F(options6, rfc8200_route_to_the_first_stop)
+TEST_F(options6, rfc6438_receiver_leaves_a_dead_path_ctr_TcpDuplicateDataRehash)
 {
-	/* Length in eights, type 4, one segment left, the last has number 1. */
-	uint8_t header[40] = { 0, 4, 4, 1, 1 };
-	struct ipaddr stop = ipaddr("2001:db8:9::1");
-	int fd = stream_socket(AF_INET6);
 	struct peer *p = &self->peer;
+	struct segment_spec text;
+	struct counters counts;
+	uint32_t label;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+	counters_take(&counts);
+	text = conn_spec(&c, .flags = ACK | PSH, .data = "text");
+	send_labelled(p, &text, 0x11111);
+	c.peer_nxt += 4;
+	conn_expect(&c, .flags = ACK, .ack = 5, .sacks = 0, .within_ms = 210);
+	label = label_of(&p->last);
+	send_labelled(p, &text, 0x22222);
+	conn_expect(&c, .flags = ACK, .ack = 5, .sacks = 1, .sack = {{ 1, 5 }});
+	if (!stock_mode())
+		EXPECT_EQ(label, label_of(&p->last));
+	send_labelled(p, &text, 0x33333);
+	conn_expect(&c, .flags = ACK, .ack = 5, .sacks = 1, .sack = {{ 1, 5 }});
+	EXPECT_NE(label, label_of(&p->last));
+	EXPECT_EQ(stock_mode() ? 2 : 1, counter_moved(&counts, "TcpDuplicateDataRehash"));
+
+	/* A program may forbid it. */
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, 0));
+	label = label_of(&p->last);
+	send_labelled(p, &text, 0x44444);
+	conn_expect(&c, .flags = ACK, .ack = 5, .sacks = 1, .sack = {{ 1, 5 }});
+	EXPECT_EQ(label, label_of(&p->last));
+}
+
+/* getpeername() tells the label that the program has asked for, as for an IPv6 peer. */
+TEST_F(options6, label_of_a_mapped_peer)
+{
+	struct sockaddr_in6 name = at("::ffff:127.0.0.1", 80);
+	int fd = stream_socket(AF_INET6), lfd = stream_socket(AF_INET6);
+	socklen_t len = sizeof(name);
+
+	shell_run(WHERE(_metadata), "ip link set lo up");
+	ASSERT_EQ(0, bind(lfd, (struct sockaddr *)&name, sizeof(name)));
+	ASSERT_EQ(0, listen(lfd, 1));
+	ASSERT_EQ(0, option(fd, IPV6_FLOWINFO_SEND, 1));
+	ASSERT_EQ(EINPROGRESS, do_connect(fd, "::ffff:127.0.0.1", 0x54321));
+	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&name, &len));
+	EXPECT_EQ(htonl(0x54321), name.sin6_flowinfo);
+	close(fd);
+	close(lfd);
+}
+
+/*
+ * RFC 8754: a packet goes to the segment of its routing header that SegmentsLeft names, so the route
+ * is that one's, neither the peer's nor that of the segment with the highest number.
+ */
+static void route_to_the_stop(struct __test_metadata *_metadata, struct peer *p, uint8_t left)
+{
+	/* Length in eights, type 4, segments left, the last has number 1. */
+	uint8_t header[40] = { 0, 4, 4, left, 1 };
+	struct ipaddr stop = ipaddr("2001:db8:9::1"), other = ipaddr("2001:db8:9::2");
+	int fd = stream_socket(AF_INET6);
 	const struct segment *s;
 
-	memcpy(header + 24, &stop.v6, 16);
+	memcpy(header + 8 + 16 * left, &stop.v6, 16);
+	memcpy(header + 8 + 16 * !left, &other.v6, 16);
 	ASSERT_EQ(0, setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, header, sizeof(header)));
 	shell_run(WHERE(_metadata), "ip -6 route add prohibit 2001:db8:9::1");
 	EXPECT_EQ(EACCES, do_connect(fd, "fd00:a::2", 0));
 	shell_run(WHERE(_metadata), "ip -6 route del prohibit 2001:db8:9::1");
+	shell_run(WHERE(_metadata), "ip -6 route add prohibit 2001:db8:9::2");
 	EXPECT_EQ(EINPROGRESS, do_connect(fd, "fd00:a::2", 0));
 	s = peer_read(p, now_ns() + NSEC_PER_SEC);
 	ASSERT_NE(NULL, s);
 	EXPECT_EQ(EXT_ROUTING, s->packet[6]);
 	EXPECT_EQ(0, memcmp(s->packet + 24, &stop.v6, 16));
+	shell_run(WHERE(_metadata), "ip -6 route del prohibit 2001:db8:9::2");
 	socket_abort(fd);
 	p->leave_unread = true;
+}
+
+TEST_F(options6, rfc8200_route_to_the_first_stop)
+{
+	route_to_the_stop(_metadata, &self->peer, 1);
+}
+
+TEST_F(options6, rfc8200_route_to_the_last_stop)
+{
+	route_to_the_stop(_metadata, &self->peer, 0);
 }
 
 /* RFC 3542 4.7: the listener's extension headers are on all segments, the SYN-ACK, too. */
