@@ -29,6 +29,7 @@
 #include "open/begin.h"
 #include "open/echo.h"
 #include "open/fastconnect.h"
+#include "open/gate.h"
 #include "paws.h"
 #include "port/port.h"
 #include "segment/output.h"
@@ -433,7 +434,8 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	xtcp_key_from_flow(&key, &xs->flow);
 	origin = xtcp_origin_of(sk);
 	if (!(seg->flags & XTCP_RST) &&
-	    !connect_finish_old(sock_net(sk), skb, &key, seg))
+	    !connect_finish_old(sock_net(sk), skb, &key, seg) &&
+	    xtcp_gate_take_reset(sock_net(sk)))
 		xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg,
 				 XTCP_MIB_RESET_SENT_BAD_ACK);
 	/*

@@ -371,6 +371,32 @@ TEST_F(gate, knob_rst_ratelimit_of_a_half_open_connection)
 	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
 }
 
+/* The same for an ACK of something else in SYN-SENT. The connection still opens. */
+TEST_F(gate, knob_rst_ratelimit_in_syn_sent)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
+	second_begin();
+	conn_to_state(p, &c, ST_SYN_SENT);
+	counters_take(&before);
+	for (int i = 0; i < 2; i++) {
+		conn_send(&c, .flags = ACK, .seq = 1, .ack = 78 + i);
+		conn_expect(&c, .flags = RST, .seq = 78 + i);
+	}
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 80);
+	EXPECT_EQ(2, counter_moved(&before, "XtcpResetSentBadAck"));
+	EXPECT_EQ(1, counter_moved(&before, "XtcpRstRateDrop"));
+	/* The SYN that a wrong ACK makes early. */
+	conn_expect(&c, .flags = SYN, .seq = 0, .within_ms = 1100);
+	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 /*
  * An attacker who counts what is left of the limit learns nothing exact (CVE-2016-5696): in
  * each second some of it is missing, another number each time.
