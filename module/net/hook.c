@@ -397,8 +397,9 @@ bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb)
 /**
  * xtcp_hook_close - pass all segments to the kernel's TCP again
  *
- * When it returns, no packet is between the hook and xtcp_input(), so that the
- * handlers may be unregistered.
+ * When it returns, no CPU is between the hook and xtcp_input(), so that the handlers may be
+ * unregistered. Only a packet that a queue of netfilter behind the hook holds may still come, with
+ * protocol 253: the kernel refuses it like any protocol that it does not have.
  *
  * Context: process, may sleep; when the module is unloaded.
  */

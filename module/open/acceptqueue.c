@@ -232,6 +232,11 @@ static void child_discard(struct sock *sk)
  */
 static bool child_is_late(const struct xtcp_listener *ls, const struct sock *sk)
 {
+	/*
+	 * The copy comes before this read. Pairs with the unlock of accept_lock in
+	 * xtcp_acceptqueue_stop(), behind which the listener's fields change.
+	 */
+	smp_rmb();
 	return unlikely(sock_flag(sk, SOCK_DEAD) || !READ_ONCE(ls->open));
 }
 
