@@ -92,7 +92,7 @@ void xtcp_close_orphan(struct sock *sk)
 	/* Pairs with smp_rmb() in xtcp_awaits_accept(), which may hold no lock. */
 	smp_wmb();
 	sock_orphan(sk);
-	this_cpu_inc(xtcp_orphans);
+	percpu_counter_inc(&xtcp_orphans);
 }
 
 /**
@@ -109,7 +109,7 @@ void xtcp_close_destroy(struct sock *sk)
 	xtcp_memory_peak_note(sk);
 	sk_stream_kill_queues(sk);
 	xfrm_sk_free_policy(sk);
-	this_cpu_dec(xtcp_orphans);
+	percpu_counter_dec(&xtcp_orphans);
 	sock_put(sk);
 }
 

@@ -5,12 +5,15 @@
  * close/close.c counts a socket from close() to its end. It and the engine's
  * timeouts ask here whether the resources of the host allow to keep one more.
  *
+ * Each CPU counts for itself. All counts are summed only near a limit, because the
+ * sum costs a cache miss for each CPU, and each close() of an open connection asks.
+ *
  * Context: socket lock. A sum over all CPUs may miss concurrent changes.
  */
 #include "transfer/orphans.h"
 
-#include <linux/cpumask.h>
-#include <linux/percpu.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
 #include <net/sock.h>
 
 #include "clock.h"
@@ -18,26 +21,41 @@
 #include "tcb.h"
 #include "transfer/rtt.h"
 
-/* Counted up and down on any CPU, so the count of one CPU may be negative. */
-DEFINE_PER_CPU(int, xtcp_orphans);
+struct percpu_counter xtcp_orphans;
 
 atomic_t xtcp_orphans_peak = ATOMIC_INIT(0);
 
 int xtcp_orphans_max;
 
 /**
+ * xtcp_orphans_init - begin to count
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init xtcp_orphans_init(void)
+{
+	return percpu_counter_init(&xtcp_orphans, 0, GFP_KERNEL);
+}
+
+/**
+ * xtcp_orphans_exit - no socket is left
+ */
+void xtcp_orphans_exit(void)
+{
+	percpu_counter_destroy(&xtcp_orphans);
+}
+
+/**
  * xtcp_orphans_count - number of orphans, in all namespaces together
  *
- * Context: any.
- * Return: the sum over all CPUs; it may miss concurrent changes, and be below 0 then.
+ * It also counts for the peak. Context: any.
+ * Return: the sum over all CPUs; it may miss concurrent changes.
  */
 int xtcp_orphans_count(void)
 {
-	int orphans = 0;
-	int cpu;
+	int orphans = (int)percpu_counter_sum_positive(&xtcp_orphans);
 
-	for_each_possible_cpu(cpu)
-		orphans += READ_ONCE(per_cpu(xtcp_orphans, cpu));
+	xtcp_peak_raise(&xtcp_orphans_peak, orphans);
 	return orphans;
 }
 
@@ -66,18 +84,14 @@ static unsigned int orphan_shift(const struct sock *sk)
 static bool orphans_exceed(const struct sock *sk, bool begins)
 {
 	int most = READ_ONCE(xtcp_orphans_max);
-	int orphans = xtcp_orphans_count();
 
 	/* Below a quarter of the limit no orphan is one too many. */
-	if (likely(orphans << 2 <= most)) {
-		xtcp_peak_raise(&xtcp_orphans_peak, orphans);
+	if (likely(percpu_counter_compare(&xtcp_orphans, most >> 2) <= 0)) {
+		xtcp_peak_raise(&xtcp_orphans_peak,
+				(int)percpu_counter_read_positive(&xtcp_orphans));
 		return false;
 	}
-
-	if (orphans << (begins ? 0 : orphan_shift(sk)) > most)
-		return true;
-	xtcp_peak_raise(&xtcp_orphans_peak, orphans);
-	return false;
+	return xtcp_orphans_count() << (begins ? 0 : orphan_shift(sk)) > most;
 }
 
 static bool memory_is_short(const struct sock *sk)

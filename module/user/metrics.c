@@ -206,10 +206,10 @@ static void limits_show(struct seq_file *m, struct metrics_reader *reader)
 	gauge_show(m, "time_wait_records_peak", "The most that there have been.",
 		   atomic_read(&xn->tw_peak));
 	gauge_show(m, "orphans", "Closed sockets that go on, of the whole machine.",
-		   max(xtcp_orphans_count(), 0));
+		   xtcp_orphans_count());
 	gauge_show(m, "orphans_limit", "Their limit, xtcp_max_orphans.",
 		   max(READ_ONCE(xtcp_orphans_max), 0));
-	gauge_show(m, "orphans_peak", "The most since the module was loaded, counted at close().",
+	gauge_show(m, "orphans_peak", "The most since the module was loaded, counted roughly at close() and exactly here.",
 		   atomic_read(&xtcp_orphans_peak));
 	gauge_show(m, "memory_bytes", "Memory of the sockets' queues, of the whole machine.",
 		   (u64)memory << PAGE_SHIFT);

@@ -86,13 +86,14 @@
  * Memory of all xtcp sockets of the host, in pages: low, pressure, max. The
  * knob xtcp_mem; one value for all namespaces, as the socket layer requires.
  */
-long xtcp_socket_memory_limit[3];
-static atomic_long_t memory_allocated;
-atomic_t xtcp_memory_peak = ATOMIC_INIT(0);
+long xtcp_socket_memory_limit[3] __read_mostly;
+atomic_t xtcp_memory_peak __read_mostly = ATOMIC_INIT(0);
 static DEFINE_PER_CPU(int, memory_reserve);
-static unsigned long memory_pressure;	/* jiffies; 0 for none */
+static unsigned long memory_pressure __read_mostly;	/* jiffies; 0 for none */
 
-static struct percpu_counter sockets_allocated;
+/* Written by all CPUs: each has a line without the values above, which each ACK reads. */
+static atomic_long_t memory_allocated ____cacheline_aligned_in_smp;
+static struct percpu_counter sockets_allocated ____cacheline_aligned_in_smp;
 
 /*
  * Memory that a socket may always have, even under memory pressure: min,
@@ -762,6 +763,9 @@ int __init xtcp_socket_init(void)
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
 		return err;
+	err = xtcp_orphans_init();
+	if (err)
+		goto undo_counter;
 
 #ifdef CONFIG_COMPAT
 	/* The function itself is static. */
@@ -769,7 +773,7 @@ int __init xtcp_socket_init(void)
 #endif
 	err = socket6_init();
 	if (err)
-		goto undo_counter;
+		goto undo_orphans;
 	err = proto_register(&xtcp_prot, 1);
 	if (err)
 		goto undo_socket6;
@@ -785,6 +789,8 @@ undo_prot:
 	proto_unregister(&xtcp_prot);
 undo_socket6:
 	socket6_exit();
+undo_orphans:
+	xtcp_orphans_exit();
 undo_counter:
 	percpu_counter_destroy(&sockets_allocated);
 	return err;
@@ -817,5 +823,6 @@ void xtcp_socket_exit(void)
 	WARN_ON_ONCE(memory_charged());
 	proto_unregister(&xtcp_prot);
 	socket6_exit();
+	xtcp_orphans_exit();
 	percpu_counter_destroy(&sockets_allocated);
 }
