@@ -41,11 +41,17 @@
 #include "observe/stats.h"
 
 /*
- * Expiries in one run of the hrtimer, and the pause before the next run, so that
- * other softirqs can run: a timer that is due already would run again at once.
+ * Expiries in one run of the hrtimer, and the pause before the next run if some are due
+ * already, so that other softirqs can run.
  */
 #define EXPIRIES_MAX	256
 #define PAUSE_NS	(256 * NSEC_PER_USEC)
+
+/*
+ * The shortest time between two runs: entries that expire within it share an interrupt. A server
+ * of many active connections would have one for each entry else.
+ */
+#define REST_NS		(100 * NSEC_PER_USEC)
 
 /**
  * struct timer_base - the timing wheel of a CPU's sockets
@@ -199,10 +205,9 @@ static struct sock *base_pop(struct timer_base *base, u64 now)
 static enum hrtimer_restart base_fired(struct hrtimer *timer)
 {
 	struct timer_base *base = container_of(timer, struct timer_base, timer);
-	u64 now = xtcp_now_ns();
+	u64 next, now = xtcp_now_ns();
 	unsigned int n = 0;
 	struct sock *sk;
-	u64 next;
 
 	while (n < EXPIRIES_MAX && (sk = base_pop(base, now))) {
 		timers_expire(sk);
@@ -211,7 +216,7 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 	spin_lock(&base->lock);
 	base->armed_ns = U64_MAX;
 	next = xtcp_delaywheel_next_ns(&base->wheel);
-	base_start(base, next > now ? next : xtcp_now_ns() + PAUSE_NS);
+	base_start(base, next > now ? max(next, now + REST_NS) : xtcp_now_ns() + PAUSE_NS);
 	spin_unlock(&base->lock);
 	return HRTIMER_NORESTART;
 }

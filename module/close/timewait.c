@@ -50,6 +50,7 @@
 
 #define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: shortest TIME-WAIT; chosen, not measured */
 #define SHORT_LIFE_MS	4000U	/* up to this, Linux counts TWKilled, not TW */
+#define RESTART_MIN_NS	NSEC_PER_MSEC	/* 2MSL restarts at most once in this time */
 
 static_assert(sizeof(struct xtcp_timewait) == 96);
 static_assert(offsetof(struct xtcp_timewait6, addrs) == XTCP_RECORD_LEN);
@@ -149,16 +150,20 @@ static struct net *timewait_lines_net(struct xtcp_delayset *lines)
 	return container_of(lines, struct xtcp_timewaits, lines)->net;
 }
 
-/* Release all that a record holds that we have just unhashed. */
+/* Release all that a record holds that we have just unhashed. It waits in no line any more. */
+static void timewait_release(struct net *net, struct xtcp_timewait *tw)
+{
+	xtcp_port_timewait_release(net, tw);
+	atomic_dec(&xtcp_net(net)->tw_count);
+	xtcp_flow_put(&tw->flow);
+}
+
+/* The same for a record that may wait. */
 static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 {
-	struct xtcp_net *xn = xtcp_net(net);
-
-	xtcp_port_timewait_release(net, tw);
-	atomic_dec(&xn->tw_count);
-	if (xtcp_delay_del(&xn->timewaits->lines, &tw->delay))
+	if (xtcp_delay_del(timewait_lines(net), &tw->delay))
 		xtcp_flow_put(&tw->flow);
-	xtcp_flow_put(&tw->flow);
+	timewait_release(net, tw);
 }
 
 /**
@@ -192,7 +197,10 @@ void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
 	timewait_detach(net, tw);
 }
 
-/* The time of a record is over. Another CPU may take a FIN for it in FIN-WAIT-2 just now. */
+/*
+ * The time of a record is over, and the timer has taken it out of its line. Another CPU may take a
+ * FIN for it in FIN-WAIT-2 just now.
+ */
 static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 {
 	if (!xtcp_flow_remove(net, &tw->flow))
@@ -201,7 +209,7 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 			     READ_ONCE(tw->flow.state) == XTCP_TIME_WAIT ?
 			     XTCP_EV_TIME_WAIT_TIMEOUT :
 			     XTCP_EV_FIN_WAIT_2_TIMEOUT);
-	timewait_detach(net, tw);
+	timewait_release(net, tw);
 }
 
 /**
@@ -351,8 +359,12 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 static bool timewait_count(struct xtcp_net *xn)
 {
 	int max = max(READ_ONCE(xn->knobs.max_tw_buckets), 0);
-	int count = atomic_inc_return(&xn->tw_count);
+	int count;
 
+	/* A server that is at its limit must not write the line of all CPUs for each close(). */
+	if (atomic_read(&xn->tw_count) >= max)
+		return false;
+	count = atomic_inc_return(&xn->tw_count);
 	if (count <= max) {
 		xtcp_peak_raise(&xn->tw_peak, count);
 		return true;
@@ -577,12 +589,18 @@ static bool timewait_answer_ack_above(struct net *net, struct xtcp_timewait *tw,
 	return true;
 }
 
-/* Restart 2MSL. Does nothing if another CPU is ending the record. */
+/*
+ * Restart 2MSL. Does nothing if another CPU is ending the record, or if the record would wait less
+ * than RESTART_MIN_NS longer: the lines have one lock, for which a peer that repeats its last ACK
+ * could make all CPUs wait.
+ */
 static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 {
 	struct xtcp_delayset *set = timewait_lines(net);
+	u64 gain_ns = xtcp_now_ns() + (u64)tw->wait_ms * NSEC_PER_MSEC -
+		      READ_ONCE(tw->delay.expires_ns);
 
-	if (!xtcp_delay_del(set, &tw->delay))
+	if (gain_ns < RESTART_MIN_NS || !xtcp_delay_del(set, &tw->delay))
 		return;
 	if (!timewait_arm(net, tw, tw->wait_ms)) {
 		/*

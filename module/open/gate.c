@@ -85,20 +85,23 @@ static int gate_quota_count(struct xtcp_quota *quota)
 	return atomic_inc_return(&quota->count);
 }
 
+/* Returns true if gate_quota_take() would return false. Does not count. */
+static bool gate_quota_is_spent(const struct xtcp_quota *quota, int limit)
+{
+	return READ_ONCE(quota->second) == xtcp_now_s() &&
+	       atomic_read(&quota->count) >= quota_of(quota, limit);
+}
+
 /*
  * Take one from the quota. Returns true if the event is among the first of this second, at most
  * @limit.
  */
 static bool gate_quota_take(struct xtcp_quota *quota, int limit)
 {
+	/* Only read: a flood must not make all CPUs write one line. */
+	if (gate_quota_is_spent(quota, limit))
+		return false;
 	return gate_quota_count(quota) <= quota_of(quota, limit);
-}
-
-/* Returns true if gate_quota_take() would return false. Does not count. */
-static bool gate_quota_is_spent(const struct xtcp_quota *quota, int limit)
-{
-	return READ_ONCE(quota->second) == xtcp_now_s() &&
-	       atomic_read(&quota->count) >= quota_of(quota, limit);
 }
 
 static const char *const verdict_words[] = {
