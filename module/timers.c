@@ -216,7 +216,7 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 	spin_lock(&base->lock);
 	base->armed_ns = U64_MAX;
 	next = xtcp_delaywheel_next_ns(&base->wheel);
-	base_start(base, next > now ? max(next, now + REST_NS) : xtcp_now_ns() + PAUSE_NS);
+	base_start(base, max(next, xtcp_now_ns() + (next > now ? REST_NS : PAUSE_NS)));
 	spin_unlock(&base->lock);
 	return HRTIMER_NORESTART;
 }
