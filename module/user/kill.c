@@ -46,10 +46,12 @@ static int listener_kill(struct sock *sk)
 /*
  * Takes the socket lock, against system calls of the user and a listener that closes,
  * and the spinlock as well, against segments and timers. The socket may have got
- * another connection meanwhile. Drops the caller's reference. Returns -EAGAIN if
- * this is not the connection's socket any more.
+ * another connection meanwhile. Its inode changes under the socket lock: accept(), close().
+ * Drops the caller's reference. Returns -EAGAIN if this is not the connection's socket any more,
+ * -ENOENT if it has another inode.
  */
-static int sock_kill(struct sock *sk, const struct xtcp_key *key)
+static int sock_kill(struct sock *sk, const struct xtcp_key *key,
+		     const unsigned long *inode)
 {
 	int err = -EAGAIN;
 
@@ -58,8 +60,9 @@ static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 	bh_lock_sock(sk);
 	if (!xtcp_state_in(sk, XTCP_UNCONNECTED) &&
 	    xtcp_flow_is_named(&xtcp_sk(sk)->flow, key)) {
-		xtcp_close_kill(sk);
-		err = 0;
+		err = inode && *inode != sock_i_ino(sk) ? -ENOENT : 0;
+		if (!err)
+			xtcp_close_kill(sk);
 	}
 	bh_unlock_sock(sk);
 	local_bh_enable();
@@ -111,19 +114,26 @@ static int record_kill(struct net *net, struct xtcp_flow *flow)
 	return killed ? 0 : -EAGAIN;
 }
 
-/* Drops the caller's reference. */
+/* A record has no inode. Drops the caller's reference. */
 static int flow_kill(struct net *net, struct xtcp_flow *flow,
-		     const struct xtcp_key *key)
+		     const struct xtcp_key *key, const unsigned long *inode)
 {
-	return flow->kind == XTCP_KIND_SOCKET ?
-	       sock_kill(xtcp_flow_sk(flow), key) : record_kill(net, flow);
+	if (flow->kind == XTCP_KIND_SOCKET)
+		return sock_kill(xtcp_flow_sk(flow), key, inode);
+	if (inode && *inode) {
+		xtcp_flow_put(flow);
+		return -ENOENT;
+	}
+	return record_kill(net, flow);
 }
 
 /*
  * A record may become a socket, or a socket a record, after the lookup: then the
  * connection is killed in its next form: a half-open record, a socket, or a record of its end.
+ * It may as well be the next connection with these ends, which only @inode can tell.
  */
-static int connection_kill(struct net *net, const struct xtcp_key *key)
+static int connection_kill(struct net *net, const struct xtcp_key *key,
+			   const unsigned long *inode)
 {
 	struct xtcp_flow *flow;
 	unsigned int i;
@@ -133,7 +143,7 @@ static int connection_kill(struct net *net, const struct xtcp_key *key)
 		flow = xtcp_flow_lookup(net, key);
 		if (!flow)
 			break;
-		err = flow_kill(net, flow, key);
+		err = flow_kill(net, flow, key, inode);
 		if (err != -EAGAIN)
 			return err;
 	}
@@ -160,8 +170,8 @@ int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow)
 		return listener_kill(xtcp_flow_sk(flow));
 	xtcp_key_from_flow(&key, flow);
 	key.bound_only = key.dif != 0;
-	err = flow_kill(net, flow, &key);
-	return err == -EAGAIN ? connection_kill(net, &key) : err;
+	err = flow_kill(net, flow, &key, NULL);
+	return err == -EAGAIN ? connection_kill(net, &key, NULL) : err;
 }
 EXPORT_SYMBOL_GPL(xtcp_kill_flow);
 
@@ -170,6 +180,8 @@ EXPORT_SYMBOL_GPL(xtcp_kill_flow);
  * @net: namespace
  * @key: with its digest; a listener has no remote port. With @bound_only only
  *	a connection that is bound to the device.
+ * @inode: only a connection whose socket has this inode; 0: that has none, as a record, an
+ *	orphan and a child before accept(). NULL: any. Ignored for a listener
  *
  * The caller has checked CAP_NET_ADMIN.
  *
@@ -177,9 +189,11 @@ EXPORT_SYMBOL_GPL(xtcp_kill_flow);
  * Return: 0; -ENOENT if there is none; of listeners, of which some may have been closed: -EAGAIN
  * if their owner opens ever more, -ERESTARTSYS because of a signal.
  */
-int xtcp_kill_key(struct net *net, const struct xtcp_key *key)
+int xtcp_kill_key(struct net *net, const struct xtcp_key *key,
+		  const unsigned long *inode)
 {
-	return key->rport ? connection_kill(net, key) : listeners_kill(net, key);
+	return key->rport ? connection_kill(net, key, inode) :
+			    listeners_kill(net, key);
 }
 
 /**

@@ -7,7 +7,9 @@
  *	10.0.0.2:5000 10.0.0.1:40000
  *
  * in any state, or a listener, whose remote end is 0.0.0.0:0. If a third or later
- * word is "tcp" or "native", the line means that wire, else both. Other words may
+ * word is "tcp" or "native", the line means that wire, else both. If one is "inode=77",
+ * it means a connection only as long as its socket has that inode: the ends may have
+ * got another connection since somebody has read them. Other words may
  * follow, so that a line of xtcp_age can be copied. A local address that is bound
  * to a device is followed by "%" and the device.
  *
@@ -35,6 +37,18 @@
 #include "user/row.h"
 
 #define WRITE_MAX	PAGE_SIZE	/* bytes processed of one write */
+
+/**
+ * struct kill_line - what a line names
+ * @key: its ends; a wire of 0 stands for both
+ * @inode: of the socket, if @has_inode; 0: none
+ * @has_inode: only a socket with @inode is meant
+ */
+struct kill_line {
+	struct xtcp_key	key;
+	unsigned long	inode;
+	bool		has_inode;
+};
 
 /* Name, or the ifindex of a device that is gone; returns 0 for neither. */
 static int device_parse(struct net *net, const char *word)
@@ -79,61 +93,74 @@ static bool end_parse(struct net *net, char *word, __be32 *addr,
 	return xtcp_procfs_addr_parse(word, addr, addr6, family);
 }
 
-/* The wire that a word of @line names; 0: none. Modifies @line, which may be NULL. */
-static u8 wire_parse(char *line)
+/* The wire that a word names; 0: none. */
+static u8 wire_parse(const char *word)
 {
-	const char *word;
-
-	while ((word = strsep(&line, " \t"))) {
-		if (!strcmp(word, "tcp"))
-			return XTCP_WIRE_TCP;
-		if (!strcmp(word, "native"))
-			return XTCP_WIRE_NATIVE;
-	}
-	return 0;
+	if (!strcmp(word, "tcp"))
+		return XTCP_WIRE_TCP;
+	return strcmp(word, "native") ? 0 : XTCP_WIRE_NATIVE;
 }
 
-/* Sets the wire to 0 if the line names none. Modifies @line. */
-static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
+/* The words behind both ends. Modifies @words, which may be NULL. */
+static bool words_parse(char *words, struct kill_line *line)
 {
+	const char *word;
+	size_t len;
+
+	while ((word = strsep(&words, " \t"))) {
+		line->key.wire = line->key.wire ?: wire_parse(word);
+		len = str_has_prefix(word, "inode=");
+		if (len && kstrtoul(word + len, 10, &line->inode))
+			return false;
+		line->has_inode |= len != 0;
+	}
+	return true;
+}
+
+/* Modifies @text. Listeners end together, so that no inode can name one. */
+static bool line_parse(struct net *net, char *text, struct kill_line *line)
+{
+	struct xtcp_key *key = &line->key;
 	char *local, *remote;
 	u8 family;
 
-	*key = (struct xtcp_key) { };
-	line = skip_spaces(line);
-	local = strsep(&line, " \t");
-	if (!line)
+	*line = (struct kill_line) { };
+	text = skip_spaces(text);
+	local = strsep(&text, " \t");
+	if (!text)
 		return false;
-	line = skip_spaces(line);
-	remote = strsep(&line, " \t");
+	text = skip_spaces(text);
+	remote = strsep(&text, " \t");
 	if (!end_parse(net, local, &key->laddr, &key->v6.laddr, &key->family,
 		       &key->lport, &key->dif) ||
 	    !end_parse(net, remote, &key->raddr, &key->v6.raddr, &family,
-		       &key->rport, NULL) || family != key->family)
+		       &key->rport, NULL) || family != key->family ||
+	    !words_parse(text, line))
 		return false;
 	/* With a device, match only a connection that is bound to it. */
 	key->bound_only = key->dif != 0;
-	key->wire = wire_parse(line);
 	xtcp_key_digest(key);
-	return key->lport && !key->raddr == !key->rport;
+	return key->lport && !key->raddr == !key->rport &&
+	       !(line->has_inode && !key->rport);
 }
 
 /* A line that names no wire applies to both. */
-static int line_kill(struct net *net, char *line)
+static int line_kill(struct net *net, char *text)
 {
-	struct xtcp_key key;
+	struct kill_line line;
 	int one, err = -ENOENT;
 	unsigned int i;
 	u8 wire;
 
-	if (!key_parse(net, line, &key))
+	if (!line_parse(net, text, &line))
 		return -EINVAL;
-	wire = key.wire;
+	wire = line.key.wire;
 	for (i = 0; i < XTCP_ROW_WIRES; i++) {
 		if (wire && wire != xtcp_row_wires[i])
 			continue;
-		key.wire = xtcp_row_wires[i];
-		one = xtcp_kill_key(net, &key);
+		line.key.wire = xtcp_row_wires[i];
+		one = xtcp_kill_key(net, &line.key,
+				    line.has_inode ? &line.inode : NULL);
 		if (one && one != -ENOENT)
 			return one;
 		if (!one)

@@ -48,6 +48,15 @@ static const char *line_of(const struct conn *c)
 	return line("10.0.0.1", c->kport, "10.0.0.2", c->pport);
 }
 
+/* Only a socket with @inode is meant. */
+static const char *line_of_inode(const struct conn *c, unsigned long inode)
+{
+	static char text[200];
+
+	snprintf(text, sizeof(text), "%.*s inode=%lu\n", (int)strlen(line_of(c)) - 1, line_of(c), inode);
+	return text;
+}
+
 static void expect_killed(struct __test_metadata *_metadata, const struct conn *c)
 {
 	EXPECT_EQ((int)strlen(line_of(c)), say(line_of(c)));
@@ -156,6 +165,63 @@ TEST_F(killing, kill_before_accept)
 	fd = accept(c.lfd, NULL, NULL);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(ECONNABORTED, socket_receive(fd));
+	close(fd);
+}
+
+/* The ends are those of the line, but the socket is another one: it lives. */
+TEST_F(killing, kill_by_inode)
+{
+	struct peer *p = &self->peer;
+	unsigned long inode;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	inode = socket_inode(c.fd);
+	EXPECT_EQ(-ENOENT, say(line_of_inode(&c, inode + 1)));
+	EXPECT_EQ(-ENOENT, say(line_of_inode(&c, 0)));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	peer_expect_silence(p, 100);
+	EXPECT_LT(0, say(line_of_inode(&c, inode)));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+static void kill_without_inode(struct __test_metadata *_metadata, struct peer *p, enum conn_state state)
+{
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, state, .orphan = true);
+	EXPECT_EQ(-ENOENT, say(line_of_inode(&c, 77)));
+	EXPECT_LT(0, say(line_of_inode(&c, 0)));
+	EXPECT_EQ(-ENOENT, say(line_of_inode(&c, 0)));
+}
+
+/* A record and an orphan have none, which is written 0. */
+TEST_F(killing, kill_half_open_by_inode) { kill_without_inode(_metadata, &self->peer, ST_HALF_OPEN); }
+TEST_F(killing, kill_time_wait_by_inode) { kill_without_inode(_metadata, &self->peer, ST_TIME_WAIT); }
+TEST_F(killing, kill_orphan_by_inode) { kill_without_inode(_metadata, &self->peer, ST_LAST_ACK); }
+
+/* Neither has a connection that waits for accept(), which gives it one. */
+TEST_F(killing, kill_by_inode_before_accept)
+{
+	struct peer *p = &self->peer;
+	struct conn taken, c;
+	int fd;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &taken, ST_HALF_OPEN);
+	conn_send(&taken, .flags = ACK);
+	fd = accept(taken.lfd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-ENOENT, say(line_of_inode(&taken, 0)));
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = taken.lfd);
+	conn_send(&c, .flags = ACK);
+	EXPECT_LT(0, say(line_of_inode(&c, 0)));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+	EXPECT_LT(0, say(line_of_inode(&taken, socket_inode(fd))));
+	conn_expect(&taken, .flags = RST | ACK, .seq = 1);
 	close(fd);
 }
 
@@ -320,9 +386,8 @@ TEST_F(killing, kill_wakes_the_sleeper)
  * The write to xtcp_kill has found a socket, and waits for the call that owns it. When that call
  * ends, the peer's FIN replaces the socket by a TIME-WAIT record: then the record is killed.
  */
-TEST_F(killing, kill_what_becomes_a_record_meanwhile)
+static void kill_meanwhile(struct __test_metadata *_metadata, struct peer *p, bool by_inode)
 {
-	struct peer *p = &self->peer;
 	struct holder h;
 	struct conn c;
 	int status;
@@ -339,18 +404,22 @@ TEST_F(killing, kill_what_becomes_a_record_meanwhile)
 	conn_send(&c, .flags = FIN | ACK);
 	pid = fork();
 	if (!pid) {
-		status = say(line_of(&c));
+		status = say(by_inode ? line_of_inode(&c, socket_inode(c.fd)) : line_of(&c));
 		_exit(status < 0 ? -status : 0);
 	}
 	sleep_ms(10);
 	holder_release(&h);
 	conn_expect(&c, .flags = ACK, .ack = 3);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "KILL", "CLOSED"));
-	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(by_inode ? ENOENT : 0, WEXITSTATUS(status));
+	EXPECT_EQ(!by_inode, lifecycle_count("TIME-WAIT", "KILL", "CLOSED"));
+	conn_expect_state(&c, by_inode ? ST_TIME_WAIT : ST_CLOSED);
 	close(c.fd);
 }
+
+TEST_F(killing, kill_what_becomes_a_record_meanwhile) { kill_meanwhile(_metadata, &self->peer, false); }
+/* The record is not the socket that the line names. */
+TEST_F(killing, kill_by_inode_what_becomes_a_record_meanwhile) { kill_meanwhile(_metadata, &self->peer, true); }
 
 TEST_F(killing, kill_several_lines)
 {
@@ -396,7 +465,11 @@ TEST_F(killing, kill_bad_lines)
 		"10.0.0.1:0 10.0.0.2:1\n", "0.0.0.0:5000 10.0.0.2:0\n",
 		"0.0.0.0:5000 0.0.0.0:1\n", "10.0.0.1:5000 10.0.0.2%lo:1\n",
 		"10.0.0.1%:5000 10.0.0.2:1\n", "10.0.0.1%0:5000 10.0.0.2:1\n",
-		"10.0.0.1%-1:5000 10.0.0.2:1\n", "0100000A:1388 0200000A:9C40\n",
+		"10.0.0.1%-1:5000 10.0.0.2:1\n",
+		"10.0.0.1:5000 10.0.0.2:40000 inode=\n", "10.0.0.1:5000 10.0.0.2:40000 inode=x\n",
+		"10.0.0.1:5000 10.0.0.2:40000 tcp inode=-1\n",
+		/* Listeners end together. */
+		"10.0.0.1:5000 0.0.0.0:0 inode=77\n", "0100000A:1388 0200000A:9C40\n",
 		/* Half a line may name another connection. */
 		"10.0.0.1:5000 10.0.0.2:4",
 	};
