@@ -285,6 +285,10 @@ class Connection:
         """As xtcp_kill takes them."""
         return f"{self.local} {self.remote} {self.wire}"
 
+    def name(self):
+        """For xtcp_kill: this connection, and no other one that has got its ends since."""
+        return self.ends() if self.is_listener() else f"{self.ends()} inode={self.inode}"
+
     def owner(self):
         return owner(self.processes)
 

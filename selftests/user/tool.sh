@@ -225,6 +225,43 @@ kill_by_filters() {
 		no_row $server xtcp 5001 && no_row $server xtcp 5003
 }
 
+# While the tool looks for the processes, the connection of 40000 ends, and another one gets both ends.
+program_test kill_by_filters_ends_no_other
+kill_by_filters_ends_no_other() {
+	cat >"$dir/script" <<-'END'
+		import argparse, socket, struct, sys
+		from xtcptool import procfs
+		from xtcptool.commands import kill
+
+		def connection():
+		    client = socket.socket()
+		    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+		    client.bind(("127.0.0.1", 40000))
+		    client.connect(("127.0.0.1", 5005))
+		    return client, listener.accept()[0]
+
+		def holders(inodes):
+		    global ends
+		    for end in ends:
+		        end.close()
+		    ends = connection()
+		    return found(inodes)
+
+		listener, parser = socket.create_server(("127.0.0.1", 5005)), argparse.ArgumentParser()
+		kill.add_arguments(parser)
+		ends = connection()
+		found, procfs.holders = procfs.holders, holders
+		kill.run(parser.parse_args(["--port", "40000"], argparse.Namespace(json=False)))
+		ends[0].send(b"x")
+		print(ends[1].recv(1))
+		procfs.holders = found
+		kill.run(parser.parse_args(["--port", "40000"], argparse.Namespace(json=False)))
+	END
+	expect_status 0 on $server env PYTHONPATH=/usr/lib/xtcp "$run" python3 "$dir/script" &&
+		expect_equal "ended 0 connections b'x' ended 1 connection" "$(sed -n 'H; ${x; s/\n/ /g; s/^ //p}' "$dir/out")" output
+}
+
 program_test kill_of_listeners_that_share_a_port
 kill_of_listeners_that_share_a_port() {
 	local one

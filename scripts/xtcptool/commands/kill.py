@@ -5,7 +5,8 @@ The peer gets a RST, except in SYN-SENT, CLOSING and LAST-ACK, and the program
 ECONNABORTED. For half-open, FIN-WAIT-2 and TIME-WAIT records nothing is sent. LOCAL and
 REMOTE are written as `xtcp ls` prints them, * is the remote end of a listener. Without a
 wire, sockets of both wires are meant. Filters in place of LOCAL and REMOTE choose as in
-`xtcp ls`; listeners only with --state LISTEN. Needs CAP_NET_ADMIN.
+`xtcp ls`; listeners only with --state LISTEN. Then a connection that its program accepts or
+closes meanwhile is not ended. Needs CAP_NET_ADMIN.
 """
 
 import argparse
@@ -98,7 +99,7 @@ def end_all(connections, ended):
         if sys.stderr.isatty() and time.monotonic() > told_at:
             told_at = time.monotonic() + PATIENCE_S
             print(f"\r{done} of {len(connections)} ", end="", file=sys.stderr, flush=True)
-        if c.ends() in listeners or end(c.ends()):
+        if c.ends() in listeners or end(c.name()):
             ended.append(c)
             if c.is_listener():
                 listeners.add(c.ends())
