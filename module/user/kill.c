@@ -154,13 +154,15 @@ static int connection_kill(struct net *net, const struct xtcp_key *key,
  * xtcp_kill_flow - end a connection or close a listener (sock_diag)
  * @net: namespace
  * @flow: its head; the caller's reference is dropped
+ * @only: end nothing but this socket or record, as Linux does. Else also what the
+ *	connection has become meanwhile
  *
  * The caller has checked CAP_NET_ADMIN.
  *
  * Context: process, sleeps on the socket lock.
  * Return: 0, or -ENOENT if it has ended by itself.
  */
-int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow)
+int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow, bool only)
 {
 	struct xtcp_key key = { };
 	int err;
@@ -171,7 +173,9 @@ int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow)
 	xtcp_key_from_flow(&key, flow);
 	key.bound_only = key.dif != 0;
 	err = flow_kill(net, flow, &key, NULL);
-	return err == -EAGAIN ? connection_kill(net, &key, NULL) : err;
+	if (err != -EAGAIN)
+		return err;
+	return only ? -ENOENT : connection_kill(net, &key, NULL);
 }
 EXPORT_SYMBOL_GPL(xtcp_kill_flow);
 
@@ -218,7 +222,7 @@ void xtcp_kill_sockets(struct net *net)
 		if (flow->kind != XTCP_KIND_SOCKET)
 			continue;
 		sock_hold(xtcp_flow_sk(flow));
-		xtcp_kill_flow(net, flow);
+		xtcp_kill_flow(net, flow, false);
 	}
 	xtcp_walk_pause(&walk);
 	synchronize_rcu();

@@ -11,7 +11,7 @@ struct net;
 struct xtcp_flow;
 struct xtcp_key;
 
-int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow);
+int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow, bool only);
 void xtcp_kill_sockets(struct net *net);
 int xtcp_kill_key(struct net *net, const struct xtcp_key *key,
 		  const unsigned long *inode);

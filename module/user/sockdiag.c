@@ -205,6 +205,13 @@ static int diag_dump_one(struct netlink_callback *cb,
 	return nlmsg_unicast(net->diag_nlsk, answer, reader.portid);
 }
 
+/* Else the request names the ends, whatever is between them. */
+static bool has_cookie(const struct inet_diag_sockid *id)
+{
+	return id->idiag_cookie[0] != INET_DIAG_NOCOOKIE ||
+	       id->idiag_cookie[1] != INET_DIAG_NOCOOKIE;
+}
+
 static int diag_destroy(struct sk_buff *skb, const struct inet_diag_req_v2 *req)
 {
 	struct net *net = sock_net(skb->sk);
@@ -215,7 +222,7 @@ static int diag_destroy(struct sk_buff *skb, const struct inet_diag_req_v2 *req)
 	flow = xtcp_diag_find(net, req->sdiag_family, &req->id);
 	if (IS_ERR(flow))
 		return PTR_ERR(flow);
-	return xtcp_kill_flow(net, flow);
+	return xtcp_kill_flow(net, flow, has_cookie(&req->id));
 }
 
 static const struct inet_diag_handler diag_handler = {

@@ -13,6 +13,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/ip.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <linux/tcp.h>
 #include <net/if.h>
 
@@ -766,6 +767,46 @@ TEST_F(diag, diag_destroy_time_wait)
 {
 	record_destroyed(_metadata, &self->peer, ST_TIME_WAIT, ROW_TIME_WAIT);
 }
+
+/*
+ * The request has found a socket, and waits for the call that owns it. When that call ends, the
+ * peer's FIN replaces the socket by a TIME-WAIT record. A cookie names the socket: what comes
+ * after it, this record or another connection with the same ends, lives on.
+ */
+static void destroy_meanwhile(struct __test_metadata *_metadata, struct peer *p, bool by_cookie)
+{
+	struct row rows[ROWS_MAX];
+	struct holder h;
+	struct conn c;
+	int status;
+	pid_t pid;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = FIN | ACK);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_FIN_WAIT_2), rows));
+	if (!by_cookie)
+		memset(rows[0].msg.id.idiag_cookie, 0xff, sizeof(rows[0].msg.id.idiag_cookie));
+	holder_hold(_metadata, &h, c.fd);
+	conn_send(&c, .flags = FIN | ACK);
+	pid = fork();
+	if (!pid)
+		_exit(destroy(_metadata, rows[0].msg.idiag_family, &rows[0].msg.id));
+	sleep_ms(10);
+	holder_release(&h);
+	conn_expect(&c, .flags = ACK, .ack = 3);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(by_cookie ? ENOENT : 0, WEXITSTATUS(status));
+	EXPECT_EQ(by_cookie, proc_rows(p->family, ROW_TIME_WAIT));
+	close(c.fd);
+}
+
+TEST_F(diag, diag_destroy_of_a_cookie_stays_with_it) { destroy_meanwhile(_metadata, &self->peer, true); }
+TEST_F(diag, diag_destroy_of_ends_follows) { destroy_meanwhile(_metadata, &self->peer, false); }
 
 /* Of a SO_REUSEPORT group the cookie names one. */
 TEST_F(diag, diag_destroy_listener)
