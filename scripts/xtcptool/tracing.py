@@ -220,10 +220,19 @@ def instance(event_filter="", events=EVENTS):
                     os.rmdir(folder)
 
 
+def is_on(folder):
+    """Whether events are on. A module that goes takes them along; loaded again, it has them off."""
+    try:
+        with open(os.path.join(folder, "events/xtcp/enable"), encoding="ascii") as f:
+            return f.read().strip() in ("1", "X")	# all, or some
+    except OSError:
+        return False
+
+
 def follow(folder, until, lose=None, pause=0.05):
     """Lines of trace_pipe as they come, and None whenever there are none; ends at the time @until.
 
-    Raises Failure if somebody stops the trace, and if the buffer overflows unless there is
+    Raises Failure if somebody stops the trace or unloads the module, and if the buffer overflows unless there is
     lose(), which is then called with the amount of events."""
     pipe = os.open(os.path.join(folder, "trace_pipe"), os.O_RDONLY | os.O_NONBLOCK)
     rest = b""
@@ -252,6 +261,8 @@ def follow(folder, until, lose=None, pause=0.05):
             with open(os.path.join(folder, "tracing_on"), encoding="ascii") as f:
                 if f.read().strip() == "0":
                     raise Failure("somebody stopped the trace (tracing_on is 0)")
+            if not is_on(folder):
+                raise Failure("the module was unloaded, or somebody switched its events off")
             if not data:
                 time.sleep(pause)
     finally:

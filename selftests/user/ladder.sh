@@ -362,4 +362,35 @@ ladder_of_a_stopped_trace_is_one_line() {
 	expect_status 1 xtcp ladder --live --seconds 0.1 && expect_error 'the trace: no connection$'
 }
 
+# Enabled events do not hold the module. Loaded again, it has others, which are off.
+program_test live_ends_when_the_module_goes
+live_ends_when_the_module_goes() {
+	local n plotter status=0
+	watch :5001
+	xtcp plot :5001 -o "$dir/svg" 2>"$dir/err.plot" </dev/null &
+	pids+=($!) plotter=$!
+	expect_soon 1 'a plot that watches' grep -c watching "$dir/err.plot" || return
+	lifecycle_log
+	[ ! -d /sys/module/xtcp_diag ] || rmmod xtcp_diag
+	# Orphans of other programs may hold it.
+	for n in {1..400}; do
+		! rmmod xtcp 2>"$dir/rmmod" || break
+		sleep 1
+	done
+	[ ! -d /sys/module/xtcp ] || { cat "$dir/rmmod"; return 1; }
+	insmod /xtcp/xtcp.ko || return
+	for ((n = 0; n < 40; n++)); do
+		[ -n "$(jobs -pr)" ] || break
+		sleep .1
+	done
+	# One that goes on would never be done.
+	kill -KILL $watcher $plotter 2>/dev/null
+	watched 1 && expect_error '^xtcp ladder: the module was unloaded, or somebody switched its events off$' || status=1
+	wait $plotter
+	expect_equal 1 $? 'status of xtcp plot' && cp "$dir/err.plot" "$dir/err" &&
+		expect_error '^xtcp plot: the module was unloaded, or somebody switched its events off$' || status=1
+	rmdir $trace/instances/xtcp-* 2>/dev/null
+	return $status
+}
+
 program_tests_run
