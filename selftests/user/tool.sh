@@ -315,6 +315,23 @@ print(*(len(json.loads(line)) for line in sys.stdin))' <"$dir/out")" 'rows of JS
 	expect_status 2 on $server xtcp top </dev/null && expect_error 'needs --count'
 }
 
+# The module was loaded again between the second sample and the third.
+program_test top_of_counters_that_began_anew
+top_of_counters_that_began_anew() {
+	expect_status 0 env PYTHONPATH=/usr/lib/xtcp python3 -c 'import argparse
+from xtcptool import procfs
+from xtcptool.commands import top
+parser = argparse.ArgumentParser()
+top.add_arguments(parser)
+procfs.connections = list
+sampler = top.Sampler(parser.parse_args([]))
+for count in 1000, 3000, 10, 20:
+    procfs.counters = lambda: {name: count for name, _ in top.EVENTS}
+    sampler.take()
+    print(any(c.isdigit() for c in list(sampler.head())[1]))' &&
+		expect_equal 'False True False True' "$(xargs <"$dir/out")" 'whether there are rates'
+}
+
 program_test top_quits_with_q
 top_quits_with_q() {
 	scene || return

@@ -39,7 +39,7 @@ class Sampler:
     def __init__(self, args):
         self.args = args
         self.payload, self.counters, self.at = {}, None, 0
-        self.states, self.rates = {}, {}    # no rates with the first sample
+        self.states, self.rates = {}, {}
 
     def take(self):
         """The connections that the options choose, in order; sets their rate."""
@@ -53,8 +53,9 @@ class Sampler:
             before = self.payload.get(c.key())
             if before is not None and before <= c.payload():
                 c.rate = (c.payload() - before) / passed
-        if self.counters:
-            self.rates = {n: (counters[n] - self.counters[n]) / passed for n, _ in EVENTS}
+        # No rates with the first sample, and none when a module that was loaded again counts anew.
+        grown = self.counters and all(counters[n] >= self.counters[n] for n, _ in EVENTS)
+        self.rates = {n: (counters[n] - self.counters[n]) / passed for n, _ in EVENTS} if grown else {}
         self.payload, self.counters, self.at = payload, counters, now
         self.states = collections.Counter(c.state for c in found)
         return choose.in_order(self.args, [c for c in found if choose.fits(self.args, c)])
