@@ -3,7 +3,9 @@
 
 import contextlib
 import signal
+import sys
 
+from xtcptool import text
 from xtcptool.segment import ACK, FIN, RST, SYN
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,6 +43,11 @@ def until_signal():
             ignore_signals()
         for number, handler in zip(SIGNALS, before):
             signal.signal(number, handler)
+
+
+def tell_missing(command, number, what):
+    if number:
+        print(f"xtcp {command}: {text.plural(number, what)} found no room and may be missing", file=sys.stderr)
 
 
 class Ending:

@@ -19,6 +19,8 @@ from xtcptool.text import printable
 TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 EVENTS = ("xtcp_state", "xtcp_send", "xtcp_rcv", "xtcp_reset", "xtcp_syn", "xtcp_retransmit")
 RECENT = 64	# segments of one direction
+PLACE_BITS = 13	# a place is 8 KiB of the sequence space
+LARGEST = 1 << 20	# bytes of a segment: larger ones are not real
 
 LINE = re.compile(r"\[\d+\]\s+\S+\s+(\d{1,12}\.\d+): (xtcp_\w+): (.*)")
 SYN = re.compile(r"syn=(\d+)/(\d+) accept=\d+/\d+ (.*)")
@@ -98,31 +100,56 @@ def covers(sent, received):
     return ahead < sent.length or behind < received.length
 
 
+def places(s):
+    """Where a segment is looked for: two of which one covers the other have a place in common."""
+    if not s.length:
+        return [(s.seq, s.ack, s.flags, s.window)]
+    end = s.seq + min(s.length, LARGEST)
+    return [n & 0xffffffff >> PLACE_BITS for n in range(s.seq >> PLACE_BITS, (end - 1 >> PLACE_BITS) + 1)]
+
+
 class Path:
     """One direction between two ends that may both be traced."""
 
     def __init__(self):
-        self.waiting, self.delay = [], 0.0
+        self.waiting = collections.defaultdict(dict)	# sent and not arrived: of each place, by id()
+        self.delay = 0.0
         self.recent = collections.deque(maxlen=RECENT)	# received, larger than one report of it
+
+    def send(self, sent):
+        for place in places(sent):
+            self.waiting[place][id(sent)] = sent
+
+    def arrive(self, sent, when):
+        sent.arrived, self.delay = when, when - sent.time
+        for place in places(sent):
+            del self.waiting[place][id(sent)]
+        self.recent.append(sent)
 
     def receive(self, received):
         """Finds what was sent. Returns whether the report adds nothing."""
-        of_range = {}
-        for sent in self.waiting:
+        near, of_range = {}, {}
+        for place in places(received):
+            near.update(self.waiting.get(place, {}))
+        for sent in sorted(near.values(), key=lambda s: s.time):
             if covers(sent, received):
                 of_range.setdefault((sent.seq, sent.length), []).append(sent)
         for copies in of_range.values():
             # Of copies that look the same, the one that was on the way for as long as others.
             sent = min(copies, key=lambda s: abs(received.time - s.time - self.delay))
-            sent.arrived, self.delay = received.time, received.time - sent.time
-            self.waiting.remove(sent)
-            self.recent.append(sent)
+            self.arrive(sent, received.time)
         return bool(of_range) or bool(received.length) and any(
             s.length > received.length and covers(s, received) for s in self.recent)
 
+    def lose_waiting(self):
+        for sent in [s for of_place in self.waiting.values() for s in of_place.values()]:
+            sent.lost = True
 
-def pair(events):
-    """Joins the two reports of a segment. The result is in the order of departure."""
+
+def pair(events, whole=True):
+    """Joins the two reports of a segment. The result is in the order of departure.
+
+    If events are missing, it is not @whole: a segment without a report of its arrival need not be lost."""
     made, paths, hearing = [], collections.defaultdict(Path), set()
     for name, what in events:
         if name == "xtcp_rcv":
@@ -130,11 +157,10 @@ def pair(events):
             if paths[what.source, what.target, what.wire].receive(what):
                 continue
         elif name == "xtcp_send":
-            paths[what.source, what.target, what.wire].waiting.append(what)
+            paths[what.source, what.target, what.wire].send(what)
         made.append(what)
-    for key in hearing:
-        for sent in paths[key].waiting:
-            sent.lost = True
+    for key in hearing if whole else ():
+        paths[key].lose_waiting()
     return made
 
 
@@ -229,11 +255,11 @@ def is_on(folder):
         return False
 
 
-def follow(folder, until, lose=None, pause=0.05):
+def follow(folder, until, lose, pause=0.05):
     """Lines of trace_pipe as they come, and None whenever there are none; ends at the time @until.
 
-    Raises Failure if somebody stops the trace or unloads the module, and if the buffer overflows unless there is
-    lose(), which is then called with the amount of events."""
+    If the buffer overflows lose() is called with the amount of events. Raises Failure if somebody
+    stops the trace, or unloads the module."""
     pipe = os.open(os.path.join(folder, "trace_pipe"), os.O_RDONLY | os.O_NONBLOCK)
     rest = b""
     try:
@@ -246,11 +272,9 @@ def follow(folder, until, lose=None, pause=0.05):
             for line in lines:
                 text = line.decode("utf-8", "replace")
                 lost = LOST.fullmatch(text)
-                if lost and lose:
+                if lost:
                     lose(int(lost.group(1) or 1))
                     continue
-                if lost:
-                    raise Failure(f"the trace lost {lost.group(1) or 'some'} events: choose one connection")
                 yield text
             if not data:
                 yield None

@@ -362,6 +362,97 @@ ladder_of_a_stopped_trace_is_one_line() {
 	expect_status 1 xtcp ladder --live --seconds 0.1 && expect_error 'the trace: no connection$'
 }
 
+# Runs Python with the tools' modules; watched(LINES) is the ladder of a trace with such lines, which is empty now and
+# then, and calls(FUNCTION, ...) the number of calls that it makes.
+in_python() { # STATUS; the rest of the program on stdin
+	{
+		cat <<-'END'
+			import contextlib, itertools, os, sys
+			from xtcptool import main, tracing
+			from xtcptool.commands import ladder
+
+			def line(n, name, ends, rest):
+			    return f" socat-9 [000] d..2. {n / 10**5:.6f}: xtcp_{name}: netns=1 wire=6 {ends} {rest}"
+
+			def calls(function, *arguments):
+			    count = 0
+			    def learn(frame, what, argument):
+			        nonlocal count
+			        count += what == "call"
+			    sys.setprofile(learn)
+			    try:
+			        function(*arguments)
+			    finally:
+			        sys.setprofile(None)
+			    return count
+
+			def watched(lines):
+			    tracing.instance = lambda *_: contextlib.nullcontext("none")
+			    tracing.follow = lambda *_: itertools.chain.from_iterable((text, None) for text in lines)
+			    return ladder.watch([], None)[0]
+
+			HERE, THERE = "10.9.0.1:40000 10.9.0.2:80", "10.9.0.2:80 10.9.0.1:40000"
+		END
+		cat
+	} >"$dir/script"
+	expect_status "$1" env PYTHONPATH=/usr/lib/xtcp python3 "$dir/script"
+}
+
+# The time that a load takes must not be that of the tool: four times as many events, some four times as many calls.
+program_test ladder_of_many_events
+ladder_of_many_events() {
+	in_python 0 <<-'END' || return
+		def segments(amount):
+		    """Traced at both ends; a third of them is lost."""
+		    for i in range(amount):
+		        yield line(i, "send", HERE, f"seq={i * 1000} ack=1 len=1000 wnd=500 flags=ACK")
+		        if i % 3:
+		            yield line(i, "rcv", THERE, f"seq={i * 1000} ack=1 len=1000 wnd=500 flags=ACK")
+
+		def pair(amount):
+		    return tracing.pair(tracing.event(text) for text in segments(amount))
+
+		print(calls(watched, segments(400)) < 6 * calls(watched, segments(100)), calls(pair, 1200) < 6 * calls(pair, 300))
+		print(sum(s.lost for s in pair(1200)))
+	END
+	expect_equal 'True True 400' "$(xargs <"$dir/out")" 'whether the cost is in proportion, and lost segments'
+}
+
+program_test ladder_pairs_what_devices_divide_and_merge
+ladder_pairs_what_devices_divide_and_merge() {
+	in_python 0 <<-'END' || return
+		def sent(n, seq, length):
+		    return line(n, "send", HERE, f"seq={seq} ack=1 len={length} wnd=500 flags=ACK")
+		def received(n, seq, length):
+		    return line(n, "rcv", THERE, f"seq={seq} ack=1 len={length} wnd=500 flags=ACK")
+
+		found = tracing.parse([
+		    sent(1, 4294900000, 65000), sent(2, 4294965000, 65000), sent(3, 62704, 1000), sent(4, 63704, 0),
+		    sent(5, 63704, 4000000000), received(6, 4294900000, 100), received(7, 4294900100, 64900),
+		    received(8, 4294965000, 66000), received(9, 63704, 0), received(10, 63704, 1)])
+		print(*(f"{s.time * 10**5:.0f}-{s.arrived * 10**5:.0f}" for s in found))
+	END
+	expect_equal '1-6 2-8 3-8 4-9 5-10' "$(<"$dir/out")" 'times of departure and arrival'
+}
+
+# The trace that is read is a folder of files.
+program_test ladder_with_losses_of_the_trace
+ladder_with_losses_of_the_trace() {
+	mkdir -p "$dir/folder/events/xtcp"
+	echo 1 | tee "$dir/folder/tracing_on" >"$dir/folder/events/xtcp/enable"
+	in_python 0 <<-END || return
+		folder = "$dir/folder"
+		with open(folder + "/trace_pipe", "w") as f:
+		    for n, (name, ends) in enumerate((("send", HERE), ("rcv", THERE), ("send", HERE))):
+		        print(line(n, name, ends, f"seq={n // 2} ack=1 len=1 wnd=500 flags=ACK"), file=f)
+		    print("CPU:0 [LOST 3 EVENTS]\nCPU:1 [LOST EVENTS]", file=f)
+		tracing.instance = lambda *_: contextlib.nullcontext(folder)
+		sys.exit(main.main(["ladder", "--live", "--seconds", "0.2"]))
+	END
+	expect_error '^xtcp ladder: 4 events found no room and may be missing$' &&
+		expect_equal '2 0' "$(grep -c -- '-->|' "$dir/out") $(grep -c lost "$dir/out")" 'segments, segments called lost'
+}
+
 # Enabled events do not hold the module. Loaded again, it has others, which are off.
 program_test live_ends_when_the_module_goes
 live_ends_when_the_module_goes() {

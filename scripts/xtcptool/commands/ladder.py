@@ -9,6 +9,7 @@ are relative to each end's SYN. States come from the tracepoints, of a capture t
 inferred.
 """
 
+import collections
 import contextlib
 import io
 import shutil
@@ -18,9 +19,9 @@ import time
 from xtcptool import Failure, Usage, capture, choose, laddersvg, laddertext, live, procfs, text, tracing
 from xtcptool.conversation import Conversation, Filter
 from xtcptool.conversation import choose as choose_one
-from xtcptool.conversation import group, plain_state
+from xtcptool.conversation import plain_state
 from xtcptool.output import Output
-from xtcptool.segment import Change
+from xtcptool.segment import Change, Segment
 
 SVG_MOST = 250	# segments: beyond them nobody reads a picture
 
@@ -77,35 +78,52 @@ def heard(lines, hear):
 
 # --- live -------------------------------------------------------------------
 
-def is_over(events, filters):
-    """Whether a connection that fits came and went: each end that had a state is CLOSED."""
-    for (_, ends), of_key in group(events).items():
-        states = {e.end: plain_state(e.after) for e in of_key if isinstance(e, Change)}
-        if states and set(states.values()) == {"CLOSED"} and all(f.fits(ends) for f in filters):
-            return True
-    return False
+class Watch:
+    """What was seen until now: events, and whether a connection that fits came and went."""
+
+    def __init__(self, filters):
+        self.filters, self.events, self.lost = filters, [], 0
+        self.states = collections.defaultdict(dict)	# the last one of each end, by the connection's key
+        self.with_segment, self.closed = set(), set()	# keys; closed: each end that had a state is
+
+    def hear(self, name, event):
+        self.events.append((name, event))
+        key = event.wire, event.ends()
+        if isinstance(event, Segment):
+            self.with_segment.add(key)
+        elif isinstance(event, Change) and live.fit(key[1], self.filters):
+            self.states[key][event.end] = plain_state(event.after)
+            closed = set(self.states[key].values()) == {"CLOSED"}
+            (self.closed.add if closed else self.closed.discard)(key)
+
+    def lose(self, events):
+        self.lost += events
+
+    def is_over(self):
+        return not self.closed.isdisjoint(self.with_segment)
 
 
 def watch(filters, seconds):
     """Events until the connection is over."""
-    raw, told, until = [], 0, time.monotonic() + seconds if seconds is not None else None
-    shown = sys.stderr.isatty()
+    told, until = 0, time.monotonic() + seconds if seconds is not None else None
+    shown, watched = sys.stderr.isatty(), Watch(filters)
     with live.until_signal(), tracing.instance(tracing.filter_of_ports(filters)) as folder:
         print("xtcp ladder: watching, Ctrl-C ends it", file=sys.stderr, flush=True)
-        for line in tracing.follow(folder, until):
+        for line in tracing.follow(folder, until, watched.lose):
             found = tracing.event(line) if line else None
             if found:
-                raw.append(found)
-            if line is not None or len(raw) == told:
+                watched.hear(*found)
+            if line is not None or len(watched.events) == told:
                 continue
-            told = len(raw)
+            told = len(watched.events)
             if shown:
                 print(f"\r{text.plural(told, 'event')} ", end="", file=sys.stderr, flush=True)
-            if is_over([what for _, what in raw], filters):
+            if watched.is_over():
                 break
     if shown and told:
         print(file=sys.stderr)
-    return tracing.pair(raw), "the trace"
+    live.tell_missing("ladder", watched.lost, "event")
+    return tracing.pair(watched.events, not watched.lost), "the trace"
 
 
 # --- output -----------------------------------------------------------------

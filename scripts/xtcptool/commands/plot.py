@@ -161,8 +161,7 @@ def watch(filters, seconds):
     if not watched or not watched.key:
         raise Failure("no such connection was seen")
     for number, what in ((watched.lost, "event"), (missed, "packet")):
-        if number:
-            print(f"xtcp plot: {text.plural(number, what)} found no room and may be missing", file=sys.stderr)
+        live.tell_missing("plot", number, what)
     return of_events(list(watched.segments), watched.told, [], "the connection")
 
 
