@@ -233,6 +233,7 @@ one_connection() { # PORT
 	echo hello | on $client timeout 200 "$run" socat -u - tcp4:10.9.0.2:$1
 }
 
+# On a busy host the program may be so late with its FIN that the peer's delayed ACK goes alone.
 program_test ladder_of_the_tracepoints
 ladder_of_the_tracepoints() {
 	watch 10.9.0.2:5001
@@ -254,7 +255,7 @@ ladder_of_the_tracepoints() {
 		TIME |--- ACK seq=8 ack=2 --->| CLOSED
 		TIME CLOSED | on TIME-WAIT-TIMEOUT |
 	END
-	)" "$(drawn)" 'ladder' &&
+	)" "$(drawn | grep -vF '<-- ACK seq=1 ack=7 ---')" 'ladder' &&
 		expect_equal '' "$(ls $trace/instances)" 'instances that stay'
 }
 
