@@ -130,6 +130,7 @@ enum xtcp_recovery {
 #define XTCP_NAGLE_PUSH		0x4	/* send the queued data once */
 #define XTCP_NAGLE_LARGE	0x8	/* the last SEND had many segments */
 #define XTCP_NAGLE_TAIL		0x10	/* the end of such a SEND waits, or has waited */
+#define XTCP_NAGLE_BURST	0x20	/* pacing has held the next burst */
 
 /**
  * struct xtcp_sock - an xtcp socket
@@ -235,7 +236,7 @@ enum xtcp_recovery {
  * @ecn: Explicit Congestion Notification, RFC 3168; transfer/ecn.c
  *
  * Pacing, transfer/pacing.c:
- * @pace_us: time of the next burst, low 32 bits of CLOCK_MONOTONIC in us; valid
+ * @pace_due: time of the next burst, 32 bits of CLOCK_MONOTONIC in ticks of 16 ns; valid
  *	if pacing and @paced
  *
  * Packetization layer path MTU discovery, RFC 4821; transfer/mtuprobe.c:
@@ -463,7 +464,7 @@ struct xtcp_sock {
 		struct xtcp_probe probe;
 		struct xtcp_retransmit retransmit;
 		u32	lost;
-		u32	pace_us;
+		u32	pace_due;
 	);
 	u32		reordering;
 	u32		window_clamp;

@@ -34,26 +34,27 @@
 #define UNPACED_SEGS	10
 
 /*
- * Times in microseconds have 32 bits and wrap in 71 minutes. A burst takes a
- * minute at most (BURST_MAX_US), and fq holds bursts for 9 s at most
- * (FQ_AHEAD_MAX_US). A due time that is 10 min older than the last sending is
- * meaningless.
+ * The due time is in ticks of 16 ns: a segment of 1,448 bytes takes 72 of them at 10 Gbit/s. It has
+ * 32 bits and wraps in 68 s. A burst takes 20 s at most (BURST_MAX), and fq holds bursts for 9 s at
+ * most (FQ_AHEAD_MAX). If the last sending was 30 s ago, the due time is meaningless.
  */
-#define BURST_MAX_US	(60 * USEC_PER_SEC)
-#define DUE_MAX_NS	(10ULL * 60 * NSEC_PER_SEC)
+#define TICK_SHIFT	4
+#define TICKS_PER_SEC	((u32)(NSEC_PER_SEC >> TICK_SHIFT))
+#define BURST_MAX	(20 * TICKS_PER_SEC)
+#define DUE_MAX_NS	(30ULL * NSEC_PER_SEC)
 
 /*
  * fq drops what is due later than in 10 s (its option horizon). If another qdisc has replaced
  * it and nobody paces, the due time runs ahead of the clock, and no further than this.
  */
-#define FQ_AHEAD_MAX_US	((u32)(9 * USEC_PER_SEC))
+#define FQ_AHEAD_MAX	(9 * TICKS_PER_SEC)
 
 /*
- * If a burst is late by at most this many microseconds (the timer's delay), the next one is
- * earlier by all of it. If it is later, because the program had no data or the window no room,
- * the next one is earlier by half of the burst's own duration at most, as in Linux.
+ * If a burst that was held is late by at most 2 ms (the timer's delay), the next one is earlier by
+ * all of it. If it is later, or late because the program had no data or the window no room, the
+ * next one is earlier by half of the burst's own duration at most, as in Linux.
  */
-#define CREDIT_US	2000U
+#define CREDIT		((s32)(TICKS_PER_SEC / 500))
 
 /* True while pacing has not begun; then there is no due time. */
 static bool pacing_is_off(const struct xtcp_sock *xs)
@@ -61,15 +62,15 @@ static bool pacing_is_off(const struct xtcp_sock *xs)
 	return xs->data_segs_out < UNPACED_SEGS;
 }
 
-/* Microseconds until the next burst is due. */
-static u32 early_us(struct xtcp_sock *xs, u64 now_ns)
+/* Ticks until the next burst is due. */
+static u32 pacing_early(struct xtcp_sock *xs, u64 now_ns)
 {
-	u32 now_us = div_u64(now_ns, NSEC_PER_USEC);
+	u32 now = now_ns >> TICK_SHIFT;
 
 	if (!xs->paced || pacing_is_off(xs) ||
 	    now_ns - xs->last_snd_ns > DUE_MAX_NS)
-		xs->pace_us = now_us;
-	return max((s32)(xs->pace_us - now_us), 0);
+		xs->pace_due = now;
+	return max((s32)(xs->pace_due - now), 0);
 }
 
 /**
@@ -81,15 +82,16 @@ static u32 early_us(struct xtcp_sock *xs, u64 now_ns)
 bool xtcp_pacing_must_wait(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 wait_us = early_us(xs, xtcp_now_ns());
+	u32 early = pacing_early(xs, xtcp_now_ns());
 
 	xtcp_assert_owned(sk);
-	if (!wait_us)
+	if (!early)
 		return false;
+	xs->nagle |= XTCP_NAGLE_BURST;
 	/* The end of a large write may have set a later time (send.c). */
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE) ||
 	    (xs->nagle & XTCP_NAGLE_TAIL))
-		xtcp_deadlines_burst_held(sk, (u64)wait_us * NSEC_PER_USEC);
+		xtcp_deadlines_burst_held(sk, (u64)early << TICK_SHIFT);
 	return true;
 }
 
@@ -102,14 +104,13 @@ bool xtcp_pacing_must_wait(struct sock *sk)
  */
 u64 xtcp_pacing_departure_fq(struct sock *sk, u64 now_ns)
 {
-	u32 wait_us = early_us(xtcp_sk(sk), now_ns);
+	u32 early = pacing_early(xtcp_sk(sk), now_ns);
 
 	xtcp_assert_owned(sk);
-	if (!wait_us)
+	if (!early)
 		return now_ns;
 	/* A burst that xtcp paced itself may have been longer. */
-	wait_us = min(wait_us, FQ_AHEAD_MAX_US);
-	return (div_u64(now_ns, NSEC_PER_USEC) + wait_us) * NSEC_PER_USEC;
+	return ((now_ns >> TICK_SHIFT) + min(early, FQ_AHEAD_MAX)) << TICK_SHIFT;
 }
 
 /**
@@ -137,26 +138,28 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 {
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 now_us = xtcp_now_us();
-	s32 late_us, burst_us;
+	u32 now = xtcp_now_ns() >> TICK_SHIFT;
+	s32 late, burst, credit;
 
 	xtcp_assert_owned(sk);
 	if (!xs->paced)
-		xs->pace_us = now_us;
+		xs->pace_due = now;
 	xs->paced = 1;
-	late_us = now_us - xs->pace_us;
+	credit = (xs->nagle & XTCP_NAGLE_BURST) ? CREDIT : 0;
+	xs->nagle &= ~XTCP_NAGLE_BURST;
+	late = now - xs->pace_due;
 	if (rate == ~0UL || !rate || pacing_is_off(xs)) {
 		/* fq may hold segments until the time that was set before. */
-		xs->pace_us += max(late_us, 0);
+		xs->pace_due += max(late, 0);
 		return;
 	}
-	burst_us = min_t(u64, div64_ul((u64)bytes * USEC_PER_SEC, rate), BURST_MAX_US);
-	if (late_us > (s32)CREDIT_US)
-		xs->pace_us = now_us - min(late_us, burst_us / 2);
-	xs->pace_us += burst_us;
+	burst = min_t(u64, div64_ul((u64)bytes * TICKS_PER_SEC, rate), BURST_MAX);
+	if (late > credit)
+		xs->pace_due = now - min(late, burst / 2);
+	xs->pace_due += burst;
 	if (READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ &&
-	    (s32)(xs->pace_us - now_us) > (s32)FQ_AHEAD_MAX_US)
-		xs->pace_us = now_us + FQ_AHEAD_MAX_US;
+	    (s32)(xs->pace_due - now) > (s32)FQ_AHEAD_MAX)
+		xs->pace_due = now + FQ_AHEAD_MAX;
 }
 
 /**
