@@ -45,6 +45,9 @@ static inline void xtcp_rack_una_advanced(struct xtcp_sock *xs)
 {
 	if (seq_after(xs->snd_una, xs->rack.round))
 		xs->rack.round = xs->snd_una;
+	/* The flight in which undo_partial() has undone losses is acknowledged. */
+	if (unlikely(xs->undo.absolved) && !seq_before(xs->snd_una, xs->recover))
+		xs->undo.absolved = 0;
 }
 
 /* True if xtcp_rack_window_adapt() would change nothing. */

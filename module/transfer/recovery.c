@@ -467,9 +467,6 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 		xs->prior_ssthresh = 0;
 	if (suspect_reneging(sk, a))
 		return XTCP_RESEND_NONE;
-	/* The flight in which undo_partial() has undone losses is acknowledged. */
-	if (seq_after_eq(xs->snd_una, xs->recover))
-		xs->undo.absolved = 0;
 	if (xs->recovery == XTCP_RECOVERY_NONE) {
 		xs->undo.ts_set = 0;
 	} else if (xs->recovery == XTCP_RECOVERY_REDUCTION &&
