@@ -209,7 +209,7 @@ static void limits_show(struct seq_file *m, struct metrics_reader *reader)
 		   xtcp_orphans_count());
 	gauge_show(m, "orphans_limit", "Their limit, xtcp_max_orphans.",
 		   max(READ_ONCE(xtcp_orphans_max), 0));
-	gauge_show(m, "orphans_peak", "The most since the module was loaded, counted roughly at close() and exactly here.",
+	gauge_show(m, "orphans_peak", "The most since the module was loaded, roughly counted.",
 		   atomic_read(&xtcp_orphans_peak));
 	gauge_show(m, "memory_bytes", "Memory of the sockets' queues, of the whole machine.",
 		   (u64)memory << PAGE_SHIFT);

@@ -146,7 +146,7 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 			cnt->value = strtoll(v, NULL, 10);
 			/* Counters that only say why OutRsts or a state's end moved. */
 			cnt->ignored = !strncmp(n, "XtcpReset", 9) ||
-				       /* Move with TCPTimeouts, and over IPv6 with TCPDSACKOldSent. */
+				       /* With TCPTimeouts; over IPv6 with TCPDSACKOldSent. */
 				       !strcmp(n, "TcpTimeoutRehash") ||
 				       !strcmp(n, "TcpDuplicateDataRehash");
 		}

@@ -339,8 +339,8 @@ TEST_F(options6, label_of_a_mapped_peer)
 }
 
 /*
- * RFC 8754: a packet goes to the segment of its routing header that SegmentsLeft names, so the route
- * is that one's, neither the peer's nor that of the segment with the highest number.
+ * RFC 8754: a packet goes to the segment of its routing header that SegmentsLeft names, so the
+ * route is that one's, neither the peer's nor that of the segment with the highest number.
  */
 static void route_to_the_stop(struct __test_metadata *_metadata, struct peer *p, uint8_t left)
 {
