@@ -342,27 +342,33 @@ TEST_F(gate, knob_rst_ratelimit_ctr_XtcpRstRateDrop)
 	close(lfd);
 }
 
+/* With a limit of 2: three ACKs of something else in @state. The third gets no RST. */
+static void three_wrong_acks(struct __test_metadata *_metadata, struct conn *c,
+			     enum conn_state state, struct counters *before)
+{
+	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
+	second_begin();
+	conn_to_state(c->peer, c, state);
+	counters_take(before);
+	for (int i = 0; i < 2; i++) {
+		conn_send(c, .flags = ACK, .seq = 1, .ack = 78 + i);
+		conn_expect(c, .flags = RST, .seq = 78 + i);
+	}
+	conn_send(c, .flags = ACK, .seq = 1, .ack = 80);
+}
+
 /*
  * The RST for an ACK that does not acknowledge our SYN-ACK goes to an address that may be
  * forged: it counts like those for segments of no connection. The record stays.
  */
 TEST_F(gate, knob_rst_ratelimit_of_a_half_open_connection)
 {
-	struct peer *p = &self->peer;
+	struct conn c = { .peer = &self->peer };
 	struct counters before;
-	struct conn c;
 
 	NOT_ON_STOCK();
-	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
-	second_begin();
-	conn_to_state(p, &c, ST_HALF_OPEN);
-	counters_take(&before);
-	for (int i = 0; i < 2; i++) {
-		conn_send(&c, .flags = ACK, .seq = 1, .ack = 78 + i);
-		conn_expect(&c, .flags = RST, .seq = 78 + i);
-	}
-	conn_send(&c, .flags = ACK, .seq = 1, .ack = 80);
-	peer_expect_silence(p, 10);
+	three_wrong_acks(_metadata, &c, ST_HALF_OPEN, &before);
+	peer_expect_silence(c.peer, 10);
 	counters_expect(_metadata, &before, "InSegs", 3, "OutSegs", 2, "OutRsts", 2,
 			"XtcpResetSentBadAck", 2, "XtcpRstRateDrop", 1, NULL);
 	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1);
@@ -374,20 +380,11 @@ TEST_F(gate, knob_rst_ratelimit_of_a_half_open_connection)
 /* The same for an ACK of something else in SYN-SENT. The connection still opens. */
 TEST_F(gate, knob_rst_ratelimit_in_syn_sent)
 {
-	struct peer *p = &self->peer;
+	struct conn c = { .peer = &self->peer };
 	struct counters before;
-	struct conn c;
 
 	NOT_ON_STOCK();
-	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
-	second_begin();
-	conn_to_state(p, &c, ST_SYN_SENT);
-	counters_take(&before);
-	for (int i = 0; i < 2; i++) {
-		conn_send(&c, .flags = ACK, .seq = 1, .ack = 78 + i);
-		conn_expect(&c, .flags = RST, .seq = 78 + i);
-	}
-	conn_send(&c, .flags = ACK, .seq = 1, .ack = 80);
+	three_wrong_acks(_metadata, &c, ST_SYN_SENT, &before);
 	EXPECT_EQ(2, counter_moved(&before, "XtcpResetSentBadAck"));
 	EXPECT_EQ(1, counter_moved(&before, "XtcpRstRateDrop"));
 	/* The SYN that a wrong ACK makes early. */
