@@ -236,7 +236,7 @@ enum xtcp_recovery {
  * @ecn: Explicit Congestion Notification, RFC 3168; transfer/ecn.c
  *
  * Pacing, transfer/pacing.c:
- * @pace_due: time of the next burst, 32 bits of CLOCK_MONOTONIC in ticks of 16 ns; valid
+ * @pace_due: time of the next burst, 32 bits of CLOCK_MONOTONIC in ticks of 64 ns; valid
  *	if pacing and @paced
  *
  * Packetization layer path MTU discovery, RFC 4821; transfer/mtuprobe.c:

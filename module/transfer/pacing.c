@@ -34,14 +34,15 @@
 #define UNPACED_SEGS	10
 
 /*
- * The due time is in ticks of 16 ns: a segment of 1,448 bytes takes 72 of them at 10 Gbit/s. It has
- * 32 bits and wraps in 68 s. A burst takes 20 s at most (BURST_MAX), and fq holds bursts for 9 s at
- * most (FQ_AHEAD_MAX). If the last sending was 30 s ago, the due time is meaningless.
+ * The due time is in ticks of 64 ns: a segment of 1,448 bytes takes 18 of them at 10 Gbit/s. It has
+ * 32 bits and wraps in 275 s. Half of that is more than the longest RTO, because a retransmission
+ * does not ask whether it is due. A burst takes a minute at most (BURST_MAX), and fq holds bursts
+ * for 9 s at most (FQ_AHEAD_MAX). If the last sending was 90 s ago, the due time is meaningless.
  */
-#define TICK_SHIFT	4
+#define TICK_SHIFT	6
 #define TICKS_PER_SEC	((u32)(NSEC_PER_SEC >> TICK_SHIFT))
-#define BURST_MAX	(20 * TICKS_PER_SEC)
-#define DUE_MAX_NS	(30ULL * NSEC_PER_SEC)
+#define BURST_MAX	(60 * TICKS_PER_SEC)
+#define DUE_MAX_NS	(90ULL * NSEC_PER_SEC)
 
 /*
  * fq drops what is due later than in 10 s (its option horizon). If another qdisc has replaced
