@@ -5,6 +5,7 @@
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
+#include "resend.h"
 
 #include <linux/tcp.h>
 #include <poll.h>
@@ -147,6 +148,30 @@ TEST_F_TIMEOUT(pacing, so_max_pacing_rate_comes_late, 1000)
 	peer_mark(p);
 	conn_write(&c, 10 * MSS);
 	EXPECT_GE(12, take(&c, 10));
+	conn_send(&c, .flags = ACK);
+}
+
+/*
+ * A segment is lost so often that the last copy leaves 120 s after the one before. The due time of
+ * that one is so old that it could look like a future one. New data does not wait.
+ */
+TEST_F_TIMEOUT(pacing, new_data_after_the_longest_rto, 1000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t rto;
+
+	EXPECT_EQ(0, knob_set("early_retrans", 0));
+	open_paced(_metadata, p, &c);
+	rto = send_marked(_metadata, &c, "lost");
+	while (rto < RTO_MAX_US)
+		rto = expect_resends(&c, "lost", 1, rto);
+	expect_resends(&c, "lost", 1, rto);
+	peer_mark_last(p);
+	peer_sleep_until(p, 20);
+	conn_send(&c, .flags = ACK);
+	conn_write(&c, MSS);
+	conn_expect(&c, .len = MSS);
 	conn_send(&c, .flags = ACK);
 }
 
