@@ -226,6 +226,8 @@ const struct segment *peer_read(struct peer *p, int64_t deadline_ns)
 		left = deadline_ns - now_ns();
 		if (left <= 0)
 			return NULL;
+		/* ppoll() may return late by a thousandth of its time, when another timer expires. */
+		left -= left / 1000;
 		ts.tv_sec = left / NSEC_PER_SEC;
 		ts.tv_nsec = left % NSEC_PER_SEC;
 		ppoll(&pfd, 1, &ts, NULL);
