@@ -651,6 +651,9 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 	if (!xs->in_flight)
 		return;
 	wait_ns = xtcp_rack_detect(sk);
+	/* Nothing is lost yet if the window is longer than an RTO. That has passed: a timeout follows. */
+	if (wait_ns && xtcp_congestion_pipe(xs) == pipe)
+		wait_ns = 0;
 	if (wait_ns)
 		xtcp_retransmit_arm_reorder(sk, wait_ns);
 	if (xtcp_congestion_pipe(xs) != pipe) {

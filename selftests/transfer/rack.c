@@ -334,6 +334,38 @@ TEST_F(rack, rfc8985_6_2_lost_at_once_when_three_arrived)
 	flight_ack(&c, 5);
 }
 
+/*
+ * Segments 1 and 2 take 680 ms, so that segment 3, sent 500 ms later, is not lost before 1,180 ms.
+ * Its timeout comes first.
+ */
+TEST_F(rack, rfc8985_6_2_the_timeout_does_not_wait)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int rto_ms;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	fly(p, &c, OPT(OPT_MSS(MSS + 12), OPT_SACKOK, OPT_TS(1, 0)), 3);
+	counters_begin_sack(&before);
+	peer_sleep_until(p, 200);
+	flight_ack(&c, 1);
+	rto_ms = conn_info(&c).rto_us / 1000;
+	peer_sleep_until(p, 500);
+	flight_write(&c, 1);
+	flight_expect(&c, 3);
+	flight_expect(&c, 1, .at_ms = 200 + rto_ms);
+	peer_sleep_until(p, 680);
+	flight_ack(&c, 3);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	rto_ms = conn_info(&c).rto_us / 1000;
+	flight_expect(&c, 3, .at_ms = 680 + rto_ms);
+	EXPECT_EQ(4, conn_info(&c).recovery);
+	counters_expect(_metadata, &before, "TCPTimeouts", 2, "TCPSpuriousRTOs", 1, "TCPLossUndo", 1,
+			"RetransSegs", 2, NULL);
+	flight_ack(&c, 4);
+}
+
 TEST_F(rack, rfc8985_6_2_a_lost_retransmission)
 {
 	struct peer *p = &self->peer;
