@@ -35,9 +35,9 @@
 
 /*
  * The due time is in ticks of 64 ns: a segment of 1,448 bytes takes 18 of them at 10 Gbit/s. It has
- * 32 bits and wraps in 275 s. Half of that is more than the longest RTO, because a retransmission
- * does not ask whether it is due. A burst takes a minute at most (BURST_MAX), and fq holds bursts
- * for 9 s at most (FQ_AHEAD_MAX). If the last sending was 90 s ago, the due time is meaningless.
+ * 32 bits and wraps in 275 s. A burst takes a minute at most (BURST_MAX), and so does the wait for
+ * it; fq holds bursts for 9 s at most (FQ_AHEAD_MAX). If the last sending was 90 s ago, the due time
+ * is meaningless.
  */
 #define TICK_SHIFT	6
 #define TICKS_PER_SEC	((u32)(NSEC_PER_SEC >> TICK_SHIFT))
@@ -63,13 +63,18 @@ static bool pacing_is_off(const struct xtcp_sock *xs)
 	return xs->data_segs_out < UNPACED_SEGS;
 }
 
+/* False also after retransmissions that this host could not send, however many they were. */
+static bool pacing_has_due(const struct xtcp_sock *xs, u64 now_ns)
+{
+	return xs->paced && now_ns - xs->last_snd_ns <= DUE_MAX_NS;
+}
+
 /* Ticks until the next burst is due. */
 static u32 pacing_early(struct xtcp_sock *xs, u64 now_ns)
 {
 	u32 now = now_ns >> TICK_SHIFT;
 
-	if (!xs->paced || pacing_is_off(xs) ||
-	    now_ns - xs->last_snd_ns > DUE_MAX_NS)
+	if (!pacing_has_due(xs, now_ns) || pacing_is_off(xs))
 		xs->pace_due = now;
 	return max((s32)(xs->pace_due - now), 0);
 }
@@ -134,16 +139,20 @@ void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 due_ns)
  * xtcp_pacing_account - a burst was sent: compute when the next one is due
  * @sk: the socket, locked, paced by xtcp or fq
  * @bytes: payload of the burst
+ *
+ * xtcp_pacing_holds() or xtcp_pacing_departure() was called before the burst was sent, or
+ * last_snd_ns still is the time of the one before.
  */
 void xtcp_pacing_account(struct sock *sk, u32 bytes)
 {
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 now = xtcp_now_ns() >> TICK_SHIFT;
-	s32 late, burst, credit;
+	u64 now_ns = xtcp_now_ns();
+	u32 now = now_ns >> TICK_SHIFT;
+	s32 late, burst, credit, ahead_max;
 
 	xtcp_assert_owned(sk);
-	if (!xs->paced)
+	if (!pacing_has_due(xs, now_ns))
 		xs->pace_due = now;
 	xs->paced = 1;
 	credit = (xs->nagle & XTCP_NAGLE_BURST) ? CREDIT : 0;
@@ -158,9 +167,9 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 	if (late > credit)
 		xs->pace_due = now - min(late, burst / 2);
 	xs->pace_due += burst;
-	if (READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ &&
-	    (s32)(xs->pace_due - now) > (s32)FQ_AHEAD_MAX)
-		xs->pace_due = now + FQ_AHEAD_MAX;
+	ahead_max = READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ ? FQ_AHEAD_MAX : BURST_MAX;
+	if ((s32)(xs->pace_due - now) > ahead_max)
+		xs->pace_due = now + ahead_max;
 }
 
 /**

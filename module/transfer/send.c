@@ -887,12 +887,12 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	}
 	xtcp_trace_retransmit(sk, cb->seq, skb->len, cb->retrans,
 			      cb->sent_ns - sent_ns, why);
+	xtcp_pacing_sent(sk, skb->len);
 	/* RFC 5681 4.1: retransmissions are data, too. Not @sent_ns, when a qdisc lets it go. */
 	if (skb->len)
 		xs->last_snd_ns = now_ns;
 	xtcp_sendq_resent(sk, skb);
 	xtcp_congestion_resent(xs, cb->sent_ns);
-	xtcp_pacing_sent(sk, skb->len);
 	return 0;
 }
 

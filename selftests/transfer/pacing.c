@@ -25,11 +25,9 @@ static void open_wide(struct peer *p, struct conn *c)
 	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
 }
 
-/* cwnd allows fifty segments: the first ten are sent and acknowledged. */
-static void open_paced(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+/* The first ten segments are sent and acknowledged: pacing begins. */
+static void pace(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
-	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
-			  &(struct route_metrics){ .value[RTAX_INITCWND] = 60 });
 	open_wide(p, c);
 	EXPECT_EQ(0, socket_set(c->fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE));
 	conn_write(c, 10 * MSS);
@@ -38,6 +36,14 @@ static void open_paced(struct __test_metadata *_metadata, struct peer *p, struct
 	peer_mark_last(p);
 	peer_sleep_until(p, 20);
 	conn_send(c, .flags = ACK);
+}
+
+/* The same, and cwnd allows fifty segments. */
+static void open_paced(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
+			  &(struct route_metrics){ .value[RTAX_INITCWND] = 60 });
+	pace(_metadata, p, c);
 }
 
 /*
@@ -172,6 +178,52 @@ TEST_F_TIMEOUT(pacing, new_data_after_the_longest_rto, 1000)
 	conn_send(&c, .flags = ACK);
 	conn_write(&c, MSS);
 	conn_expect(&c, .len = MSS);
+	conn_send(&c, .flags = ACK);
+}
+
+/* The same after 200 s in which this host had no route. */
+TEST_F_TIMEOUT(pacing, new_data_after_a_time_without_a_route, 1000)
+{
+	struct peer *p = &self->peer;
+	char shut[128], to[64];
+	struct conn c;
+
+	EXPECT_EQ(0, knob_set("early_retrans", 0));
+	pace(_metadata, p, &c);
+	send_marked(_metadata, &c, "lost");
+	ipaddr_text(&p->addr, to, sizeof(to));
+	snprintf(shut, sizeof(shut), "ip route add unreachable %s metric 1", to);
+	shell_run(WHERE(_metadata), shut);
+	peer_expect_silence_until(p, 150 * 1000);
+	snprintf(shut, sizeof(shut), "ip route del unreachable %s metric 1", to);
+	shell_run(WHERE(_metadata), shut);
+	conn_expect(&c, .seq = conn_kern_nxt(&c) - 4, .data = "lost", .within_ms = 100 * 1000);
+	EXPECT_LT(200 * 1000, peer_elapsed_ms(p));
+	conn_send(&c, .flags = ACK);
+	conn_write(&c, MSS);
+	conn_expect(&c, .len = MSS);
+	conn_send(&c, .flags = ACK);
+}
+
+/* At 10 bytes a second a copy of a segment does not shorten the wait for the next one: a minute. */
+TEST_F_TIMEOUT(pacing, so_max_pacing_rate_of_ten_bytes, 1000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* whose copies wait, too */
+	EXPECT_EQ(0, knob_set("early_retrans", 0));
+	EXPECT_EQ(0, knob_set("min_tso_segs", 1));
+	open_paced(_metadata, p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, 10));
+	conn_write(&c, 2 * MSS);
+	conn_expect(&c, .len = MSS);
+	for (int i = 0; i < 2; i++)
+		conn_expect(&c, .len = MSS, .seq = conn_kern_nxt(&c) - MSS, .within_ms = 2000);
+	peer_mark_last(p);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence_until(p, 50 * 1000);
+	conn_expect(&c, .len = MSS, .within_ms = 15 * 1000);
 	conn_send(&c, .flags = ACK);
 }
 
