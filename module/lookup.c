@@ -584,6 +584,24 @@ static bool lookup_is_exact(const struct xtcp_listener *ls,
 	       READ_ONCE(ls->ifindex) == key->dif;
 }
 
+/* A listener that the table does not have, because another one had its place (listener_regroup()). */
+static struct sock *hidden_get(const struct xtcp_net *xn, const struct xtcp_key *key)
+{
+	const struct xtcp_listener *ls;
+	struct sock *sk;
+
+	for (int i = 0; i < XTCP_LISTEN_BUCKETS; i++)
+		sk_for_each_rcu(sk, &xn->listeners[i]) {
+			const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+
+			ls = xtcp_listener_of(sk);
+			if (ls && flow->lport == key->lport && flow->wire == key->wire &&
+			    lookup_is_exact(ls, key) && refcount_inc_not_zero(&sk->sk_refcnt))
+				return sk;
+		}
+	return NULL;
+}
+
 /**
  * xtcp_lookup_get - find a listener by exactly what it is bound to
  * @net: namespace
@@ -613,6 +631,8 @@ struct sock *xtcp_lookup_get(struct net *net, const struct xtcp_key *key)
 		sk = ls->sk;
 		break;
 	}
+	if (!sk)
+		sk = hidden_get(xn, key);
 	rcu_read_unlock();
 	return sk;
 }

@@ -110,7 +110,7 @@ static bool may_report(struct sock *sk, seq_t start, seq_t *end)
 /*
  * The ACK that reported a duplicate is lost as well, if it comes again. Then the path of our ACKs
  * may be dead: another flow label may lead to another one (RFC 6438). A timeout of our own changes
- * the label itself.
+ * the label itself. The last byte alone may be a keepalive, which old TCPs send so.
  */
 static void leave_path(struct sock *sk)
 {
@@ -142,7 +142,8 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 		return;
 	if (seq_before(start, xs->rcv_nxt)) {
 		XTCP_INC(sock_net(sk), DSACK_OLD_SENT);
-		if (unlikely(start == xs->dsack.start && !xs->dsack_pending))
+		if (unlikely(start == xs->dsack.start && !xs->dsack_pending) &&
+		    seq_add(start, 1) != xs->rcv_nxt)
 			leave_path(sk);
 	} else {
 		XTCP_INC(sock_net(sk), DSACK_OFO_SENT);

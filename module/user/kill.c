@@ -88,6 +88,7 @@ static int listeners_kill(struct net *net, const struct xtcp_key *key)
 		}
 		if (!listener_kill(sk))
 			err = 0;
+		cond_resched();
 	}
 	return err;
 }

@@ -283,6 +283,26 @@ TEST_F(killing, kill_listener_exactly)
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
 }
 
+/* One that gets no SYNs, because another listener has its place, is ended as well. */
+TEST_F(killing, kill_listener_whose_place_is_taken)
+{
+	int fd[2];
+
+	NOT_ON_STOCK();
+	tun_new(WHERE(_metadata), "tun1");
+	for (int i = 0; i < 2; i++) {
+		fd[i] = socket_new(-1);
+		ASSERT_EQ(0, setsockopt(fd[i], SOL_SOCKET, SO_BINDTODEVICE, i ? "tun1" : "tun0", 5));
+		ASSERT_EQ(0, socket_bind(fd[i], "10.0.0.1", 5000));
+		ASSERT_EQ(0, socket_listen(fd[i], 1));
+	}
+	ASSERT_EQ(0, setsockopt(fd[1], SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	EXPECT_EQ(2, proc_rows(AF_INET, ROW_LISTEN));
+	EXPECT_LT(0, say(line_at("10.0.0.1%tun0", 5000)));
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
+	EXPECT_EQ(-ENOENT, say(line_at("10.0.0.1%tun0", 5000)));
+}
+
 static void file_read(struct __test_metadata *_metadata, const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), n;

@@ -320,6 +320,29 @@ TEST_F(options6, rfc6438_receiver_leaves_a_dead_path_ctr_TcpDuplicateDataRehash)
 	EXPECT_EQ(label, label_of(&p->last));
 }
 
+/* Some TCPs send a keepalive probe with a byte that was received before: the path is not dead. */
+TEST_F(options6, rfc6438_keepalive_of_one_byte_keeps_the_path)
+{
+	struct peer *p = &self->peer;
+	struct counters counts;
+	uint32_t label = 0;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
+	counters_take(&counts);
+	for (int i = 0; i < 4; i++) {
+		sleep_ms(10000);
+		conn_send(&c, .flags = ACK, .seq = 4, .data = "t");
+		conn_expect(&c, .flags = ACK, .ack = 5);
+		if (i)
+			EXPECT_EQ(label, label_of(&p->last));
+		label = label_of(&p->last);
+	}
+	EXPECT_EQ(0, counter_moved(&counts, "TcpDuplicateDataRehash"));
+}
+
 /* getpeername() tells the label that the program has asked for, as for an IPv6 peer. */
 TEST_F(options6, label_of_a_mapped_peer)
 {
