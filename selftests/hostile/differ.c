@@ -275,7 +275,7 @@ static const struct {
 	  { "time", "length", "number of segments", "flags", "sequence number", "SIOCOUTQ",
 	    "echoed timestamp" },
 	  has_held_data },
-	{ "Data that MSG_MORE holds back", { "time", "number of segments" }, is_corked },
+	{ "Data that MSG_MORE holds back", { "time", "number of segments", "flags" }, is_corked },
 	{ "D-SACK of data above a hole",
 	  { "SACK blocks", "TCPOFOMerge", "TCPDSACKOfoSent" }, reports_overlap },
 	{ "Options of the SYN-ACK of a simultaneous open", { "options of a SYN-ACK" },
