@@ -113,8 +113,11 @@ static unsigned int hookv4_deliver(struct net *net, struct sk_buff *skb,
 static bool hookv4_segment_is_ours(struct net *net, struct sk_buff *skb,
 				   struct xtcp_found *found)
 {
-	return skb->pkt_type == PACKET_HOST && xtcp_port_is_held_skb(net, skb, ip_hdrlen(skb)) &&
-	       xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb), false, found);
+	/* As IP does: a rule may have changed the header's field of its length. */
+	unsigned int offset = skb_network_header_len(skb);
+
+	return skb->pkt_type == PACKET_HOST && xtcp_port_is_held_skb(net, skb, offset) &&
+	       xtcp_hook_owns(net, skb, &xtcp_ipv4, offset, false, found);
 }
 
 static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)
@@ -168,25 +171,38 @@ static bool hookv4_quoted_is_ours(struct net *net, const struct sk_buff *skb,
 	return xtcp_hook_owns_quoted(net, &key);
 }
 
+/* The protocol number shares a word of the checksum with the TTL. */
+static void quoted_protocol_set(struct iphdr *quoted, u8 protocol, struct icmphdr *icmph)
+{
+	__be16 *word = (__be16 *)&quoted->ttl, old = *word;
+
+	quoted->protocol = protocol;
+	csum_replace2(&icmph->checksum, old, *word);
+}
+
+/**
+ * xtcp_hookv4_quote_restore - restore the protocol number of a quoted segment
+ * @skb: ICMP error that the hook has rewritten, skb->data at the quoted IP header
+ *
+ * A raw socket of the program may have a clone, which shares the bytes.
+ *
+ * Context: softirq, under RCU.
+ */
+void xtcp_hookv4_quote_restore(struct sk_buff *skb)
+{
+	quoted_protocol_set((struct iphdr *)skb->data, XTCP_WIRE_TCP, icmp_hdr(skb));
+}
+
 /*
  * Rewrite the protocol number of the quoted header, @offset bytes into the
  * packet.
  */
 static unsigned int hookv4_quoted_bring(struct sk_buff *skb, unsigned int offset)
 {
-	struct iphdr *quoted;
-	struct icmphdr *icmph;
-	__be16 *word, old;
-
-	if (skb_ensure_writable(skb, offset + sizeof(*quoted)))
+	if (skb_ensure_writable(skb, offset + sizeof(struct iphdr)))
 		return NF_DROP;
-	icmph = (struct icmphdr *)(skb->data + ip_hdrlen(skb));
-	quoted = (struct iphdr *)(skb->data + offset);
-	/* Protocol and TTL share a word of the checksum. */
-	word = (__be16 *)&quoted->ttl;
-	old = *word;
-	quoted->protocol = XTCP_WIRE_NATIVE;
-	csum_replace2(&icmph->checksum, old, *word);
+	quoted_protocol_set((struct iphdr *)(skb->data + offset), XTCP_WIRE_NATIVE,
+			    (struct icmphdr *)(skb->data + ip_hdrlen(skb)));
 	IPCB(skb)->flags |= XTCP_IPSKB_BROUGHT;
 	return NF_ACCEPT;
 }

@@ -100,7 +100,7 @@ static bool prerouting_may_be_ours(struct net *net, struct sk_buff *skb)
 	return is_for_host(skb, iph->protocol) && !ip_is_fragment(iph) &&
 	       !is_routed_elsewhere(skb) && !fib4_has_custom_rules(net) &&
 	       __ip_dev_find(net, iph->daddr, false) &&
-	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
+	       pskb_may_pull(skb, skb_network_header_len(skb) + XTCP_HDR_LEN);
 }
 
 static bool prerouting_is_syn(const struct sk_buff *skb)
@@ -127,14 +127,11 @@ static bool segment_is_refused(struct net *net, struct sk_buff *skb,
 	return xtcp_gate_refuses(net, &key, skb);
 }
 
-/*
- * Verdict on a packet; @skb is at its IP header of @ip_len bytes, which says
- * @protocol.
- */
+/* Verdict on a packet; @skb is at its IP header, which says @protocol. */
 static unsigned int prerouting_check(struct net *net, struct sk_buff *skb,
-				     const struct xtcp_family *af, unsigned int ip_len,
-				     u8 protocol)
+				     const struct xtcp_family *af, u8 protocol)
 {
+	unsigned int ip_len = skb_network_header_len(skb);
 	bool refused;
 
 	__skb_pull(skb, ip_len);
@@ -153,8 +150,7 @@ static unsigned int prerouting_ipv4(void *priv, struct sk_buff *skb,
 	if (!xtcp_gate_drops_early(state->net) ||
 	    !prerouting_may_be_ours(state->net, skb))
 		return NF_ACCEPT;
-	return prerouting_check(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb),
-				ip_hdr(skb)->protocol);
+	return prerouting_check(state->net, skb, &xtcp_ipv4, ip_hdr(skb)->protocol);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -181,7 +177,7 @@ static bool prerouting_may_be_ours6(struct net *net, struct sk_buff *skb)
 
 	return is_for_host(skb, iph->nexthdr) && !is_routed_elsewhere6(skb) &&
 	       !fib6_has_custom_rules(net) && is_local6(net, skb) &&
-	       pskb_may_pull(skb, sizeof(*iph) + XTCP_HDR_LEN);
+	       pskb_may_pull(skb, skb_network_header_len(skb) + XTCP_HDR_LEN);
 }
 
 static unsigned int prerouting_ipv6(void *priv, struct sk_buff *skb,
@@ -190,8 +186,7 @@ static unsigned int prerouting_ipv6(void *priv, struct sk_buff *skb,
 	if (!xtcp_gate_drops_early(state->net) ||
 	    !prerouting_may_be_ours6(state->net, skb))
 		return NF_ACCEPT;
-	return prerouting_check(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
-				ipv6_hdr(skb)->nexthdr);
+	return prerouting_check(state->net, skb, &xtcp_ipv6, ipv6_hdr(skb)->nexthdr);
 }
 #endif
 

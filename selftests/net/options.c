@@ -699,6 +699,26 @@ TEST_F(options, rfc7323_invalid_ack_brings_no_timestamp)
 	EXPECT_GT(1000, p->last.opt.tsecr - c.tsval_base);
 }
 
+/*
+ * A rule of INPUT shortens the field with the IP header's length. IP, and xtcp, still take the TCP
+ * header from where it is: the bytes at its new place name port 9, which is not xtcp's.
+ */
+TEST_F(options, a_rule_changes_the_length_of_the_ip_header)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	if (p->family == AF_INET6)
+		return;		/* an IPv6 header has no such field */
+	shell_run(WHERE(_metadata), "nft 'table ip t { chain i { type filter hook input priority 0; "
+				    "@nh,0,8 set 0x45; }; }'");
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN, .opt = OPT(OPT_MSS(1000)),
+		  .ip_opt = OPT(0x5e, 12, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
 TEST_F(options, knob_timestamps)
 {
 	struct peer *p = &self->peer;
