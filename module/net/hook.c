@@ -71,7 +71,6 @@
 #include "net/wire.h"
 #include "paws.h"
 #include "port/port.h"
-#include "proto.h"
 #include "tcb.h"
 
 /*

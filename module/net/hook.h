@@ -127,6 +127,8 @@ static inline u8 xtcp_hookv4_wire(struct sk_buff *skb)
 	return xtcp_hook_wire(&IPCB(skb)->flags);
 }
 
+void xtcp_hookv4_quote_restore(struct sk_buff *skb);
+
 #if IS_ENABLED(CONFIG_IPV6)
 extern const struct nf_hook_ops xtcp_hookv6_ops;
 

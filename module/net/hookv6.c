@@ -368,13 +368,26 @@ static bool hookv6_quoted_is_ours(struct net *net, const struct sk_buff *skb,
 	return xtcp_hook_owns_quoted(net, &key);
 }
 
+/*
+ * The protocol number, @at bytes behind skb->data, shares a word of the checksum with the byte
+ * behind it. The device's checksum of the whole message stays valid, because both words change
+ * together.
+ */
+static void quoted_protocol_set(struct sk_buff *skb, unsigned int at, u8 protocol,
+				struct icmp6hdr *icmph)
+{
+	__be16 *word = (__be16 *)(skb->data + at), old = *word;
+
+	*(u8 *)word = protocol;
+	csum_replace2(&icmph->icmp6_cksum, old, *word);
+}
+
 static unsigned int hookv6_icmp_in(struct net *net, struct sk_buff *skb,
 				   unsigned int offset)
 {
 	struct icmp6hdr *icmph, buffer;
 	unsigned int quote;
 	struct spot spot;
-	__be16 *word, old;
 
 	icmph = skb_header_pointer(skb, offset, sizeof(buffer), &buffer);
 	if (!icmph || !hookv6_is_error(icmph->icmp6_type))
@@ -385,17 +398,10 @@ static unsigned int hookv6_icmp_in(struct net *net, struct sk_buff *skb,
 	if (!quote || hookv6_walk(skb, &spot, true) != IPPROTO_TCP ||
 	    !hookv6_quoted_is_ours(net, skb, quote, &spot))
 		return NF_ACCEPT;
-	if (skb_ensure_writable(skb, spot.named_at + sizeof(*word)))
+	if (skb_ensure_writable(skb, spot.named_at + sizeof(__be16)))
 		return NF_DROP;
-	icmph = (struct icmp6hdr *)(skb->data + offset);
-	word = (__be16 *)(skb->data + spot.named_at);
-	old = *word;
-	*(u8 *)word = XTCP_WIRE_NATIVE;
-	/*
-	 * The device's checksum of the whole message stays valid, because both
-	 * words change together.
-	 */
-	csum_replace2(&icmph->icmp6_cksum, old, *word);
+	quoted_protocol_set(skb, spot.named_at, XTCP_WIRE_NATIVE,
+			    (struct icmp6hdr *)(skb->data + offset));
 	IP6CB(skb)->flags |= XTCP_IPSKB_BROUGHT;
 	return NF_ACCEPT;
 }
@@ -405,6 +411,8 @@ static unsigned int hookv6_icmp_in(struct net *net, struct sk_buff *skb,
  * @skb: ICMPv6 error that the hook has rewritten, skb->data at the quoted IP
  *	header
  *
+ * A raw socket of the program may have a clone, which shares the bytes.
+ *
  * Context: softirq, under RCU.
  */
 void xtcp_hookv6_quote_restore(struct sk_buff *skb)
@@ -412,8 +420,8 @@ void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 	struct spot spot = behind_header(0);
 
 	if (hookv6_walk(skb, &spot, true) == XTCP_WIRE_NATIVE &&
-	    spot.named_at < skb_headlen(skb))
-		skb->data[spot.named_at] = IPPROTO_TCP;
+	    spot.named_at + sizeof(__be16) <= skb_headlen(skb))
+		quoted_protocol_set(skb, spot.named_at, XTCP_WIRE_TCP, icmp6_hdr(skb));
 }
 
 /*

@@ -117,7 +117,8 @@ int xtcp_icmpv4_err(struct sk_buff *skb, u32 info)
 	struct xtcp_key key;
 	int err;
 
-	iph->protocol = xtcp_hookv4_wire(skb);
+	if (xtcp_hookv4_wire(skb) == XTCP_WIRE_TCP)
+		xtcp_hookv4_quote_restore(skb);
 	ie.seq = seq_get(&ie.th->seq);
 	icmpv4_message_read(&ie);
 	icmpv4_quoted_key(&key, &ie);

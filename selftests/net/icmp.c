@@ -23,6 +23,30 @@ static void expect_alive(struct conn *c)
 	conn_expect_state(c, ST_ESTABLISHED);
 }
 
+/* A raw socket gets the message as it came; ipv6icmp.c has the same over IPv6. */
+TEST_F(icmp, raw_socket_gets_the_error)
+{
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_ICMP), n;
+	struct peer *p = &self->peer;
+	uint8_t message[256];
+	struct conn c;
+
+	if (p->family == AF_INET6)
+		return;
+	ASSERT_LE(0, fd);
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	n = recv(fd, message, sizeof(message), 0);
+	ASSERT_LE(20 + 8 + 20, n);
+	EXPECT_EQ(p->wire, message[20 + 8 + offsetof(struct iphdr, protocol)]);
+	EXPECT_EQ(0, ip_checksum(message + 20, n - 20, 0));
+	close(fd);
+	conn_send(&c, .flags = ACK);
+	expect_alive(&c);
+}
+
 struct icmp_error {
 	int type, code;
 };

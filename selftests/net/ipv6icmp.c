@@ -357,4 +357,28 @@ TEST_F(ipv6icmp, ipv6_mtu_discover_keeps_the_route)
 	}
 }
 
+/* A raw socket gets the error as it came. The kernel may compare its checksum before recv(). */
+TEST_F(ipv6icmp, raw_socket_gets_the_error)
+{
+	int fd = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_ICMPV6), n;
+	struct peer *p = &self->peer;
+	uint8_t message[256];
+	struct conn c;
+
+	ASSERT_LE(0, fd);
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	send_error(p, &errors[3]);
+	n = recv(fd, message, sizeof(message), 0);
+	ASSERT_LE(8 + 40, n);
+	EXPECT_EQ(errors[3].code, message[1]);
+	EXPECT_EQ(p->wire, message[8 + 6]);
+	EXPECT_EQ(0, ip_checksum(message, n, segment_pseudo_sum(&p->addr, &p->kernel,
+								IPPROTO_ICMPV6, n)));
+	close(fd);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 TEST_HARNESS_MAIN
