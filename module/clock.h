@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * clock.h - CLOCK_MONOTONIC, in four units
+ * clock.h - CLOCK_MONOTONIC, in three units
  */
 #ifndef XTCP_CLOCK_H
 #define XTCP_CLOCK_H
@@ -13,12 +13,6 @@
 static inline u64 xtcp_now_ns(void)
 {
 	return ktime_get_ns();
-}
-
-/* The low 32 bits, for intervals of less than an hour. */
-static inline u32 xtcp_now_us(void)
-{
-	return div_u64(ktime_get_ns(), NSEC_PER_USEC);
 }
 
 static inline u32 xtcp_now_ms(void)

@@ -46,6 +46,7 @@
 #include "shadow.h"
 #include "timers.h"
 #include "transfer/algorithms.h"
+#include "transfer/orphans.h"
 #include "transfer/smallqueue.h"
 #include "user/diag.h"
 #include "user/kill.h"
@@ -242,9 +243,13 @@ static int __init xtcp_init(void)
 	err = xtcp_recorder_init();
 	if (err)
 		goto shadow;
-	err = register_pernet_subsys(&xtcp_net_ops);
+	/* Before /proc, which shows their number. */
+	err = xtcp_orphans_init();
 	if (err)
 		goto recorder;
+	err = register_pernet_subsys(&xtcp_net_ops);
+	if (err)
+		goto orphans;
 	err = xtcp_offload_init();
 	if (err)
 		goto pernet;
@@ -262,10 +267,12 @@ offload:
 	xtcp_offload_exit();
 pernet:
 	unregister_pernet_subsys(&xtcp_net_ops);
-recorder:
+orphans:
 	/* Knobs may have been written, also if only some namespaces were initialised. */
 	xtcp_histograms_unload();
 	rcu_barrier();
+	xtcp_orphans_exit();
+recorder:
 	xtcp_recorder_exit();
 shadow:
 	xtcp_shadow_exit();
@@ -293,6 +300,7 @@ static void __exit xtcp_exit(void)
 	rcu_barrier();
 	xtcp_histograms_unload();
 	xtcp_smallqueue_unload();
+	xtcp_orphans_exit();
 	xtcp_recorder_exit();
 	xtcp_shadow_exit();
 	xtcp_port_exit();

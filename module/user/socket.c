@@ -763,9 +763,6 @@ int __init xtcp_socket_init(void)
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
 		return err;
-	err = xtcp_orphans_init();
-	if (err)
-		goto undo_counter;
 
 #ifdef CONFIG_COMPAT
 	/* The function itself is static. */
@@ -773,7 +770,7 @@ int __init xtcp_socket_init(void)
 #endif
 	err = socket6_init();
 	if (err)
-		goto undo_orphans;
+		goto undo_counter;
 	err = proto_register(&xtcp_prot, 1);
 	if (err)
 		goto undo_socket6;
@@ -789,8 +786,6 @@ undo_prot:
 	proto_unregister(&xtcp_prot);
 undo_socket6:
 	socket6_exit();
-undo_orphans:
-	xtcp_orphans_exit();
 undo_counter:
 	percpu_counter_destroy(&sockets_allocated);
 	return err;
@@ -810,7 +805,7 @@ static long memory_charged(void)
 /**
  * xtcp_socket_exit - stop creating sockets
  *
- * The first step of unloading. No socket is left, since each holds the module;
+ * No socket is left, since each holds the module;
  * but the last ones may still wait for their grace period, after which their
  * cache is destroyed.
  */
@@ -823,6 +818,5 @@ void xtcp_socket_exit(void)
 	WARN_ON_ONCE(memory_charged());
 	proto_unregister(&xtcp_prot);
 	socket6_exit();
-	xtcp_orphans_exit();
 	percpu_counter_destroy(&sockets_allocated);
 }
