@@ -651,8 +651,12 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 	if (!xs->in_flight)
 		return;
 	wait_ns = xtcp_rack_detect(sk);
-	/* Nothing is lost yet if the window is longer than an RTO. That has passed: a timeout follows. */
-	if (wait_ns && xtcp_congestion_pipe(xs) == pipe)
+	/*
+	 * Nothing is lost yet if the window is longer than an RTO: then a timeout follows. Or the
+	 * window has grown meanwhile.
+	 */
+	if (wait_ns && xtcp_congestion_pipe(xs) == pipe &&
+	    !xtcp_retransmit_left_ns(sk, xtcp_now_ns()))
 		wait_ns = 0;
 	if (wait_ns)
 		xtcp_retransmit_arm_reorder(sk, wait_ns);

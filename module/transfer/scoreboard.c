@@ -21,7 +21,9 @@
  * grows from ACK to ACK is entered at its new end. Searches descend the tree,
  * and resend_seq is a lower bound of the next lost segment. The rest is O(log
  * n) for each block, and a step for each segment whose flags change. An undo does walk over
- * the flight, but a peer's partial ACKs cause one in a flight only (undo_partial()).
+ * the flight, but a peer's partial ACKs cause one in a flight only (undo_partial()). If a copy is
+ * lost again, the search for the next lost segment walks from there over those that were sent again
+ * already, as in Linux.
  *
  * Segments that were sent once and have arrived are merged into the skb of the
  * segments before them (join_run()), so that they need little memory beyond

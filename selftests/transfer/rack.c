@@ -689,6 +689,40 @@ TEST_F(rack, rfc8985_6_2_window_widens_once_a_round_trip)
 	round_trip(&c, 15, RTT_MS, 2, false);
 }
 
+/* A window that grows while RACK waits: it waits for the rest, not for a timeout. */
+TEST_F(rack, rfc8985_6_2_window_widens_while_rack_waits)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* it widens with the next ACK that brings more than a D-SACK */
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	fly_rtt(p, &c, WITH_SACK, 5);
+	reorder(&c, 0);
+	flight_write(&c, 4);
+	peer_mark(p);
+	flight_expect_only(&c, 5, 8);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 5, { 7, 9 });
+	flight_expect(&c, 5, .at_ms = RTT_MS + WINDOW_MS);
+	flight_sack(&c, 6, { 7, 9 });
+	flight_expect(&c, 6);
+	flight_ack(&c, 9);
+	counters_begin_sack(&before);
+	flight_write(&c, 2);
+	peer_mark(p);
+	flight_expect_only(&c, 9, 10);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 9, { 10, 11 });
+	peer_sleep_until(p, RTT_MS + 10);
+	flight_sack(&c, 9, { 5, 6 }, { 10, 11 });
+	flight_expect(&c, 9, .at_ms = RTT_MS + 2 * RTT_MS / 4 + 2);
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPSackRecovery"));
+	flight_ack(&c, 11);
+}
+
 /* Sixteen recoveries without a D-SACK keep the wide window. The next one finds a quarter again. */
 TEST_F_TIMEOUT(rack, rfc8985_6_2_window_narrows, 100)
 {
