@@ -7,7 +7,7 @@
                                    of one, does not have; .ci/run calls this
 
   length       no more than 200 lines, and three sentences before the first picture
-  benchmarks   the rows of "xtcp beside Linux TCP", and the numbers below them, with bench.rst; also
+  benchmarks   the rows of "xtcp beside the kernel's TCP", and the numbers below them, with bench.rst; also
                the numbers of bench.rst that other documents repeat
   dates        those of bench.rst: its tables are of one date, but what is marked as of an older run
   knobs        the rows of "Tune it" with the defaults of knobs.rst
@@ -46,9 +46,9 @@ BENCHMARKS = {
 # Numbers of the text below the table: how README says them, the row and which of its numbers.
 STOCK, XTCP, RATIO, MORE = 0, 1, 2, 3
 IN_WORDS = (
-    (r"On the TCP wire the first ratio is (\d\.\d+)", "tcpwire/open_close", RATIO),
+    (r"the \*TCP wire\*: the first ratio is then (\d\.\d+)", "tcpwire/open_close", RATIO),
     (r"client's TIME-WAIT takes (\d+) bytes", "tcpwire/kept.all", XTCP),
-    (r"round trip of Linux TCP costs (\d+\.\d) % more", "tcpwire/hook", MORE),
+    (r"a round trip of the kernel's TCP (\d+\.\d) % dearer", "tcpwire/hook", MORE),
 )
 # The same of other documents.
 ELSEWHERE = {
@@ -130,7 +130,7 @@ def in_words(name, text, patterns, found):
 
 def benchmarks(text):
     found = measured()
-    part, said = section(text, "xtcp beside Linux TCP"), []
+    part, said = section(text, "xtcp beside the kernel's TCP"), []
 
     labels = set()
     for label, *numbers in rows(part):

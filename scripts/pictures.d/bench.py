@@ -17,7 +17,7 @@ WIDTH, LEFT, RIGHT, ROW, MOST = 1000, 270, 930, 17, 1.25
 
 # (title of the section, which of its tables, and the names of the ratios' columns)
 GROUPS = (
-    ("Native wire", "Results", 0, ("6.12", "6.1")),
+    ("Native wire", "Results", 1, ("6.12", "6.1")),
     ("TCP wire", "The TCP wire", 0, ("6.12", "6.1")),
     ("Firewall, native wire", "A firewall", 0, ("6.12",)),
     ("Two processes that block, native wire", "Processes that block", 0, ("6.12",)),

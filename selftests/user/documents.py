@@ -295,7 +295,7 @@ class Run:
         return None
 
     def end_block(self):
-        """What a block has started ends with it."""
+        """What a block has started ends with it. A knob stays as the block has set it, as it does for a reader."""
         for child in self.background:
             try:
                 os.killpg(child.pid, signal.SIGTERM)
@@ -304,8 +304,6 @@ class Run:
             child.wait()
         self.background = []
         self.simple("server", "[ ! -e /run/nginx.pid ] || nginx -s quit; sleep 1")
-        for where in self.spaces:
-            self.simple(where, "sysctl -qw net.ipv4.xtcp_wire=253")
 
 
 def run(folder, document, spaces, variables):
