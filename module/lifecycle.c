@@ -553,10 +553,9 @@ static void rule_take(const struct xtcp_net *xn, u8 from, enum xtcp_event event)
 
 /*
  * The state to store in sk_state. A socket that replaces a record, or is replaced
- * by one, has a record's state for a moment, which the kernel must not see: for it
- * TCP_NEW_SYN_RECV and TCP_TIME_WAIT mean that this is no full socket. It would
- * take a segment's socket (net/demux.c) for a record of its own TCP and free it
- * as such.
+ * by one, has a record's state for a moment, which the kernel must not see: in
+ * TCP_NEW_SYN_RECV and TCP_TIME_WAIT it takes a socket, such as the owner of an skb
+ * that leaves (skb_to_full_sk()), for a request or TIME-WAIT socket of its own TCP.
  */
 static const u8 state_of_sk[XTCP_STATES] = {
 	[XTCP_ESTABLISHED]		= TCP_ESTABLISHED,

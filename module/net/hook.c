@@ -7,7 +7,7 @@
  * been done. If no other hook follows, as without conntrack, it does what IP
  * would do and passes the segments of xtcp to net/input.c at once:
  *
- *	wire -> ip_rcv -> PRE_ROUTING -> LOCAL_IN: rules, [hook] -> xtcp_input
+ *	device -> ip_rcv -> PRE_ROUTING -> LOCAL_IN: rules, [hook] -> xtcp_input
  *
  * Otherwise the packet has to pass the other hooks: if ours stole it, conntrack
  * would not confirm it. Then the hook writes the native wire's protocol number

@@ -7,9 +7,12 @@
  * it was sent. That holds for retransmissions, too, and for the last segments
  * of a flight, which no three others can follow:
  *
- *   sent    1 . . . 2 . . . 3
- *			  |<-- RTT of 3 -->| reo_wnd |
- *   ACK of 3					     lost: 1, 2
+ *   sent             1 . . . . . . . 2 . 3
+ *                                        |<-- RTT of 3 -->| ACK of 3
+ *   deadline of 1    |<-- RTT of 3 -->|reo_wnd|
+ *   deadline of 2                    |<-- RTT of 3 -->|reo_wnd|
+ *
+ * Here 1 is lost when the ACK of 3 arrives, and 2 a little later, by the timer.
  *
  * xs->sent_order lists the segments in flight by the time of their last
  * transmission, so that the ones to check come first.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * rack: losses found by time and by probing, and how much is sent meanwhile: RFC 8985
- * (RACK-TLP), 6937 (PRR), 2883 (D-SACK), 2018 (invalid SACK blocks). All is Linux's behaviour,
- * and the kernel's TCP passes this, too, but for its coarser clock. undo.c has losses that
- * were none.
+ * (RACK-TLP), 6937 (PRR), 2883 (D-SACK), 2018 (invalid SACK blocks). The kernel's TCP passes
+ * all tests without NOT_ON_STOCK(), but for its coarser clock. undo.c has losses that were none.
  */
 /* vm: wires families */
 #include "rack.h"
@@ -26,7 +25,7 @@ static int slack_ms(void)
 	return ms > 2 ? ms : 2;
 }
 
-/* Of three segments the last is unanswered: the loss probe resends it; counters begin. */
+/* Three segments, none acknowledged: the loss probe sends the last one again; counters begin. */
 static void fly_into_probe(struct peer *p, struct conn *c, struct counters *before)
 {
 	fly(p, c, WITH_SACK, 3);
