@@ -243,14 +243,14 @@ struct xtcp_host *xtcp_hostcache_make(const struct sock *sk, const struct xtcp_k
 }
 
 /**
- * xtcp_hostcache_is_proven - has a connection with a peer been in order
+ * xtcp_hostcache_is_known - is the RTT of an earlier connection with a peer known
  * @net: namespace that has had a socket
  * @key: connection
  *
  * Context: RCU read-side section.
  * Return: true if its RTT is known.
  */
-bool xtcp_hostcache_is_proven(const struct net *net, const struct xtcp_key *key)
+bool xtcp_hostcache_is_known(const struct net *net, const struct xtcp_key *key)
 {
 	const struct xtcp_host *host = chain_find(chain_of(xtcp_net_rcu(net)->hostcache, key),
 						  key);

@@ -92,7 +92,7 @@ struct xtcp_host *xtcp_hostcache_find(const struct net *net, const struct xtcp_k
 				      const struct dst_entry *dst);
 struct xtcp_host *xtcp_hostcache_make(const struct sock *sk, const struct xtcp_key *key,
 				      const struct dst_entry *dst);
-bool xtcp_hostcache_is_proven(const struct net *net, const struct xtcp_key *key);
+bool xtcp_hostcache_is_known(const struct net *net, const struct xtcp_key *key);
 bool xtcp_hostcache_flush(struct net *net, const struct xtcp_key *remote);
 
 /* A time among a route's metrics, which is in milliseconds: microseconds, at most U32_MAX. */

@@ -38,6 +38,7 @@
 #include "observe/trace.h"
 #include "tcb.h"
 
+/* A rule is a line of this table. /proc shows rules that read alike as one row (shown_as[]). */
 struct xtcp_lifecycle_rule {
 	u8		from;
 	u8		event;
@@ -52,7 +53,10 @@ struct xtcp_lifecycle_rule {
 	.from = _from, .event = _event, .to = _to, .mib = _mib,		\
 	.recorded = XTCP_RECORDER_FROM_MODE(_from, _event, _to) }
 
-/* Each pastes its own arguments: a macro of a kernel header may share a name */
+/*
+ * Each pastes its own arguments: a macro of a kernel header may share a name. MOVE(), GO(), STAY()
+ * and FAIL() prefix them; SAME() and END(), for the lists, get whole names.
+ */
 #define MOVE(_from, _event, _to, _section, _mib)			\
 	RULE(XTCP_##_from, XTCP_EV_##_event, XTCP_##_to, _section, _mib)
 
@@ -92,6 +96,10 @@ struct xtcp_lifecycle_rule {
 	END(XTCP_CLOSE_WAIT, XTCP_EV_##_event, _section,		\
 	    XTCP_MIB_ESTAB_RESETS)
 
+/*
+ * Our FIN is not acknowledged. FIN-WAIT-2 has rows of its own: it sends nothing again, so
+ * RETRANSMISSION_GIVE_UP cannot occur there.
+ */
 #define END_CLOSING(_event, _section)					\
 	END(XTCP_FIN_WAIT_1, XTCP_EV_##_event, _section, NO_MIB),	\
 	END(XTCP_CLOSING, XTCP_EV_##_event, _section, NO_MIB),		\
@@ -321,7 +329,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	/* --- TIME-WAIT */
 	STAY(TIME_WAIT, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(TIME_WAIT, RCV_RST_OUTSIDE, "3.10.7.4 second"),
-	/* Two of FIN-WAIT-2, if another CPU takes the peer's FIN at the same time. */
+	/* Two events of FIN-WAIT-2 that find TIME-WAIT: another CPU was faster with the FIN. */
 	STAY(TIME_WAIT, RCV_RST_NEAR, "3.10.7.4 second"),
 	GO(TIME_WAIT, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
 	GO(TIME_WAIT, RCV_RST, CLOSED, "3.10.7.4 second"),
@@ -373,8 +381,7 @@ static u16 next_alike[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
 /* Number of a row's histogram, from 1; 0: none. Rows with the same text share one. */
 static u16 dwelt_of[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
 
-/* Number of histograms. */
-u16 xtcp_lifecycle_moves __ro_after_init;
+u16 xtcp_lifecycle_histograms __ro_after_init;
 
 static const char * const state_names[XTCP_STATES] = {
 	[XTCP_ESTABLISHED]		= "ESTABLISHED",
@@ -473,7 +480,7 @@ int __init xtcp_lifecycle_init(void)
 			next_alike[j] = i;
 		}
 		if (rule_ends_time(rule))
-			dwelt_of[i] = j < i ? dwelt_of[j] : ++xtcp_lifecycle_moves;
+			dwelt_of[i] = j < i ? dwelt_of[j] : ++xtcp_lifecycle_histograms;
 	}
 	return 0;
 }
@@ -817,7 +824,7 @@ static u64 row_count(struct net *net, unsigned int shown)
  * sender of forged segments that reads the counts on this host would find the window of a
  * connection in some 30 guesses.
  */
-static bool row_is_telling(const struct xtcp_lifecycle_rule *rule)
+static bool row_reveals_window(const struct xtcp_lifecycle_rule *rule)
 {
 	if (XTCP_STATEF(rule->from) & XTCP_UNCONNECTED)
 		return false;
@@ -857,6 +864,6 @@ bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
 	row->to = xtcp_state_name(lifecycle_rules[i].to);
 	row->count = row_count(net, i);
 	row->dwelt = dwelt_of[i];
-	row->telling = row_is_telling(&lifecycle_rules[i]);
+	row->secret = row_reveals_window(&lifecycle_rules[i]);
 	return true;
 }

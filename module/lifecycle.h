@@ -117,7 +117,7 @@ enum xtcp_event {
 	XTCP_EVENTS_NR
 };
 
-extern u16 xtcp_lifecycle_moves;
+extern u16 xtcp_lifecycle_histograms;
 extern u16 xtcp_lifecycle_stays[XTCP_STATES][XTCP_EVENTS_NR];
 
 int xtcp_lifecycle_init(void);
@@ -140,8 +140,8 @@ void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from);
  * @to: state after
  * @count: how often it was taken
  * @dwelt: number of its histogram; 0: none
- * @telling: the count tells a sender of forged segments whether their numbers are too
- *	high or too low
+ * @secret: shown to CAP_NET_ADMIN only, because the count tells a sender of forged segments
+ *	whether their numbers are too high or too low
  */
 struct xtcp_lifecycle_row {
 	const char	*from;
@@ -149,7 +149,7 @@ struct xtcp_lifecycle_row {
 	const char	*to;
 	u64		count;
 	unsigned int	dwelt;
-	bool		telling;
+	bool		secret;
 };
 
 unsigned int xtcp_lifecycle_rows(void);

@@ -24,9 +24,9 @@ struct xtcp_histogram;
 /**
  * struct xtcp_listener_counts - counters of a listener, on one CPU
  * @syn_overflows: SYNs that found the SYN queue full
- * @accept_overflows: SYNs and third ACKs that found the accept queue full;
+ * @accept_overflows: SYNs and third segments that found the accept queue full;
  *	its part of ListenOverflows
- * @drops: SYNs and third ACKs dropped for any reason; its part of ListenDrops
+ * @drops: SYNs and third segments dropped for any reason; its part of ListenDrops
  * @cookies_sent: SYN-ACKs with a cookie
  * @cookies_accepted: ACKs with a valid cookie
  * @cookies_failed: ACKs with a cookie that was forged or too old

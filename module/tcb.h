@@ -297,7 +297,7 @@ enum xtcp_recovery {
  * For TCP_INFO, as Linux counts:
  * @delivered, @delivered_ce: segments, our SYN included; of them with ECE
  * @data_segs_in, @data_segs_out: segments with payload; @rcv_ooo: out of order
- * @segs_in, @segs_out: all segments; retransmissions and bare ACKs included
+ * @segs_in, @segs_out: all segments; retransmissions and pure ACKs included
  * @bytes_acked: bytes acknowledged, the FIN included, and the SYN of connect(),
  *	as in Linux
  * @bytes_received: bytes received in order, the FIN included, the SYN not

@@ -44,7 +44,7 @@ static void timeout_retransmit(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 before = xs->retransmit.in_row;
 
-	/* The child of a fast open may be closed before the third ACK. */
+	/* The child of a fast open may be closed before the third segment. */
 	if (xtcp_state_in(sk, XTCP_OPENING) || unlikely(xs->fast_held))
 		ending = xtcp_connect_timeout(sk);
 	else if (xs->cookie_held && !xs->in_flight)

@@ -12,14 +12,17 @@
  * Life cycle of a record
  *  1. xtcp_timewait_enter() creates it with three references: of the flow table, of
  *     the delay line, and of the caller, who drops it at the end. It adds the record
- *     to the line, then replaces the socket in the table.
- *  2. The record is unhashed by xtcp_timewait_kill(), or replaced by connect()
+ *     to the line, which may fail and sets @expires_ns and @since_ms, then replaces the
+ *     socket in the table, where both must be known. (A half-open record does it the
+ *     other way round, open/synqueue.c.) If the timer expires in between,
+ *     xtcp_timewait_placed() ends the record.
+ *  2. The record is unhashed by xtcp_timewait_end(), or replaced by connect()
  *     or a SYN. The CPU that does so drops the table's reference, and the
  *     line's if it could unlink the record (timewait_detach()). A half-open
  *     record that has replaced it, or a connect() that fails, may put it back
  *     (xtcp_timewait_placed()).
- *  3. The line's timer unlinks the record from the line first, then kills it.
- *  4. Exit of the namespace closes the lines, then kills the records in them.
+ *  3. The line's timer unlinks the record from the line first, then ends it.
+ *  4. Exit of the namespace closes the lines, then ends the records in them.
  *
  * Fields are written with softirqs off, by segments, those of a former socket's backlog
  * included. If two segments do so at once, an update may be lost; the next segment repeats it.
@@ -150,7 +153,7 @@ static struct net *timewait_lines_net(struct xtcp_delayset *lines)
 	return container_of(lines, struct xtcp_timewaits, lines)->net;
 }
 
-/* Release all that a record holds that we have just unhashed. It waits in no line any more. */
+/* Release what an unhashed record holds; it is in no delay line. Drops the table's reference. */
 static void timewait_release(struct net *net, struct xtcp_timewait *tw)
 {
 	xtcp_port_timewait_release(net, tw);
@@ -158,7 +161,7 @@ static void timewait_release(struct net *net, struct xtcp_timewait *tw)
 	xtcp_flow_put(&tw->flow);
 }
 
-/* The same for a record that may wait. */
+/* The same for a record that may be in a delay line: unlinks it first. */
 static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 {
 	if (xtcp_delay_del(timewait_lines(net), &tw->delay))
@@ -167,15 +170,15 @@ static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 }
 
 /**
- * xtcp_timewait_kill - end a record
+ * xtcp_timewait_end - end a record
  * @net: namespace
  * @tw: referenced by the caller
  * @event: reason; leads to CLOSED
  *
  * Return: true if this call ended the record; false if another CPU has unhashed it.
  */
-bool xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
-			enum xtcp_event event)
+bool xtcp_timewait_end(struct net *net, struct xtcp_timewait *tw,
+		       enum xtcp_event event)
 {
 	if (!xtcp_flow_remove(net, &tw->flow))
 		return false;
@@ -185,23 +188,24 @@ bool xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
 }
 
 /**
- * xtcp_timewait_succeeded - end a record that a new incarnation has replaced
+ * xtcp_timewait_replaced - end a record that a new incarnation has replaced
  * @net: namespace
  * @tw: unhashed; the caller's reference, which was the table's, is dropped
  * @event: how it was replaced; leads to CLOSED
  */
-void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
-			     enum xtcp_event event)
+void xtcp_timewait_replaced(struct net *net, struct xtcp_timewait *tw,
+			    enum xtcp_event event)
 {
 	xtcp_lifecycle_event(net, &tw->flow, event);
 	timewait_detach(net, tw);
 }
 
 /*
- * The time of a record is over, and the timer has taken it out of its line. Another CPU may take a
- * FIN for it in FIN-WAIT-2 just now.
+ * The time of a record is over; the timer has unlinked it. Another CPU may move it from FIN-WAIT-2
+ * to TIME-WAIT meanwhile, so the event is chosen by a second look at the state, and the lifecycle
+ * table has a row for FIN_WAIT_2_TIMEOUT in TIME-WAIT.
  */
-static void timewait_end(struct net *net, struct xtcp_timewait *tw)
+static void timewait_end_expired(struct net *net, struct xtcp_timewait *tw)
 {
 	if (!xtcp_flow_remove(net, &tw->flow))
 		return;
@@ -226,7 +230,7 @@ void xtcp_timewait_placed(struct net *net, struct xtcp_timewait *tw)
 {
 	if (unlikely(READ_ONCE(tw->delay.expires_ns) <= xtcp_now_ns()) &&
 	    !xtcp_delay_is_waiting(timewait_lines(net), &tw->delay))
-		timewait_end(net, tw);
+		timewait_end_expired(net, tw);
 }
 
 /* A record that is not in the table yet is ended by xtcp_timewait_placed(). */
@@ -236,7 +240,7 @@ static void timewait_expire(struct xtcp_delayset *set,
 	struct xtcp_timewait *tw =
 		container_of(delay, struct xtcp_timewait, delay);
 
-	timewait_end(timewait_lines_net(set), tw);
+	timewait_end_expired(timewait_lines_net(set), tw);
 	xtcp_flow_put(&tw->flow);
 }
 
@@ -245,7 +249,7 @@ static void timewait_net_closed(struct xtcp_delayset *set, struct xtcp_delay *de
 	struct xtcp_timewait *tw =
 		container_of(delay, struct xtcp_timewait, delay);
 
-	xtcp_timewait_kill(timewait_lines_net(set), tw, XTCP_EV_ABORT);
+	xtcp_timewait_end(timewait_lines_net(set), tw, XTCP_EV_ABORT);
 	xtcp_flow_put(&tw->flow);
 }
 
@@ -269,7 +273,7 @@ int xtcp_timewait_net_init(struct net *net)
 }
 
 /**
- * xtcp_timewait_net_exit - kill all records of a namespace
+ * xtcp_timewait_net_exit - end all records of a namespace
  * @net: namespace; it has no sockets any more
  */
 void xtcp_timewait_net_exit(struct net *net)
@@ -361,7 +365,7 @@ static bool timewait_count(struct xtcp_net *xn)
 	int max = max(READ_ONCE(xn->knobs.max_tw_buckets), 0);
 	int count;
 
-	/* A server that is at its limit must not write the line of all CPUs for each close(). */
+	/* At the limit only read: a write would move the counter's cache line between CPUs. */
 	if (atomic_read(&xn->tw_count) >= max)
 		return false;
 	count = atomic_inc_return(&xn->tw_count);
@@ -567,7 +571,7 @@ static void timewait_send_ack(struct net *net, struct xtcp_timewait *tw,
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 			  const struct sk_buff *skb, const struct xtcp_seg *seg)
 {
-	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, seg))
+	if (xtcp_oow_take_answer(net, &tw->oow_ack_ms, seg))
 		timewait_send_ack(net, tw, skb);
 	else if (tw->flow.state == XTCP_TIME_WAIT)
 		XTCP_INC(net, ACK_SKIPPED_TIME_WAIT);
@@ -608,7 +612,7 @@ static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 		 * xtcp_timewait_placed() ends it when it returns there.
 		 */
 		WRITE_ONCE(tw->delay.expires_ns, 0);
-		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
+		xtcp_timewait_end(net, tw, XTCP_EV_TIME_WAIT_FULL);
 		xtcp_flow_put(&tw->flow);
 		return;
 	}
@@ -627,13 +631,13 @@ static void fin_wait_2_refuse(struct net *net, struct xtcp_timewait *tw,
 	};
 
 	xtcp_reset_reply(net, skb, key, &origin, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
-	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_TEXT_CLOSED);
+	xtcp_timewait_end(net, tw, XTCP_EV_RCV_TEXT_CLOSED);
 }
 
 static void timewait_reset(struct net *net, struct xtcp_timewait *tw)
 {
 	xtcp_reset_taken(net, &tw->flow, tw->flow.state);
-	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
+	xtcp_timewait_end(net, tw, XTCP_EV_RCV_RST);
 }
 
 /* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
@@ -645,7 +649,7 @@ static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
 		return;
 	}
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
-	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
+	if (xtcp_oow_take_challenge(net, &tw->oow_ack_ms))
 		timewait_send_ack(net, tw, skb);
 }
 
@@ -660,7 +664,7 @@ static void fin_wait_2_syn(struct net *net, struct xtcp_timewait *tw,
 	/* RCV_SYN would end a record that another CPU has just moved to TIME-WAIT. */
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 	XTCP_INC(net, SYN_CHALLENGE);
-	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
+	if (xtcp_oow_take_challenge(net, &tw->oow_ack_ms))
 		timewait_send_ack(net, tw, skb);
 }
 
@@ -672,13 +676,14 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 	if (xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN) != XTCP_TIME_WAIT)
 		return;	/* another CPU has just ended it */
 	/*
-	 * The event reads how long FIN-WAIT-2 lasted. Until now connect() on another CPU may take
-	 * that for the time in TIME-WAIT: some 100 ns, or longer if an interrupt comes between.
+	 * After the event, which reads @since_ms for the histogram of FIN-WAIT-2. For a moment the
+	 * state is TIME-WAIT and @since_ms still that of FIN-WAIT-2, so a connect() on another CPU
+	 * may find the record old enough to reuse.
 	 */
 	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
 		timewait_send_ack(net, tw, skb);
-		if (xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TOKEN))
+		if (xtcp_timewait_end(net, tw, XTCP_EV_TIME_WAIT_TOKEN))
 			XTCP_INC(net, TOKEN_TW);
 		return;
 	}

@@ -85,14 +85,14 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 void xtcp_timewait_placed(struct net *net, struct xtcp_timewait *tw);
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 			  const struct sk_buff *skb, const struct xtcp_seg *seg);
-void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
-			     enum xtcp_event event);
+void xtcp_timewait_replaced(struct net *net, struct xtcp_timewait *tw,
+			    enum xtcp_event event);
 void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk);
 bool xtcp_timewait_reuse_is_allowed(struct net *net,
 				    const struct xtcp_flow *flow);
 bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
 			     bool bound);
-bool xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
-			enum xtcp_event event);
+bool xtcp_timewait_end(struct net *net, struct xtcp_timewait *tw,
+		       enum xtcp_event event);
 
 #endif /* XTCP_CLOSE_TIMEWAIT_H */

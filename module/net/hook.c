@@ -23,18 +23,18 @@
  * that a wrong checksum stays wrong.
  *
  * The hook decides whose a segment is. The first rule that fits counts:
- *	0. The kernel's early demux has found a connection of the kernel's TCP, which is
- *	   not half-open without a listener, and not in TIME-WAIT: the kernel's.
- *	1. It belongs to a connection of xtcp: xtcp's.
- *	2. It is a SYN, xtcp has a listener for it, no BPF program of type sk_lookup
+ *	1. The kernel's early demux has found a socket that takes the segment (not a
+ *	   TIME-WAIT, nor a half-open connection whose listener is gone): the kernel's.
+ *	2. It belongs to a connection of xtcp: xtcp's.
+ *	3. It is a SYN, xtcp has a listener for it, no BPF program of type sk_lookup
  *	   chooses a socket for it or refuses it, and the kernel's TCP has no
  *	   connection with these addresses and ports, except in a TIME-WAIT that the
  *	   SYN may end: xtcp's. (A server that moves to xtcp with SO_REUSEADDR
  *	   leaves connections of the kernel's TCP on its port.)
- *	3. A socket of the kernel's TCP would receive it: the kernel's. A half-open
+ *	4. A socket of the kernel's TCP would receive it: the kernel's. A half-open
  *	   connection receives nothing if its listener is closed and no other one takes
  *	   it over (tcp_migrate_req).
- *	4. Otherwise it is xtcp's, which holds the port: xtcp sends a RST.
+ *	5. Otherwise it is xtcp's, which holds the port: xtcp sends a RST.
  * hookv4.c and hookv6.c find the segment in the packet; each registers a hook.
  *
  * Each packet to this host pays for the hook. So it is registered when xtcp
@@ -42,10 +42,9 @@
  * a bit for the port before anything else. It stays registered until the
  * namespace ends: nf_unregister_net_hook() drops the packets of all queues to
  * user space (NFQUEUE) in the namespace, and programs without privileges bind
- * and close ports. A packet that waits in such a queue while the hook is
- * registered continues behind the hook that queued it. Ours is registered
- * behind that one, so the packet's index in the kernel's array of hooks stays
- * the same.
+ * and close ports. Registering is harmless: a packet that waits in such a queue
+ * has an index into the kernel's array of hooks. Ours comes behind the hook that
+ * queued it, so the index stays right.
  *
  * Context: the hooks run under RCU, mostly in softirq. A packet that has waited
  * in a netfilter queue comes with the task that gives the verdict, and softirqs
@@ -93,9 +92,10 @@ static bool half_open_migrates(const struct sock *sk)
  * Does the kernel's TCP pass a segment to @sk, which it found by addresses and
  * ports? It drops a half-open connection whose listener has stopped listening,
  * and looks for another listener, if no other one takes it over. A SYN may end a
- * TIME-WAIT, so TIME-WAIT alone doesn't decide.
+ * TIME-WAIT, so TIME-WAIT alone doesn't decide: false here, but
+ * xtcp_hook_kernel_tcp_has() counts it.
  */
-static bool kernel_tcp_keeps(const struct sock *sk)
+static bool kernel_tcp_takes_segment(const struct sock *sk)
 {
 	switch (READ_ONCE(sk->sk_state)) {
 	case TCP_TIME_WAIT:
@@ -110,7 +110,7 @@ static bool kernel_tcp_keeps(const struct sock *sk)
 /* Has the kernel's early demux found a socket of the kernel's TCP? */
 static bool kernel_tcp_has_found(const struct sk_buff *skb)
 {
-	return skb->sk && kernel_tcp_keeps(skb->sk);
+	return skb->sk && kernel_tcp_takes_segment(skb->sk);
 }
 
 static bool hook_is_opening(const struct tcphdr *th)
@@ -122,8 +122,8 @@ static bool hook_is_opening(const struct tcphdr *th)
  * RFC 6191 by the rules of the kernel's TCP: does a SYN end this TIME-WAIT? The
  * SYN has to have a correct checksum.
  *
- * A SYN that IPsec's policy forbids ends nothing; the kernel's TCP drops it, and counts
- * that a second time.
+ * If IPsec's policy forbids the SYN, it ends nothing: the kernel's TCP asks the policy again and
+ * drops it, so the error counter of IPsec moves twice.
  */
 static bool hook_timewait_gives_way(struct sock *sk, struct sk_buff *skb,
 				    const struct xtcp_family *af,
@@ -159,11 +159,11 @@ static u16 *hook_ip_flags(const struct sk_buff *skb, u8 family)
 	return &IPCB(skb)->flags;
 }
 
-/* @skb, a SYN, has ended @sk, a TIME-WAIT: its successor begins above all numbers of it. */
-static void hook_succeed(struct sk_buff *skb, u8 family, const struct sock *sk)
+/* @skb, a SYN, has ended the TIME-WAIT @sk: the next ISN is above the numbers of @sk. */
+static void hook_note_successor(struct sk_buff *skb, u8 family, const struct sock *sk)
 {
 	xtcp_cb(skb)->iss = xtcp_isn_above(SEQ(READ_ONCE(tcp_twsk(sk)->tw_snd_nxt)));
-	*hook_ip_flags(skb, family) |= XTCP_IPSKB_SUCCEEDS;
+	*hook_ip_flags(skb, family) |= XTCP_IPSKB_SUCCESSOR;
 }
 
 /**
@@ -177,39 +177,39 @@ static void hook_succeed(struct sk_buff *skb, u8 family, const struct sock *sk)
  */
 bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss)
 {
-	if (likely(!(*hook_ip_flags(skb, family) & XTCP_IPSKB_SUCCEEDS)))
+	if (likely(!(*hook_ip_flags(skb, family) & XTCP_IPSKB_SUCCESSOR)))
 		return false;
 	*iss = xtcp_cb(skb)->iss;
 	return true;
 }
 
 /*
- * A SYN has a listener of ours. Has the kernel's TCP a connection with the same
- * addresses and ports? If so, that connection answers the SYN (RFC 5961 4),
- * because the SYN may be forged. A TIME-WAIT that the SYN may end is ended, but not by the first
- * fragment of a packet, whose checksum can't be verified: the kernel's TCP gets the whole.
+ * A SYN has a listener of ours. Take it, unless the kernel's TCP has a connection with the same
+ * addresses and ports: then that connection answers the SYN (RFC 5961 4), because the SYN may be
+ * forged. A TIME-WAIT that the SYN may end is ended, but not by the first fragment of a packet,
+ * whose checksum can't be verified: the kernel's TCP gets the whole. Returns true if it is ours.
  */
-static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
-			       const struct xtcp_family *af, unsigned int offset,
-			       const struct xtcp_key *key, bool cut)
+static bool hook_take_syn(struct net *net, struct sk_buff *skb,
+			  const struct xtcp_family *af, unsigned int offset,
+			  const struct xtcp_key *key, bool cut)
 {
 	struct sock *sk = af->kernel_tcp->connection(net, key);
 	bool waits, keeps;
 
 	if (likely(!sk))
-		return false;
+		return true;
 	waits = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT;
 	keeps = waits ? cut || !hook_timewait_gives_way(sk, skb, af, offset) :
-			kernel_tcp_keeps(sk);
+			kernel_tcp_takes_segment(sk);
 	if (!keeps)
 		skb_orphan(skb);
 	if (waits && !keeps) {
-		hook_succeed(skb, key->family, sk);
+		hook_note_successor(skb, key->family, sk);
 		inet_twsk_deschedule_put(inet_twsk(sk));
 	} else {
 		sock_gen_put(sk);
 	}
-	return keeps;
+	return !keeps;
 }
 
 /**
@@ -249,7 +249,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		found->listener = xtcp_lookup_rcu(net, key, NULL);
 	if (found->listener)
 		return !xtcp_hook_is_steered(net, key) &&
-		       !syn_is_kernel_tcps(net, skb, af, offset, key, cut);
+		       hook_take_syn(net, skb, af, offset, key, cut);
 	if (af->kernel_tcp->wants(net, key))
 		return false;
 	/* The kernel's early demux may have found a half-open connection that it does not keep. */
@@ -292,25 +292,24 @@ bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
 }
 
 /**
- * xtcp_hook_kernel_tcp_keeps - has the kernel's TCP a connection that takes a segment
+ * xtcp_hook_kernel_tcp_has - has the kernel's TCP a connection that takes a segment
  * @net: namespace
  * @key: the connection, as seen from this host
  *
  * The kernel's TCP drops a half-open connection when a segment comes, if its listener does not
- * listen any more and no other one takes it over. Such a segment may be the third ACK of a
- * cookie of xtcp.
+ * listen any more and no other one takes it over. Such a segment may return a cookie of xtcp.
  *
  * Context: RCU.
  * Return: true if it has one; in TIME-WAIT included, but not one that it would drop.
  */
-bool xtcp_hook_kernel_tcp_keeps(struct net *net, const struct xtcp_key *key)
+bool xtcp_hook_kernel_tcp_has(struct net *net, const struct xtcp_key *key)
 {
 	struct sock *sk = xtcp_family_get(key->family)->kernel_tcp->connection(net, key);
 	bool keeps;
 
 	if (!sk)
 		return false;
-	keeps = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT || kernel_tcp_keeps(sk);
+	keeps = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT || kernel_tcp_takes_segment(sk);
 	sock_gen_put(sk);
 	return keeps;
 }

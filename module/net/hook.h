@@ -31,7 +31,7 @@ struct xtcp_key;
  */
 #define XTCP_IPSKB_BROUGHT	BIT(15)
 /* Such a bit of a SYN that has ended a TIME-WAIT of the kernel's TCP: skb->cb has the ISN. */
-#define XTCP_IPSKB_SUCCEEDS	BIT(14)
+#define XTCP_IPSKB_SUCCESSOR	BIT(14)
 
 int xtcp_hook_add(struct net *net);
 void xtcp_hook_del(struct net *net);
@@ -44,7 +44,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss);
 bool xtcp_hook_is_steered(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key);
-bool xtcp_hook_kernel_tcp_keeps(struct net *net, const struct xtcp_key *key);
+bool xtcp_hook_kernel_tcp_has(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 
 extern const struct nf_hook_ops xtcp_hookv4_ops;

@@ -2,7 +2,7 @@
 /*
  * inroute.c - per-CPU input route cache
  *
- * IP looks up two addresses of a segment without a connection (a SYN, a third ACK, a segment
+ * IP looks up two addresses of a segment without a connection (a SYN, a third segment, a segment
  * that is answered with a RST): the destination when the segment arrives, and
  * the source when it is answered. The first lookup has the same result for all
  * segments to one local address, so each CPU caches its result. On arrival,

@@ -186,7 +186,7 @@ struct xtcp_seg {
  *	only)
  * @segs: number of segments sent (send queue, once it was sent)
  * @seg_size: payload bytes in each of these segments but the last
- * @iss: of a SYN that arrives, with XTCP_IPSKB_SUCCEEDS: the ISN of the answer
+ * @iss: of a SYN that arrives, with XTCP_IPSKB_SUCCESSOR: the ISN of the answer
  */
 struct xtcp_skb_cb {
 	union {

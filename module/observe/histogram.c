@@ -45,7 +45,7 @@ int xtcp_histograms_set(struct xtcp_net *xn, bool on)
 
 	/* Without the lock: what a memory cgroup holds up must not hold up other namespaces. */
 	if (on && !READ_ONCE(xn->dwelt)) {
-		dwelt = __alloc_percpu_gfp(xtcp_lifecycle_moves * sizeof(*dwelt),
+		dwelt = __alloc_percpu_gfp(xtcp_lifecycle_histograms * sizeof(*dwelt),
 					   __alignof__(*dwelt), GFP_KERNEL_ACCOUNT);
 		if (!dwelt)
 			return -ENOMEM;

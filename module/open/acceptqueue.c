@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * acceptqueue.c - children: from the third ACK to accept()
+ * acceptqueue.c - children: from the third segment to accept()
  *
  * RFC 9293 3.10.7.4 fifth, SYN-RECEIVED: the ACK of our SYN makes the
  * connection ESTABLISHED. A child socket replaces the half-open record in the
@@ -435,8 +435,8 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 	}
 	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
 	if (ho->has_predecessor)
-		xtcp_timewait_succeeded(net, xtcp_synqueue_predecessor(ho),
-					XTCP_EV_RCV_SYN);
+		xtcp_timewait_replaced(net, xtcp_synqueue_predecessor(ho),
+				       XTCP_EV_RCV_SYN);
 	xtcp_synqueue_detach(ho);
 	return child_start(ho->ls, sk, skb) ? sk : NULL;
 }
@@ -444,7 +444,7 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 /*
  * Prepare a child that a lossless cookie created. Its client repeats the cookie
  * until it receives a segment from us, so send an ACK at once. The cookie may have
- * come with a later segment than the third ACK. Earlier segments, which have older
+ * come with a later segment than the third segment. Earlier segments, which have older
  * timestamps, may still arrive: let TS.Recent expire, so that PAWS accepts them (RFC
  * 7323 5.5).
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * acceptqueue.h - children: from the third ACK to accept()
+ * acceptqueue.h - children: from the third segment to accept()
  */
 #ifndef XTCP_OPEN_ACCEPTQUEUE_H
 #define XTCP_OPEN_ACCEPTQUEUE_H

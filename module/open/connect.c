@@ -287,7 +287,7 @@ void xtcp_connect_done(struct sock *sk)
 
 /*
  * Take payload of a SYN-ACK, which a server may send that knows fast open. Consumes @skb. Returns
- * true: the third ACK leaves at once.
+ * true: the third segment leaves at once.
  */
 static bool connect_take_payload(struct sock *sk, struct sk_buff *skb,
 				 const struct xtcp_seg *syn_ack)
@@ -302,8 +302,9 @@ static bool connect_take_payload(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
- * Send the third ACK, in @skb, which is consumed. @resend: data of the SYN goes with it. Payload
- * with an urgent byte is not taken: the peer sends it again, and only then the byte has a place.
+ * Send the third segment, in @skb, which is consumed. @resend: data of the SYN goes with it.
+ * Payload with an urgent byte is not taken: the peer sends it again, and only then the byte has a
+ * place.
  */
 static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg, bool resend)
@@ -319,7 +320,7 @@ static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
 	} else if (unlikely(taken)) {
 		xtcp_output_ack(sk);
 	} else if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), defer_accept) || xtcp_sk(sk)->ack.pingpong) {
-		/* TCP_DEFER_ACCEPT, or TCP_QUICKACK 0: the third ACK leaves with data. */
+		/* TCP_DEFER_ACCEPT, or TCP_QUICKACK 0: the third segment leaves with data. */
 		consume_skb(skb);
 		xtcp_sk(sk)->ack.pingpong = 0;
 		xtcp_ack_await_data(sk);

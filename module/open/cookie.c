@@ -3,7 +3,7 @@
  * cookie.c - SYN cookies: answer a SYN without storing a half-open record
  *
  * RFC 4987 3.6. A SYN-ACK can carry two encodings. The classic cookie works
- * with any client: it is the SYN-ACK's sequence number, which the third ACK
+ * with any client: it is the SYN-ACK's sequence number, which the third segment
  * acknowledges. Its layout resembles Linux's:
  *
  *	cookie = A + irs + (minute << 24) + (B + mss index * S) mod 2^24
@@ -56,7 +56,7 @@
  * without timestamps it does not carry them, because a client that ignores the
  * lossless cookie would use them and we would not know. The cookie holds the
  * client's sequence number because the segment that echoes it need not be the
- * third ACK. The MAC does not cover our own sequence number: that is the
+ * third segment. The MAC does not cover our own sequence number: that is the
  * classic cookie, which follows from the other fields and is compared.
  *
  * The keys of B and MAC are drawn anew each minute; only the last two are

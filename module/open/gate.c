@@ -143,7 +143,7 @@ static __always_inline struct gate_verdict gate_verdict(struct xtcp_listener *ls
 	else if (xtcp_acceptqueue_is_full(ls->sk))
 		o.verdict = XTCP_GATE_DROP_ACCEPT;
 	else if (!mode && !known && xtcp_listen_is_reserved(ls) &&
-		 !xtcp_hostcache_is_proven(sock_net(ls->sk), key))
+		 !xtcp_hostcache_is_known(sock_net(ls->sk), key))
 		o.verdict = XTCP_GATE_DROP_RESERVED;
 	else if (o.cookie)
 		o.verdict = XTCP_GATE_COOKIE;

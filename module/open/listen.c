@@ -136,7 +136,7 @@ void xtcp_listen_counts_sum(const struct xtcp_listener *ls,
 }
 
 /**
- * xtcp_listen_dropped - count a dropped SYN or third ACK
+ * xtcp_listen_dropped - count a dropped SYN or third segment
  * @ls: queues of its listener
  */
 void xtcp_listen_dropped(struct xtcp_listener *ls)
@@ -146,7 +146,7 @@ void xtcp_listen_dropped(struct xtcp_listener *ls)
 }
 
 /**
- * xtcp_listen_overflowed - count a SYN or third ACK that met a full accept queue
+ * xtcp_listen_overflowed - count a SYN or third segment that met a full accept queue
  * @ls: queues of its listener
  */
 void xtcp_listen_overflowed(struct xtcp_listener *ls)
@@ -387,7 +387,7 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 
 /*
  * When a cookie was sent last. A SO_REUSEPORT group has a common one: its BPF
- * program may choose another listener for the third ACK than for the SYN.
+ * program may choose another listener for the third segment than for the SYN.
  */
 static u32 *listen_cookie_stamp(struct xtcp_listener *ls)
 {
@@ -489,7 +489,7 @@ static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *
 		return;
 	}
 	if (xtcp_synack_send(ho, NULL, answer, skb) == -EHOSTUNREACH &&
-	    xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT))
+	    xtcp_synqueue_end(ho, XTCP_EV_ICMP_SOFT))
 		xtcp_listen_dropped(ls);
 	xtcp_flow_put(&ho->flow);
 }
@@ -682,7 +682,7 @@ static u8 listen_cookie_ecn(const struct xtcp_seg *seg)
 
 /*
  * Fill in the options of a classic cookie: the MSS from the cookie, the others
- * from the timestamp. The segment is assumed to be the third ACK.
+ * from the timestamp. The segment is assumed to be the third segment.
  */
 static bool listen_cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 				       const struct xtcp_seg *seg)

@@ -3,8 +3,8 @@
  * permit.c - do security modules allow an incoming connection?
  *
  * The kernel's TCP asks them by the hook inet_conn_request for each SYN that it answers, and
- * again for the third ACK of a SYN cookie. BPF programs, Smack and AppArmor may refuse. The hook
- * wants a request of the kernel's TCP, so one is filled in on the stack. What a module stores
+ * again for the ACK that returns a SYN cookie. BPF programs, Smack and AppArmor may refuse. The
+ * hook wants a request of the kernel's TCP, so one is filled in on the stack. What a module stores
  * there (labels, IP options) is lost: the hook that copies it into a child is not for modules.
  *
  * Context: softirq, RCU read-side section; the listener is not locked.
@@ -39,7 +39,7 @@ static void permit_fill(struct inet_request_sock *ireq, struct sock *lsk,
 /**
  * xtcp_permit_request - ask security modules about a connection to a listener
  * @lsk: listener, not locked
- * @skb: SYN, or third ACK with a valid cookie; not consumed
+ * @skb: SYN, or ACK with a valid cookie; not consumed
  * @key: its connection
  *
  * Context: softirq, RCU read-side section.

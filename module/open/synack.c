@@ -112,7 +112,7 @@ static void accept_classic(const struct xtcp_halfopen *ho, struct xtcp_bare *bar
  * @spare: the SYN's skb if it has just arrived, or NULL; consumed
  *
  * With a cookie and without timestamps, the SYN-ACK offers window scale, SACK
- * and ECN only in the lossless cookie: the third ACK of a client that ignores
+ * and ECN only in the lossless cookie: the third segment of a client that ignores
  * that option could not tell us that they are in use.
  *
  * Context: RCU read-side section.

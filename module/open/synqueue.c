@@ -12,7 +12,7 @@
  *     table, of the delay line, of the caller. It adds the record to the table
  *     first, then to the line, so that a record in a line can be ended by its
  *     timer. Step 3 says what follows if step 2 comes between the two.
- *  2. It is unhashed once, by xtcp_synqueue_drop() or by promotion to a
+ *  2. It is unhashed once, by xtcp_synqueue_end() or by promotion to a
  *     socket. The CPU that unhashes it sets its state to CLOSED, unlinks it
  *     from its line and drops both references.
  *  3. The timer takes a record out of its line while it works on it. If step 2
@@ -22,7 +22,7 @@
  *     does step 1. The line's lock orders the two, so exactly one of them unlinks
  *     it.
  *  4. A closing listener closes its lines first, which stops the timer. Then
- *     each remaining record is dropped, or replaced in the table by a copy
+ *     each remaining record is ended, or replaced in the table by a copy
  *     that belongs to another listener of the group. A reader that still has a
  *     record may read the listener and its queues: they are freed by RCU.
  *  5. The record is freed with its last reference. Lookups may still read it
@@ -30,14 +30,14 @@
  *     or it is freed by RCU, with the rcu_head in place of the line's link.
  *
  * A SYN for a connection in TIME-WAIT creates a half-open record that replaces
- * the TIME-WAIT record in the table. The third ACK ends the TIME-WAIT record.
- * If the half-open record is dropped instead, the TIME-WAIT record returns to
+ * the TIME-WAIT record in the table. The third segment ends the TIME-WAIT record.
+ * If the half-open record ends otherwise, the TIME-WAIT record returns to
  * the table for the rest of its 2MSL (RFC 9293 MAY-2). The half-open record
  * keeps a reference to it until it is freed, because code that has the former
  * may dereference the latter.
  *
  * Most fields are written before the record is visible, in its line or in the
- * table. Later the timer writes @timeouts, or the CPU that drops or promotes the
+ * table. Later the timer writes @timeouts, or the CPU that ends or promotes the
  * record, and softirqs that process a segment write @acked, @answered_ms and, with Accurate ECN,
  * @tos. The CPU that sends another SYN-ACK may write @rcv_wnd. If two softirqs check the rate
  * limit at the same time, it may allow an answer to both.
@@ -197,10 +197,10 @@ static void synqueue_enter(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 }
 
 /*
- * ls->young counts records that have not had a timeout. The timer and the CPU that drops the record
+ * ls->young counts records that have not had a timeout. The timer and the CPU that ends the record
  * race to decrement ls->young; cmpxchg() lets only one of them do it.
  */
-static bool halfopen_ages(struct xtcp_halfopen *ho)
+static bool halfopen_end_youth(struct xtcp_halfopen *ho)
 {
 	return cmpxchg(&ho->timeouts, 0, 1) == 0;
 }
@@ -208,7 +208,7 @@ static bool halfopen_ages(struct xtcp_halfopen *ho)
 static void synqueue_leave(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 {
 	atomic_dec(&ls->qlen);
-	if (halfopen_ages(ho))
+	if (halfopen_end_youth(ho))
 		atomic_dec(&ls->young);
 	xtcp_source_del(sock_net(ls->sk), &ho->flow);
 }
@@ -277,7 +277,7 @@ u64 xtcp_synqueue_created_ns(const struct xtcp_halfopen *ho)
 /**
  * xtcp_synqueue_rtt_us - measure the round trip from the SYN-ACK to its ACK
  * @ho: record
- * @acked_ns: when the third ACK arrived, xtcp_now_ns()
+ * @acked_ns: when the third segment arrived, xtcp_now_ns()
  *
  * Karn's algorithm (RFC 6298 3): nothing is measured if more than one segment may
  * have caused the ACK.
@@ -292,7 +292,7 @@ u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns)
 		return 0;
 	created_ns = xtcp_synqueue_created_ns(ho);
 	/*
-	 * Pairs with the cmpxchg() of halfopen_ages(): the timer sets @timeouts
+	 * Pairs with the cmpxchg() of halfopen_end_youth(): the timer sets @timeouts
 	 * before the new expiry.
 	 */
 	smp_rmb();
@@ -314,7 +314,7 @@ static void halfopen_save(struct xtcp_halfopen *ho, struct xtcp_savedsyn *saved)
  * usually are those of @tw as well. If not, because a knob or the way of the SYN has changed,
  * they go elsewhere: nothing of an unproven SYN may remain in @tw. Returns false without memory.
  */
-static bool halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
+static bool halfopen_set_predecessor(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
 	struct xtcp_savedsyn *saved;
 
@@ -385,15 +385,15 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 {
 	u32 delay_ms = synack_delay_ms(ls, ho->timeouts);
 
-	/* A closing listener copies records that it finds in its lines. */
-	if (tw && !halfopen_succeed(ho, tw)) {
+	/* Before @ho is in a line: a closing listener copies records, with their predecessors. */
+	if (tw && !halfopen_set_predecessor(ho, tw)) {
 		xtcp_listen_dropped(ls);
 		xtcp_flow_hold_new(&ho->flow, 1);
 		xtcp_flow_put(&ho->flow);
 		return false;
 	}
 	xtcp_delay_init(&ho->delay);
-	/* Set it now: the third ACK measures by it, and may arrive before @ho is in a line. */
+	/* Set it now: the third segment measures by it, and may arrive before @ho is in a line. */
 	ho->delay.expires_ns = xtcp_now_ns() + (u64)delay_ms * NSEC_PER_MSEC;
 	synqueue_enter(ls, ho);
 	xtcp_flow_hold_new(&ho->flow, 3);
@@ -407,10 +407,10 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	/*
 	 * The table first: the timer of a line could not end a record that is not in the table
 	 * yet, and would not come back. Another CPU may end the record between the two steps. If
-	 * the listener has closed its lines by now, it could not drop a record that was in none.
+	 * the listener has closed its lines by now, it could not end a record that was in none.
 	 */
 	if (!xtcp_delay_add(&ls->lines, &ho->delay, delay_ms)) {
-		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+		xtcp_synqueue_end(ho, XTCP_EV_CLOSE);
 		xtcp_flow_put(&ho->flow);	/* the line's */
 		xtcp_flow_put(&ho->flow);
 		return false;
@@ -437,7 +437,7 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
 }
 
 /**
- * xtcp_synqueue_drop - end a half-open connection
+ * xtcp_synqueue_end - end a half-open connection
  * @ho: the caller holds a reference
  * @event: reason; leads to CLOSED
  *
@@ -445,7 +445,7 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
  *
  * Return: false if another CPU has unhashed the record; nothing has changed then.
  */
-bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
+bool xtcp_synqueue_end(struct xtcp_halfopen *ho, enum xtcp_event event)
 {
 	struct xtcp_timewait *tw = xtcp_synqueue_predecessor(ho);
 	struct net *net = sock_net(ho->ls->sk);
@@ -480,14 +480,14 @@ static void halfopen_copy(struct xtcp_halfopen *copy, const struct xtcp_halfopen
 	if (copy->syn_saved)
 		refcount_inc(&copy->saved->ref);
 	xtcp_delay_init(&copy->delay);
-	/* The third ACK may arrive before the copy is in a line. */
+	/* The third segment may arrive before the copy is in a line. */
 	copy->delay.expires_ns = READ_ONCE(ho->delay.expires_ns);
 }
 
 /*
  * Replace a record by a copy that belongs to another listener. A copy, because
  * readers rely on a record's listener never changing. The copy is added to the
- * table before the line; like a record that the timer has, it may be dropped in
+ * table before the line; like a record that the timer has, it may be ended in
  * between.
  */
 static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *key,
@@ -514,7 +514,7 @@ static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *ke
 	xtcp_synqueue_detach(ho);
 	if (!xtcp_delay_add_until(&successor->lines, &copy->delay,
 				  copy->delay.expires_ns)) {
-		xtcp_synqueue_drop(copy, XTCP_EV_CLOSE);
+		xtcp_synqueue_end(copy, XTCP_EV_CLOSE);
 		xtcp_flow_put(&copy->flow);
 	} else {
 		xtcp_flow_check_line(&copy->flow, &successor->lines, &copy->delay);
@@ -553,14 +553,14 @@ static bool halfopen_migrate(struct xtcp_halfopen *ho)
 }
 
 /*
- * The listener closes: migrate or drop @ho. Drops the line's reference, which
+ * The listener closes: migrate or end @ho. Drops the line's reference, which
  * the caller has taken over. RCU protects the predecessor.
  */
 static void halfopen_leave_listener(struct xtcp_halfopen *ho)
 {
 	rcu_read_lock();
 	if (!halfopen_migrate(ho))
-		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+		xtcp_synqueue_end(ho, XTCP_EV_CLOSE);
 	xtcp_flow_put(&ho->flow);
 	rcu_read_unlock();
 }
@@ -571,7 +571,7 @@ static void halfopen_listener_closed(struct xtcp_delayset *set, struct xtcp_dela
 }
 
 /**
- * xtcp_synqueue_stop - the listener closes: migrate or drop all its records
+ * xtcp_synqueue_stop - the listener closes: migrate or end all its records
  * @ls: SYNs do not find it any more
  *
  * Context: process.
@@ -655,16 +655,16 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	u8 timeouts;
 
 	rcu_read_lock();
-	/* Dropped after the timer had taken it from its line? */
+	/* Ended after the timer had taken it from its line? */
 	if (unlikely(READ_ONCE(ho->flow.state) == XTCP_CLOSED))
 		goto put;
 	XTCP_INC(net, TIMEOUTS);
 	if (halfopen_is_given_up(ho)) {
-		xtcp_synqueue_drop(ho, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		xtcp_synqueue_end(ho, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		goto put;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	if (halfopen_ages(ho))
+	if (halfopen_end_youth(ho))
 		atomic_dec(&ho->ls->young);
 	else
 		WRITE_ONCE(ho->timeouts, ho->timeouts + 1);
@@ -678,6 +678,7 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	 */
 	refcount_inc(&ho->flow.ref);
 	if (!xtcp_delay_add(set, delay, synack_delay_ms(ho->ls, timeouts))) {
+		/* The listener closes, or no memory. A copy gets this expiry (halfopen_copy()). */
 		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
 			   (u64)synack_delay_ms(ho->ls, timeouts) * NSEC_PER_MSEC);
 		halfopen_leave_listener(ho);
@@ -712,9 +713,9 @@ static bool halfopen_in_window(const struct xtcp_halfopen *ho,
 	return seq_after_eq(seg->end, rcv_nxt) && seq_before(seg->seq, edge);
 }
 
-static bool halfopen_may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+static bool halfopen_take_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
-	return xtcp_oow_may_answer(sock_net(ho->ls->sk), &ho->answered_ms, seg);
+	return xtcp_oow_take_answer(sock_net(ho->ls->sk), &ho->answered_ms, seg);
 }
 
 static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct sk_buff *skb,
@@ -729,27 +730,27 @@ static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct sk_bu
 			     rst ? XTCP_EV_RCV_RST_OUTSIDE : XTCP_EV_RCV_OUTSIDE);
 	if (rst)
 		return;
-	if (halfopen_may_answer(ho, seg))
+	if (halfopen_take_answer(ho, seg))
 		xtcp_synack_send_ack(ho, skb);
 	else
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 }
 
-/* Returns false if another CPU has promoted or dropped the record: the RST is not for it. */
+/* Returns false if another CPU has promoted or ended the record: the RST is not for it. */
 static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 			     const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
 
 	if (seg->seq == seq_add(ho->irs, 1)) {
-		if (!xtcp_synqueue_drop(ho, XTCP_EV_RCV_RST))
+		if (!xtcp_synqueue_end(ho, XTCP_EV_RCV_RST))
 			return false;
 		XTCP_INC(net, EMBRYONIC_RSTS);
 		xtcp_reset_taken(net, &ho->flow, XTCP_HALF_OPEN);
 		return true;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
-	if (xtcp_oow_may_challenge(net, &ho->answered_ms))
+	if (xtcp_oow_take_challenge(net, &ho->answered_ms))
 		xtcp_synack_send_ack(ho, skb);
 	return true;
 }
@@ -771,7 +772,7 @@ static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct sk_buff
 	if (unlikely(ho->accecn_ok))
 		xtcp_synqueue_set_codepoint(ho, xtcp_family_get(ho->flow.family)->packet->ecn(skb));
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	if (!halfopen_may_answer(ho, seg))
+	if (!halfopen_take_answer(ho, seg))
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 	else if (!xtcp_gate_take_syn_ack(net))
 		XTCP_INC(net, SYNACK_RATE_DROP);
@@ -794,13 +795,13 @@ static void halfopen_reset(const struct xtcp_halfopen *ho, const struct sk_buff 
 
 /*
  * End the connection and reset the peer. Returns false if another CPU has promoted, moved or
- * dropped the record: then nothing is sent, for the connection may go on.
+ * ended the record: then nothing is sent, for the connection may go on.
  */
 static bool halfopen_abort(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 			   const struct xtcp_seg *seg, enum xtcp_event event,
 			   enum xtcp_mib_item reason)
 {
-	if (!xtcp_synqueue_drop(ho, event))
+	if (!xtcp_synqueue_end(ho, event))
 		return false;
 	XTCP_INC(sock_net(ho->ls->sk), EMBRYONIC_RSTS);
 	halfopen_reset(ho, skb, seg, reason);
@@ -820,7 +821,7 @@ static struct sock *halfopen_take_cookie(struct xtcp_halfopen *ho, struct sk_buf
 	struct sock *lsk = ho->ls->sk;
 
 	if (!ho->has_predecessor && !xtcp_acceptqueue_is_full(lsk) &&
-	    xtcp_synqueue_drop(ho, XTCP_EV_ABORT))
+	    xtcp_synqueue_end(ho, XTCP_EV_ABORT))
 		return xtcp_listen_rcv(lsk, skb, key, seg);
 	kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OLD_ACK);
 	return NULL;
@@ -862,9 +863,9 @@ static void halfopen_defer(struct xtcp_halfopen *ho)
 }
 
 /**
- * xtcp_synqueue_no_child - the third ACK makes no child (LC-33, LC-34)
+ * xtcp_synqueue_no_child - the third segment makes no child (LC-33, LC-34)
  * @ho: record, referenced by the caller
- * @skb: the third ACK; stays the caller's
+ * @skb: the third segment; stays the caller's
  * @seg: its parsed header
  * @event: why, if the record stays
  * @reason: why, if the peer gets a RST
@@ -898,7 +899,7 @@ void xtcp_synqueue_no_child(struct xtcp_halfopen *ho, const struct sk_buff *skb,
  * @seg: its parsed header
  *
  * RFC 9293 3.10.7.4, steps first to fifth, in state SYN-RECEIVED. An acceptable
- * third ACK creates a child.
+ * third segment creates a child.
  *
  * Context: softirq, RCU read-side section.
  * Return: the child (see xtcp_acceptqueue_promote()), NULL, or XTCP_CHILD_STOLEN.

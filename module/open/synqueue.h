@@ -37,7 +37,7 @@ struct xtcp_timewait;
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
  * @wscale_ok, @ts_ok, @sack_ok: option negotiated; @ecn_ok: ECN; @accecn_ok: it is Accurate
  *	ECN
- * @acked: the third ACK arrived, but the accept queue was full, or the
+ * @acked: the third segment arrived, but the accept queue was full, or the
  *	listener has TCP_DEFER_ACCEPT and no data has arrived. The only bit of its
  *	byte that changes while the record is visible
  * @has_predecessor: there is a predecessor: @predecessor is valid, in place of
@@ -165,7 +165,7 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho);
 bool xtcp_synqueue_is_deferred(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns);
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
-bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
+bool xtcp_synqueue_end(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_no_child(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 			    const struct xtcp_seg *seg, enum xtcp_event event,
 			    enum xtcp_mib_item reason);

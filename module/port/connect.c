@@ -396,7 +396,7 @@ void xtcp_port_connected(struct net *net, struct xtcp_timewait *tw)
 	if (likely(!tw))
 		return;
 	XTCP_INC(net, TW_RECYCLED);
-	xtcp_timewait_succeeded(net, tw, XTCP_EV_TIME_WAIT_REUSE);
+	xtcp_timewait_replaced(net, tw, XTCP_EV_TIME_WAIT_REUSE);
 	xtcp_flow_put(&tw->flow);
 }
 

@@ -84,7 +84,7 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
 	} else if (ie->ends_half_open) {
 		xtcp_listen_dropped(ho->ls);
-		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
+		xtcp_synqueue_end(ho, XTCP_EV_ICMP_SOFT);
 	} else {
 		xtcp_icmp_record(net, &ho->flow, ie);
 	}

@@ -19,7 +19,7 @@
 /*
  * A second's share of challenge ACKs, drawn at random around the limit: from half of it to
  * three halves, and not 0 unless the limit is. Otherwise an attacker could count the challenge
- * ACKs of his own connection, and learn how many another connection has caused.
+ * ACKs of one connection, and learn how many another connection has caused.
  */
 static u32 challenge_share_draw(int limit)
 {
@@ -50,9 +50,9 @@ static bool challenge_share_take(struct net *net)
 }
 
 /**
- * xtcp_oow_may_challenge - may a challenge ACK be sent now? Counts it, or that it is skipped
+ * xtcp_oow_take_challenge - take a challenge ACK from the rate limits, or count that it is skipped
  * @net: namespace
- * @last_ms: time of the last answer of the connection or record, as for xtcp_oow_may_answer()
+ * @last_ms: time of the last answer of the connection or record, as for xtcp_oow_take_answer()
  *
  * The limit of the connection or record is asked first, so that one of them can't use up
  * the share of all. RFC 5961 7 exempts no segment.
@@ -60,9 +60,9 @@ static bool challenge_share_take(struct net *net)
  * Context: any.
  * Return: true if the caller is to send it.
  */
-bool xtcp_oow_may_challenge(struct net *net, u32 *last_ms)
+bool xtcp_oow_take_challenge(struct net *net, u32 *last_ms)
 {
-	if (!xtcp_oow_may_answer(net, last_ms, NULL)) {
+	if (!xtcp_oow_take_answer(net, last_ms, NULL)) {
 		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
 		return false;
 	}

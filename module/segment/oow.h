@@ -32,12 +32,12 @@ static inline bool xtcp_oow_is_exempt(const struct xtcp_seg *seg)
 }
 
 /*
- * May a connection answer @seg now? @last_ms is the time of its last such
- * answer, 0 if none, and is set if the result is true. @seg NULL: no segment is
- * exempt.
+ * Take an answer to @seg from the rate limit. @last_ms is the time of the connection's last
+ * such answer, 0 if none. Returns true, and sets @last_ms, if the caller is to answer. @seg NULL:
+ * no segment is exempt.
  */
-static inline bool xtcp_oow_may_answer(struct net *net, u32 *last_ms,
-				       const struct xtcp_seg *seg)
+static inline bool xtcp_oow_take_answer(struct net *net, u32 *last_ms,
+					const struct xtcp_seg *seg)
 {
 	u32 now = xtcp_now_ms();
 	u32 last;
@@ -51,6 +51,6 @@ static inline bool xtcp_oow_may_answer(struct net *net, u32 *last_ms,
 	return true;
 }
 
-bool xtcp_oow_may_challenge(struct net *net, u32 *last_ms);
+bool xtcp_oow_take_challenge(struct net *net, u32 *last_ms);
 
 #endif /* XTCP_SEGMENT_OOW_H */

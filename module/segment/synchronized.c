@@ -98,7 +98,7 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 {
 	struct net *net = sock_net(sk);
 
-	if (xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg))
+	if (xtcp_oow_take_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg))
 		answer_ack(sk, seg);
 	else
 		this_cpu_inc(xtcp_net(net)->mib->item[skipped]);
@@ -106,7 +106,7 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 
 static void answer_challenge(struct sock *sk, const struct xtcp_seg *seg)
 {
-	if (xtcp_oow_may_challenge(sock_net(sk), &xtcp_sk(sk)->oow_ack_ms))
+	if (xtcp_oow_take_challenge(sock_net(sk), &xtcp_sk(sk)->oow_ack_ms))
 		answer_ack(sk, seg);
 }
 
@@ -255,7 +255,7 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 	struct net *net = sock_net(sk);
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
-	if (!xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
+	if (!xtcp_oow_take_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 		return;
 	}
@@ -446,7 +446,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 /*
  * RFC 5961 5.2: is @ack invalid? It is if it is more than a window below SND.UNA, because no
  * segment of that age can still be in flight, or if it does not acknowledge our SYN. After a
- * close() before the third ACK, SND.UNA is still the number of the SYN.
+ * close() before the third segment, SND.UNA is still the number of the SYN.
  */
 static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
 {

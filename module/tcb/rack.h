@@ -15,12 +15,12 @@
  * @sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
  * @end: RACK.end_seq
  * @round: SND.NXT when the reordering window was last widened; then SND.UNA
- * @rtt_us: RACK.rtt
- * @steps: size of that window in quarters of the minimal RTT
+ * @rtt_us: RACK.rtt; of a flight that has shown delays (undo.absolved) the longest one
+ * @steps: size of that window in quarters of the minimum RTT
  * @persist: number of recoveries for which it keeps that size
  * @advanced: data was delivered since the last search for losses
  * @dsack: a D-SACK requests a wider window
- * @min_guessed: the minimal RTT is that of a SACKed segment
+ * @min_guessed: the minimum RTT is that of a SACKed segment
  */
 struct xtcp_rack {
 	u64	sent_ns;

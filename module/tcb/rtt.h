@@ -17,8 +17,8 @@
  * @round_end: SND.NXT at the end of the last round trip; the current one ends when
  *	an ACK is above it
  * @rto_us: timeout in force, backed off
- * @min_us: minimal RTT since @min_ms; U32_MAX: none
- * @min_last_us: minimal RTT in the period before; U32_MAX: none
+ * @min_us: minimum RTT since @min_ms; U32_MAX: none
+ * @min_last_us: minimum RTT in the period before; U32_MAX: none
  * @min_ms: start of the period of @min_us, low 32 bits of CLOCK_MONOTONIC in ms
  */
 struct xtcp_rtt {

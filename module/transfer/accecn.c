@@ -134,8 +134,8 @@ u8 xtcp_accecn_reflect(u8 codepoint)
 }
 
 /*
- * The codepoint that the ACE field of a SYN-ACK or of the third ACK reports. Table 2 of RFC 9768
- * has 2, 3, 4 and 6. As in Linux 0 counts as ECT(0), and 1, 5 and 7 as ECT(1).
+ * The codepoint that the ACE field of a SYN-ACK or of the third segment reports. Table 2 of RFC
+ * 9768 has 2, 3, 4 and 6. As in Linux 0 counts as ECT(0), and 1, 5 and 7 as ECT(1).
  */
 static u8 reflected_codepoint(u8 ace)
 {

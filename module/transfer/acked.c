@@ -40,6 +40,7 @@
 #include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
 #include "transfer/txstamp.h"
+#include "transfer/undo.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
 
@@ -209,7 +210,7 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 /**
  * xtcp_acked_syn_ack - take the first RTT of a passive connection
  * @sk: its new socket
- * @seg: the third ACK
+ * @seg: the third segment
  * @rtt_us: from the SYN-ACK to it; 0 if the SYN-ACK was sent again, so that only the
  *	echoed timestamp tells the RTT (RFC 7323 4)
  *
@@ -401,6 +402,7 @@ static void una_advance(struct xtcp_sock *xs, seq_t ack)
 	xs->bytes_acked += seq_dist(xs->snd_una, ack);
 	WRITE_ONCE(xs->snd_una, ack);
 	xtcp_rack_una_advanced(xs);
+	xtcp_undo_una_advanced(xs);
 	xtcp_retransmit_progressed(xs);
 }
 

@@ -19,7 +19,7 @@
  *
  * The reordering window is 0 until reordering has been seen, if enough segments
  * above a hole or a recovery suggest a loss. Otherwise it is a quarter of the
- * least RTT, and one more quarter for each round trip in which a D-SACK showed
+ * minimum RTT, and one more quarter for each round trip in which a D-SACK showed
  * that this was too little, up to the smoothed RTT. After 16 recoveries without
  * such a D-SACK it is a quarter again.
  *
@@ -87,7 +87,7 @@ static bool rack_is_later(const struct xtcp_sock *xs,
  * @now_ns: time when its ACK arrived
  *
  * Steps 1 and 2 of 6.2. If a segment was sent again and its ACK arrives in less
- * than the least RTT, the ACK is that of the first copy and gives no sample.
+ * than the minimum RTT, the ACK is that of the first copy and gives no sample.
  * Neither does a segment that the peer had SACKed and then dropped, because its
  * time of sending is no longer known.
  *
@@ -119,12 +119,13 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 }
 
 /**
- * xtcp_rack_allow - a segment has arrived late
+ * xtcp_rack_allow - wait at least as long for the rest of the flight
  * @xs: the connection, locked
  * @rtt_us: microseconds from its first transmission to the ACK
  *
- * Until its flight is acknowledged no segment is lost before that time (undo.absolved). It doesn't
- * come from xtcp_rack_delivered(), because the segment was sent again meanwhile.
+ * The ACK shows that a segment which counted as lost was only late, and its recovery has been
+ * undone (undo.absolved). Until this flight is acknowledged, RACK.rtt does not become shorter
+ * than @rtt_us. xtcp_rack_delivered() cannot measure it: it times the retransmission.
  */
 void xtcp_rack_allow(struct xtcp_sock *xs, u32 rtt_us)
 {

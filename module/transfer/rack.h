@@ -38,16 +38,13 @@ static inline bool xtcp_rack_sent_after(u64 a_ns, seq_t a_end, u64 b_ns, seq_t b
 }
 
 /*
- * SND.UNA has passed the round in which the window was last widened. It must not fall behind
- * by half the space of numbers, or it would look as if it were to come.
+ * @round follows SND.UNA once that has passed it. Numbers are compared modulo 2^32: a @round more
+ * than 2^31 below SND.UNA would seem to be above it, and the window would not widen any more.
  */
 static inline void xtcp_rack_una_advanced(struct xtcp_sock *xs)
 {
 	if (seq_after(xs->snd_una, xs->rack.round))
 		xs->rack.round = xs->snd_una;
-	/* The flight in which undo_partial() has undone losses is acknowledged. */
-	if (unlikely(xs->undo.absolved) && !seq_before(xs->snd_una, xs->recover))
-		xs->undo.absolved = 0;
 }
 
 /* True if xtcp_rack_window_adapt() would change nothing. */

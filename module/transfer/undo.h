@@ -5,11 +5,13 @@
 
 #include <linux/types.h>
 
+#include "net/seq.h"
+#include "tcb.h"
+
 struct sock;
 struct xtcp_acked;
 struct xtcp_seg;
 struct xtcp_skb_cb;
-struct xtcp_sock;
 
 void xtcp_undo_init(struct xtcp_sock *xs);
 void xtcp_undo_prepare(struct xtcp_sock *xs);
@@ -26,5 +28,12 @@ bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs);
 bool xtcp_undo_any_resent(struct sock *sk);
 void xtcp_undo_forget_ts(struct sock *sk);
 void xtcp_undo_restore(struct sock *sk, bool absolve);
+
+/* SND.UNA has advanced, perhaps to the end of the flight whose losses a partial ACK has undone. */
+static inline void xtcp_undo_una_advanced(struct xtcp_sock *xs)
+{
+	if (unlikely(xs->undo.absolved) && !seq_before(xs->snd_una, xs->recover))
+		xs->undo.absolved = 0;
+}
 
 #endif /* XTCP_TRANSFER_UNDO_H */

@@ -105,11 +105,11 @@ static int record_kill(struct net *net, struct xtcp_flow *flow)
 	rcu_read_lock();
 	if (flow->kind == XTCP_KIND_HALFOPEN)
 		killed = READ_ONCE(flow->state) != XTCP_CLOSED &&
-			 xtcp_synqueue_drop(container_of(flow, struct xtcp_halfopen, flow),
-					    XTCP_EV_KILL);
+			 xtcp_synqueue_end(container_of(flow, struct xtcp_halfopen, flow),
+					   XTCP_EV_KILL);
 	else
-		killed = xtcp_timewait_kill(net, container_of(flow, struct xtcp_timewait,
-							      flow), XTCP_EV_KILL);
+		killed = xtcp_timewait_end(net, container_of(flow, struct xtcp_timewait,
+							     flow), XTCP_EV_KILL);
 	rcu_read_unlock();
 	xtcp_flow_put(flow);
 	return killed ? 0 : -EAGAIN;

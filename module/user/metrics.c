@@ -338,7 +338,7 @@ static void queue_peak_show(struct seq_file *m, const struct sock *sk,
 static void overflows_head(struct seq_file *m, struct metrics_reader *reader)
 {
 	head_show(m, "listener_overflows", "counter",
-		  "SYNs and third ACKs that found a queue full.");
+		  "SYNs and third segments that found a queue full.");
 }
 
 static void overflows_show(struct seq_file *m, const struct sock *sk,
@@ -353,7 +353,7 @@ static void overflows_show(struct seq_file *m, const struct sock *sk,
 
 static void drops_head(struct seq_file *m, struct metrics_reader *reader)
 {
-	head_show(m, "listener_drops", "counter", "SYNs and third ACKs dropped.");
+	head_show(m, "listener_drops", "counter", "SYNs and third segments dropped.");
 }
 
 static void drops_show(struct seq_file *m, const struct sock *sk,
@@ -513,7 +513,7 @@ static int row_show(struct seq_file *m, struct metrics_reader *reader)
 
 	if (!xtcp_lifecycle_row_get(reader->net, reader->row - 1, &row) || !row.from)
 		return SEQ_SKIP;
-	if (row.telling && !xtcp_procfs_is_admin(m, reader->net, &reader->opener))
+	if (row.secret && !xtcp_procfs_is_admin(m, reader->net, &reader->opener))
 		return SEQ_SKIP;
 	return sections[reader->section].row(m, reader->net, &row);
 }

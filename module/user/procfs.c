@@ -843,7 +843,7 @@ static int lifecycle_show(struct seq_file *m, void *v)
 	}
 	if (!xtcp_lifecycle_row_get(net, *(loff_t *)v - 1, &row) || !row.from)
 		return SEQ_SKIP;
-	if (row.telling && !xtcp_procfs_is_admin(m, net, &reader->opener))
+	if (row.secret && !xtcp_procfs_is_admin(m, net, &reader->opener))
 		return SEQ_SKIP;
 	seq_printf(m, "%s %s %s %llu\n", row.from, row.event, row.to, row.count);
 	return 0;

@@ -20,7 +20,7 @@ static int half_open_rows(void)
 	return proc_rows(AF_INET, ROW_SYN_RECEIVED);
 }
 
-static void fill(struct peer *p, struct conn *c, int n, int lfd)
+static void make_half_open(struct peer *p, struct conn *c, int n, int lfd)
 {
 	for (int i = 0; i < n; i++)
 		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = lfd);
@@ -34,12 +34,12 @@ static void syn_is_dropped(struct peer *p, struct conn *c, int lfd)
 	peer_expect_silence(p, 20);
 }
 
-static void fits(struct __test_metadata *_metadata, struct peer *p, int lfd, int n)
+static void queue_holds(struct __test_metadata *_metadata, struct peer *p, int lfd, int n)
 {
 	struct counters before;
 	struct conn c[12], late;
 
-	fill(p, c, n, lfd);
+	make_half_open(p, c, n, lfd);
 	EXPECT_EQ(n, half_open_rows());
 	counters_take(&before);
 	syn_is_dropped(p, &late, lfd);
@@ -56,14 +56,14 @@ static void fits(struct __test_metadata *_metadata, struct peer *p, int lfd, int
 TEST_F(synqueue, lc_30_one_more_than_the_backlog_fits)
 {
 	no_cookies(_metadata);
-	fits(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 3), 4);
+	queue_holds(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 3), 4);
 }
 
 TEST_F(synqueue, lc_30_somaxconn_caps_the_backlog)
 {
 	no_cookies(_metadata);
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "2"));
-	fits(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 1000), 3);
+	queue_holds(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 1000), 3);
 }
 
 TEST_F(synqueue, lc_30_each_listener_has_its_own_queue)
@@ -74,12 +74,12 @@ TEST_F(synqueue, lc_30_each_listener_has_its_own_queue)
 
 	no_cookies(_metadata);
 	lfd = peer_listen(p, KERNEL_PORT, 1);
-	fill(p, c, 2, lfd);
+	make_half_open(p, c, 2, lfd);
 	syn_is_dropped(p, &other, lfd);
 	conn_to_state(p, &other, ST_HALF_OPEN, .kport = 5001, .backlog = 1);
 }
 
-TEST_F(synqueue, lc_30_last_quarter_is_for_proven_peers)
+TEST_F(synqueue, lc_30_last_quarter_is_for_known_peers)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -89,7 +89,7 @@ TEST_F(synqueue, lc_30_last_quarter_is_for_proven_peers)
 	no_cookies(_metadata);
 	ASSERT_EQ(0, knob_set("max_syn_backlog", 8));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
-	fill(p, c, 7, lfd);
+	make_half_open(p, c, 7, lfd);
 	counters_take(&before);
 	syn_is_dropped(p, &late, lfd);
 	/* Not because the queue is full: no such counter moves. */
@@ -111,7 +111,7 @@ TEST_F(synqueue, lc_30_time_wait_proves_a_peer)
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	conn_to_state(p, &again, ST_TIME_WAIT, .lfd = lfd);
 	ASSERT_EQ(0, knob_set("max_syn_backlog", 8));
-	fill(p, c, 7, lfd);
+	make_half_open(p, c, 7, lfd);
 	conn_send(&again, .flags = SYN, .seq = 100000);
 	peer_expect(p, .flags = SYN | ACK, .ack = again.peer_iss + 100001,
 		    .dport = again.pport);
@@ -132,7 +132,7 @@ TEST_F(synqueue, lc_30_saved_metrics_prove_a_peer)
 	sleep_ms(61000);
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_TIME_WAIT));
 	ASSERT_EQ(0, knob_set("max_syn_backlog", 8));
-	fill(p, c, 7, lfd);
+	make_half_open(p, c, 7, lfd);
 	conn_start(p, &late, .lfd = lfd);
 	conn_send(&late, .flags = SYN);
 	conn_expect(&late, .flags = SYN | ACK, .ack = 1);
@@ -147,10 +147,10 @@ TEST_F(synqueue, knob_max_syn_backlog)
 
 	EXPECT_LE(128, knob_get("max_syn_backlog"));
 	no_cookies(_metadata);
-	/* A quarter of 4 is 1: kept for known peers once less than that is left. */
+	/* Three quarters of 4 are 3. With more than 3 records, the rest is for known peers. */
 	ASSERT_EQ(0, knob_set("max_syn_backlog", 4));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
-	fill(p, c, 4, lfd);
+	make_half_open(p, c, 4, lfd);
 	syn_is_dropped(p, &late, lfd);
 	/* With cookies on it is no limit. */
 	ASSERT_EQ(0, knob_set("syncookies", 1));
@@ -171,7 +171,7 @@ TEST_F(synqueue, knob_max_syn_backlog_below_1_is_1)
 	ASSERT_EQ(0, knob_set("max_syn_backlog", -5));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	/* As with 1 in Linux: one more than the limit. */
-	fill(p, c, 2, lfd);
+	make_half_open(p, c, 2, lfd);
 	syn_is_dropped(p, &late, lfd);
 }
 
@@ -221,7 +221,7 @@ static void flood_evicts_nobody(struct __test_metadata *_metadata, struct peer *
 	int lfd;
 
 	lfd = peer_listen(p, KERNEL_PORT, 16);
-	fill(p, c, 3, lfd);
+	make_half_open(p, c, 3, lfd);
 	for (int i = 0; i < 300; i++) {
 		from = unknown_peer(i);
 		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + i);
@@ -250,8 +250,9 @@ TEST_F(synqueue, rfc4987_flood_evicts_no_record_without_cookies)
 }
 
 /*
- * Five in a queue of backlog 8 are more than half. At 7 s all of them are old, so the
- * first is given up after two retries; four are not too many, and those get all five.
+ * Five records in a queue of backlog 8 are more than half. At 7 s all are old, so the first one
+ * is given up after two retransmissions. The four that remain are no more than half: they get
+ * five retransmissions.
  */
 TEST_F(synqueue, lc_41_old_entries_make_room)
 {
@@ -297,23 +298,23 @@ TEST_F(synqueue, lc_41_young_majority_spares_the_old)
 
 	lfd = peer_listen(p, KERNEL_PORT, 8);
 	peer_mark(p);
-	fill(p, &old[0], 1, lfd);
+	make_half_open(p, &old[0], 1, lfd);
 	peer_sleep_until(p, 400);
-	fill(p, &old[1], 1, lfd);
+	make_half_open(p, &old[1], 1, lfd);
 	for (int s = 1; s <= 3; s += 2)
 		for (int i = 0; i < 2; i++)
 			conn_expect(&old[i], .flags = SYN | ACK,
 				    .at_ms = 1000 * s + 400 * i);
 	peer_sleep_until(p, 6800);
-	fill(p, young, 4, lfd);
+	make_half_open(p, young, 4, lfd);
 	for (int i = 0; i < 2; i++)
 		conn_expect(&old[i], .flags = SYN | ACK, .at_ms = 7000 + 400 * i);
 	EXPECT_EQ(6, half_open_rows());
 	close(lfd);
 }
 
-static void lives(struct __test_metadata *_metadata, struct peer *p, int retries,
-		  void (*prepare)(int fd))
+static void record_ends_after(struct __test_metadata *_metadata, struct peer *p, int retries,
+			      void (*prepare)(int fd))
 {
 	struct conn c;
 
@@ -330,20 +331,20 @@ static void lives(struct __test_metadata *_metadata, struct peer *p, int retries
 TEST_F(synqueue, lc_42_no_retry_is_1s)
 {
 	ASSERT_EQ(0, knob_set("synack_retries", 0));
-	lives(_metadata, &self->peer, 0, NULL);
+	record_ends_after(_metadata, &self->peer, 0, NULL);
 }
 
 TEST_F(synqueue, lc_42_one_retry_is_3s)
 {
 	ASSERT_EQ(0, knob_set("synack_retries", 1));
-	lives(_metadata, &self->peer, 1, NULL);
+	record_ends_after(_metadata, &self->peer, 1, NULL);
 }
 
 TEST_F(synqueue, knob_synack_retries)
 {
 	EXPECT_EQ(5, knob_get("synack_retries"));
 	ASSERT_EQ(0, knob_set("synack_retries", 3));
-	lives(_metadata, &self->peer, 3, NULL);
+	record_ends_after(_metadata, &self->peer, 3, NULL);
 }
 
 /* As far as the knob goes: no step is longer than 120 s. */
@@ -410,7 +411,7 @@ static void one_retry(int fd)
 
 TEST_F(synqueue, lc_42_syncnt_of_the_listener)
 {
-	lives(_metadata, &self->peer, 1, one_retry);
+	record_ends_after(_metadata, &self->peer, 1, one_retry);
 }
 
 TEST_F(synqueue, lc_44_half_open_rows_tell_a_flood)
@@ -470,7 +471,7 @@ TEST_F(synqueue, lc_45_no_socket_and_no_buffer_at_the_syn)
 	sockets = protocol_column(1);
 	pages = protocol_column(2);
 	ASSERT_LE(0, sockets);
-	fill(p, c, 12, lfd);
+	make_half_open(p, c, 12, lfd);
 	EXPECT_EQ(sockets, protocol_column(1));
 	EXPECT_EQ(pages, protocol_column(2));
 	/* The third ACK makes a socket. */
@@ -486,7 +487,7 @@ TEST_F(synqueue, lc_46_children_are_reset_with_their_listener)
 	int lfd;
 
 	lfd = peer_listen(p, KERNEL_PORT, 16);
-	fill(p, c, 3, lfd);
+	make_half_open(p, c, 3, lfd);
 	for (int i = 0; i < 3; i++) {
 		conn_send(&c[i], .flags = ACK);
 		conn_expect_state(&c[i], ST_ESTABLISHED);
@@ -512,7 +513,7 @@ TEST_F(synqueue, lc_46_half_open_vanish_with_their_listener)
 	int lfd, held;
 
 	lfd = peer_listen(p, KERNEL_PORT, 16);
-	fill(p, c, 2, lfd);
+	make_half_open(p, c, 2, lfd);
 	counters_take(&before);
 	close(lfd);
 	peer_expect_silence(p, 3000);
