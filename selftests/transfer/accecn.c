@@ -698,7 +698,7 @@ TEST_F(accecn, rfc9768_3_2_2_1_a_second_third_ack)
 	conn_send(&c, .flags = ACK | ACE(6), .ack = 1);
 	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_delivered_ce);
 	EXPECT_EQ(10, conn_info(&c).cwnd);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	conn_send(&c, .flags = ACK | ACE(FIRST), .ack = 1 + conn_info(&c).snd_mss);
 	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_delivered_ce);
 }

@@ -84,7 +84,7 @@ TEST_F(congestion, rfc9438_4_6_a_loss_takes_three_tenths)
 	lose_one(&c, &next);
 	EXPECT_EQ(7, conn_info(&c).ssthresh);
 	EXPECT_EQ(7, conn_info(&c).cwnd);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	for (int i = 0; i < 2; i++)
 		lose_one(&c, &next);
 	EXPECT_EQ(2, conn_info(&c).cwnd);

@@ -51,7 +51,7 @@ TEST_F(recovery, rfc5681_3_2_three_duplicates)
 			"RetransSegs", 1, "InSegs", 1, "TCPPureAcks", 1,
 			"TCPDelivered", 1, NULL);
 	info = conn_info(&c);
-	EXPECT_EQ(3, info.recovery);
+	EXPECT_EQ(TCP_CA_Recovery, info.recovery);
 	EXPECT_EQ(5, info.ssthresh);
 	/*
 	 * PRR: the window was 10 and is to be 5, so every second segment that
@@ -66,7 +66,7 @@ TEST_F(recovery, rfc5681_3_2_three_duplicates)
 	/* A full ACK ends it: cwnd is at ssthresh, and grows by that ACK. */
 	flight_ack(&c, 12);
 	info = conn_info(&c);
-	EXPECT_EQ(0, info.recovery);
+	EXPECT_EQ(TCP_CA_Open, info.recovery);
 	EXPECT_EQ(6, info.cwnd);
 	/* Half of cwnd in one burst; the last one waits for the next ACK. */
 	flight_expect_only(&c, 14, 16);
@@ -109,10 +109,10 @@ TEST_F(recovery, rfc6582_partial_ack)
 	/* Up to 4: less than all that was in flight, so 4 is lost as well. */
 	flight_ack(&c, 4);
 	flight_expect_only(&c, 4, 4);
-	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
 	counters_expect(_metadata, &before, "TCPFastRetrans", 1, "RetransSegs", 1, NULL);
 	flight_ack(&c, 10);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	EXPECT_EQ(5, conn_info(&c).ssthresh);
 	peer_expect_silence(p, 2000);
 }
@@ -130,7 +130,7 @@ TEST_F(recovery, rfc6582_ack_within_a_segment)
 	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_sacked);
 	conn_send(&c, .flags = ACK, .ack = 1 + MSS / 2);
 	peer_expect_silence(p, 5);
-	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
 	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_sacked);
 	conn_send(&c, .flags = RST);
 }
@@ -147,13 +147,13 @@ TEST_F(recovery, rfc6582_old_duplicates_start_nothing)
 		flight_ack(&c, 0);
 	flight_expect_only(&c, 0, 0);
 	flight_ack(&c, 10);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	flight_write(&c, 2);
 	flight_expect_only(&c, 10, 11);
 	for (int i = 0; i < 3; i++)
 		flight_ack(&c, 10);
 	peer_expect_silence(p, 100);
-	EXPECT_GT(3, conn_info(&c).recovery);
+	EXPECT_GT(TCP_CA_Recovery, conn_info(&c).recovery);
 	flight_ack(&c, 12);
 }
 
@@ -176,7 +176,7 @@ TEST_F(recovery, rfc5681_not_every_ack_is_a_duplicate)
 		if (s)
 			ASSERT_EQ(0, s->len);
 	}
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	flight_ack(&c, 5);
 }
 
@@ -193,7 +193,7 @@ TEST_F(recovery, rfc5681_two_duplicates_are_not_enough)
 	flight_ack(&c, 0);
 	flight_ack(&c, 3);
 	peer_expect_silence(p, 50);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	flight_ack(&c, 10);
 	/* Each segment that arrived counts once, when SND.UNA moves. */
 	EXPECT_EQ(18, conn_info(&c).cwnd);
@@ -223,12 +223,12 @@ TEST_F(recovery, rfc6675_three_sacked_above)
 			"RetransSegs", 1, "TCPDelivered", 1, "InSegs", 1,
 			"TCPPureAcks", 1, NULL);
 	info = conn_info(&c);
-	EXPECT_EQ(3, info.recovery);
+	EXPECT_EQ(TCP_CA_Recovery, info.recovery);
 	EXPECT_EQ(5, info.ssthresh);
 	/* PRR: six in the network, of ten; half of what arrives may go. */
 	EXPECT_EQ(7, info.cwnd);
 	flight_ack(&c, 10);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	peer_expect_silence(p, 1000);
 }
 
@@ -272,9 +272,9 @@ TEST_F(recovery, rfc6675_hole_below_is_found_later)
 	flight_expect_only(&c, 2, 2);
 	flight_ack(&c, 6);
 	peer_expect_silence(p, 5);
-	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
 	flight_ack(&c, 10);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 }
 
 TEST_F(recovery, rfc6675_partial_ack_sends_nothing_twice)
@@ -298,7 +298,7 @@ TEST_F(recovery, rfc6675_partial_ack_sends_nothing_twice)
 			"RetransSegs", 3, "TCPDelivered", 9, "InSegs", 3,
 			"TCPPureAcks", 3, NULL);
 	flight_ack(&c, 10);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	peer_expect_silence(p, 1000);
 }
 
@@ -313,7 +313,7 @@ TEST_F(recovery, rfc5681_3_1_half_of_what_was_in_flight)
 	flight_begin(&c, 10);
 	flight_sack(&c, 6, { 7, 10 });
 	flight_expect_only(&c, 6, 6);
-	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
 	EXPECT_EQ(5, conn_info(&c).ssthresh);
 	flight_ack(&c, 10);
 	EXPECT_EQ(5, conn_info(&c).cwnd);
@@ -384,7 +384,7 @@ TEST_F(recovery, rfc6675_invalid_blocks_are_ignored)
 	}
 	peer_expect_silence(p, 50);
 	counters_expect(_metadata, &before, NULL);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	flight_ack(&c, 10);
 }
 
@@ -602,7 +602,7 @@ TEST_F(recovery, rfc2018_8_ctr_TCPSACKReneging)
 	flight_expect(&c, 2);
 	flight_expect(&c, 3);
 	flight_ack(&c, 4);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	peer_expect_silence(p, 1000);
 }
 

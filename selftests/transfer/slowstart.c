@@ -269,7 +269,7 @@ TEST_F(slowstart, rfc9293_must_19_timeout_restarts_from_one)
 	info = conn_info(&c);
 	EXPECT_EQ(1, info.cwnd);
 	EXPECT_EQ(5, info.ssthresh);		/* half of the flight */
-	EXPECT_EQ(4, info.recovery);		/* Loss */
+	EXPECT_EQ(TCP_CA_Loss, info.recovery);
 	/* Slow start over what was lost. */
 	counters_begin(&before);
 	flight_ack(&c, 1);
@@ -282,7 +282,7 @@ TEST_F(slowstart, rfc9293_must_19_timeout_restarts_from_one)
 	/* All of it had arrived after all, but for these: the end. */
 	flight_ack(&c, 10);
 	info = conn_info(&c);
-	EXPECT_EQ(0, info.recovery);
+	EXPECT_EQ(TCP_CA_Open, info.recovery);
 	EXPECT_EQ(5, info.ssthresh);
 }
 

@@ -33,14 +33,14 @@ TEST_F(undo, rfc3522_ctr_TCPFullUndo)
 	peer_sleep_until(p, RTT_MS);
 	flight_sack(&c, 0, { 1, 5 });
 	flight_expect(&c, 0);
-	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
 	EXPECT_EQ(stock_mode() ? 5 : 2, conn_info(&c).ssthresh);
 	counters_begin_sack(&before);
 	/* The ACK of it all echoes the first copy. */
 	c.ts_recent = first_ts;
 	flight_ack(&c, 5);
 	counters_expect(_metadata, &before, "TCPFullUndo", 1, NULL);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	EXPECT_LE(10, conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }
@@ -64,7 +64,7 @@ TEST_F(undo, rfc3522_tsecr_zero_undoes_nothing)
 		c.ts_recent = 0;
 		flight_sack(&c, 0, { 1, 5 });
 		flight_expect(&c, 0);
-		EXPECT_EQ(3, conn_info(&c).recovery);
+		EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
 		counters_begin_sack(&before);
 		c.ts_recent = 0;
 		flight_ack(&c, 5);
@@ -89,7 +89,7 @@ TEST_F(undo, rfc3708_ctr_TCPDSACKUndo)
 	flight_expect(&c, 0);
 	EXPECT_EQ(stock_mode() ? 5 : 2, conn_info(&c).ssthresh);
 	flight_ack(&c, 5);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	EXPECT_GE(7, conn_info(&c).cwnd);
 	counters_begin_sack(&before);
 	/* And then 0 arrived a second time. */
@@ -208,11 +208,11 @@ TEST_F(undo, rfc3522_ctr_TCPTSReorder_ctr_TCPPartialUndo_judges_anew)
 	/* Two are lost; the window allows one of them. */
 	flight_sack(&c, 0, { 2, 5 });
 	flight_expect_only(&c, 0, 0);
-	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
 	counters_begin_sack(&before);
 	c.ts_recent = first_ts;
 	flight_ack(&c, 1);
-	EXPECT_EQ(1, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Disorder, conn_info(&c).recovery);
 	EXPECT_LE(10, conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 	/* As late as 0 was, and the window for reordering. */
@@ -265,10 +265,10 @@ TEST_F(undo, rfc3522_late_segments_are_not_lost_again)
 	peer_sleep_until(p, RTT_MS + 40);
 	c.ts_recent = first_ts;
 	flight_ack(&c, 1);
-	EXPECT_EQ(1, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Disorder, conn_info(&c).recovery);
 	peer_expect_silence(p, 20);
 	flight_ack(&c, 10);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	peer_expect_silence(p, 1000);
 	EXPECT_EQ(1, (int)conn_tcp_info(&c).tcpi_total_retrans);
 }
@@ -292,7 +292,7 @@ TEST_F(undo, rfc3522_a_short_way_does_not_make_others_lost)
 	peer_sleep_until(p, RTT_MS + 60);
 	c.ts_recent = first_ts;
 	flight_ack(&c, 1);
-	EXPECT_EQ(1, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Disorder, conn_info(&c).recovery);
 	flight_ack(&c, 9);
 	conn_write(&c, c.seg_len);
 	flight_expect(&c, 10);
@@ -349,10 +349,10 @@ TEST_F(undo, rfc5682_ctr_TCPSpuriousRTOs_ctr_TCPLossUndo)
 	flight_ack(&c, 1);
 	/* Two new segments, not those that seem lost. */
 	flight_expect_only(&c, 10, 11);
-	EXPECT_EQ(4, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Loss, conn_info(&c).recovery);
 	flight_ack(&c, 2);
 	counters_expect(_metadata, &before, "TCPSpuriousRTOs", 1, "TCPLossUndo", 1, NULL);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	EXPECT_LE(10, conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 	peer_drain(p, 5);
@@ -375,12 +375,12 @@ TEST_F(undo, rfc5682_real_timeout)
 	peer_drain(p, 5);
 	counters_expect(_metadata, &before, "TCPSlowStartRetrans", MOVED,
 			"RetransSegs", MOVED, NULL);
-	EXPECT_EQ(4, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Loss, conn_info(&c).recovery);
 	/* What was sent once before the timeout and arrives now does not change that. */
 	flight_sack(&c, 1, { 5, 6 }, { 10, 11 });
 	peer_drain(p, 5);
 	EXPECT_EQ(0, counter_moved(&before, "TCPSpuriousRTOs"));
-	EXPECT_EQ(4, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Loss, conn_info(&c).recovery);
 	conn_send(&c, .flags = RST);
 }
 
@@ -401,10 +401,10 @@ TEST_F(undo, rfc5682_2_1_an_ack_of_a_resent_segment_and_others)
 	flight_ack(&c, 3);
 	flight_expect_only(&c, 10, 13);
 	EXPECT_EQ(0, counter_moved(&before, "TCPSpuriousRTOs"));
-	EXPECT_EQ(4, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Loss, conn_info(&c).recovery);
 	flight_ack(&c, 4);
 	counters_expect(_metadata, &before, "TCPSpuriousRTOs", 1, "TCPLossUndo", 1, NULL);
-	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	peer_drain(p, 5);
 	conn_send(&c, .flags = RST);
 }
