@@ -36,8 +36,8 @@
 /*
  * The due time is in ticks of 64 ns: a segment of 1,448 bytes takes 18 of them at 10 Gbit/s. It has
  * 32 bits and wraps in 275 s. A burst takes a minute at most (BURST_MAX), and so does the wait for
- * it; fq holds bursts for 9 s at most (FQ_AHEAD_MAX). If the last sending was 90 s ago, the due time
- * is meaningless.
+ * it; fq holds bursts for 9 s at most (FQ_AHEAD_MAX). If the last sending was 90 s ago, the due
+ * time is meaningless.
  */
 #define TICK_SHIFT	6
 #define TICKS_PER_SEC	((u32)(NSEC_PER_SEC >> TICK_SHIFT))

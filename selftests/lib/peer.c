@@ -226,7 +226,7 @@ const struct segment *peer_read(struct peer *p, int64_t deadline_ns)
 		left = deadline_ns - now_ns();
 		if (left <= 0)
 			return NULL;
-		/* ppoll() may return late by a thousandth of its time, when another timer expires. */
+		/* ppoll() may be late by a thousandth of its time, until another timer expires. */
 		left -= left / 1000;
 		ts.tv_sec = left / NSEC_PER_SEC;
 		ts.tv_nsec = left % NSEC_PER_SEC;
