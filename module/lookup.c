@@ -584,7 +584,7 @@ static bool lookup_is_exact(const struct xtcp_listener *ls,
 	       READ_ONCE(ls->ifindex) == key->dif;
 }
 
-/* A listener without an entry in the table, because another one has its place: listener_regroup(). */
+/* A listener without an entry in the table: another one has its place, see listener_regroup(). */
 static struct sock *hidden_get(const struct xtcp_net *xn, const struct xtcp_key *key)
 {
 	const struct xtcp_listener *ls;
