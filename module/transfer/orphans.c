@@ -14,9 +14,11 @@
 
 #include <linux/gfp.h>
 #include <linux/init.h>
+#include <linux/net.h>
 #include <net/sock.h>
 
 #include "clock.h"
+#include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
 #include "transfer/rtt.h"
@@ -100,6 +102,25 @@ static bool memory_is_short(const struct sock *sk)
 	       sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
 }
 
+/*
+ * As in Linux the log has a line for each of the two. @begins as in orphans_exceed().
+ */
+static bool host_lacks_resources(const struct sock *sk, bool begins)
+{
+	bool too_many = orphans_exceed(sk, begins);
+	bool is_short = memory_is_short(sk);
+
+	if (likely(!too_many && !is_short))
+		return false;
+	if (xtcp_net_may_log(sock_net(sk))) {
+		if (too_many)
+			net_info_ratelimited("xtcp: too many orphans (xtcp_max_orphans)\n");
+		if (is_short)
+			net_info_ratelimited("xtcp: no memory for an orphan (xtcp_mem)\n");
+	}
+	return true;
+}
+
 /**
  * xtcp_orphans_must_end - are there too many orphans, or is too much memory in
  * use, to keep this one any longer
@@ -110,7 +131,7 @@ static bool memory_is_short(const struct sock *sk)
 bool xtcp_orphans_must_end(const struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	return orphans_exceed(sk, false) || memory_is_short(sk);
+	return host_lacks_resources(sk, false);
 }
 
 /**
@@ -123,5 +144,5 @@ bool xtcp_orphans_must_end(const struct sock *sk)
 bool xtcp_orphans_has_no_room(const struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	return orphans_exceed(sk, true) || memory_is_short(sk);
+	return host_lacks_resources(sk, true);
 }

@@ -656,6 +656,7 @@ TEST_F(crowd, knob_max_orphans_at_close)
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c[3], later;
+	int log;
 
 	NOT_ON_STOCK();
 	for (int i = 0; i < 3; i++)
@@ -665,6 +666,7 @@ TEST_F(crowd, knob_max_orphans_at_close)
 		close(c[i].fd);
 		conn_expect(&c[i], .flags = FIN | ACK, .seq = 1);
 	}
+	log = klog_open(_metadata);
 	counters_take(&before);
 	close(c[2].fd);
 	/* The FIN is in flight already. */
@@ -674,6 +676,7 @@ TEST_F(crowd, knob_max_orphans_at_close)
 	counters_expect(_metadata, &before, "TCPAbortOnMemory", 1, "OutRsts", 1,
 			"CurrEstab", -1, "OutSegs", 2, "TCPOrigDataSent", 1,
 			"XtcpResetSentNoMemory", 1, NULL);
+	EXPECT_EQ(1, klog_lines(log, "xtcp: too many orphans (xtcp_max_orphans)"));
 	conn_expect_state(&c[0], ST_FIN_WAIT_1);
 	/* A record is no orphan: the first one makes room by becoming a record. */
 	conn_send(&c[0], .flags = ACK, .ack = 2);
@@ -682,6 +685,32 @@ TEST_F(crowd, knob_max_orphans_at_close)
 	conn_expect(&later, .flags = FIN | ACK, .seq = 1);
 	conn_expect_state(&later, ST_FIN_WAIT_1);
 	p->leave_unread = true;
+}
+
+static void close_in_user_namespace(struct __test_metadata *_metadata)
+{
+	struct peer inner;
+	struct conn c;
+
+	user_namespace_enter(WHERE(_metadata));
+	peer_open_at(WHERE(_metadata), &inner, NULL);
+	conn_open(&inner, &c);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1);
+	conn_expect(&c, .flags = RST | ACK, .seq = 2);
+	peer_close_at(WHERE(_metadata), &inner);
+}
+
+/* Its owner could fill the machine's log. */
+TEST_F(crowd, knob_max_orphans_no_line_in_a_user_namespace)
+{
+	int log;
+
+	NOT_ON_STOCK();
+	limit_orphans(_metadata, "0");
+	log = klog_open(_metadata);
+	child_run(_metadata, close_in_user_namespace);
+	EXPECT_EQ(0, klog_lines(log, "too many orphans"));
 }
 
 /*

@@ -153,8 +153,10 @@ TEST_F(teardown, ctr_TCPAbortOnMemory)
 	struct counters before;
 	struct conn kept, c;
 	char limit[64];
+	int log;
 
 	NOT_ON_STOCK();
+	sleep_ms(KLOG_QUIET_MS);
 	conn_open(p, &kept, .kport = 6000, .wnd = 0);
 	fill(kept.fd);
 	conn_open(p, &c, .kport = 6001, .wnd = 0);
@@ -166,6 +168,7 @@ TEST_F(teardown, ctr_TCPAbortOnMemory)
 	close(kept.fd);
 	knob_mem_set(WHERE(_metadata), limit, NULL);
 	conn_expect_state(&kept, ST_FIN_WAIT_1);
+	log = klog_open(_metadata);
 	counters_begin(&before);
 	counters_ignore(&before, "TCPWinProbe", "TCPMemoryPressures", NULL);
 	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
@@ -175,6 +178,7 @@ TEST_F(teardown, ctr_TCPAbortOnMemory)
 	while (p->last.sport != 6001 || !(p->last.flags & RST))
 		ASSERT_NE(NULL, peer_read(p, now_ns() + 10 * NSEC_PER_MSEC));
 	EXPECT_EQ(c.kern_iss + 1, p->last.seq);
+	EXPECT_EQ(1, klog_lines(log, "xtcp: no memory for an orphan (xtcp_mem)"));
 	conn_expect_state(&kept, ST_FIN_WAIT_1);
 	conn_send(&kept, .flags = RST);
 	counters_expect(_metadata, &before, "OutRsts", 1, "CurrEstab", -1,
