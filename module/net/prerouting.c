@@ -46,7 +46,11 @@
 #include "observe/stats.h"
 #include "open/gate.h"
 
-/* IPVS sends connections to a local address elsewhere, at LOCAL_IN. */
+/*
+ * IPVS sends connections to a local address elsewhere, at LOCAL_IN. It does so only if there is
+ * a virtual service, which hooks_afmask would tell. But that memory is freed without a grace
+ * period when ip_vs is unloaded, so only the pointer may be looked at.
+ */
 static bool ipvs_is_there(const struct sk_buff *skb)
 {
 #if IS_ENABLED(CONFIG_IP_VS)
