@@ -40,7 +40,11 @@ COMMENT = re.compile(r"^[ \t]*[#;].*\n?", re.M)
 PIECE = re.compile(r'''"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|((?:[^\s"'\\]|\\.)+)''')
 ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[0-7]{3}|.)")
 ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "s": " ", "t": "\t", "v": "\v"}
-SETTING = re.compile(r"^[ \t]*(ExecStart|RootDirectory|RootImage)[ \t]*=[ \t]*(.*?)[ \t]*$", re.M)
+ROOTS = ("RootDirectory", "RootImage")
+PULLS = ("Sockets", "Requires", "BindsTo", "Wants")	# with which a service starts a socket
+SETTING = re.compile(rf"^[ \t]*(ExecStart|{'|'.join(ROOTS + PULLS)}|ListenStream|Service|Accept)[ \t]*=[ \t]*(.*?)[ \t]*$", re.M)
+# What ListenStream= says of the kernel's TCP: a port, or an address and a port. Others are paths, names and vsock.
+TCP_ADDRESS = re.compile(r"[0-9[]|%[iIjJ]")
 
 
 def full_name(word):
@@ -73,6 +77,10 @@ def check_library(path):
         if not found.st_mode & needed:
             raise Failure(f"services of other users than root can't read {rights}")
         path, needed = os.path.dirname(path), stat.S_IXOTH
+
+
+class NoUnit(Failure):
+    """There is none of that name, or systemd must not start it."""
 
 
 class Units:
@@ -165,15 +173,15 @@ class Units:
         return found
 
     def unit_file(self, name):
-        plain = re.sub(r"@.+\.service$", "@.service", name)
+        plain = re.sub(r"@.+(\.[a-z]+)$", r"@\1", name)
         for place in PLACES:
             for candidate in dict.fromkeys((name, plain)):
                 path = self.followed(os.path.join(place, candidate))
                 if path == self.path("dev/null"):
-                    raise Failure(f"{name} is masked")
+                    raise NoUnit(f"{name} is masked")
                 if os.path.isfile(path):
                     return path
-        raise Failure(f"no unit {name}")
+        raise NoUnit(f"no unit {name}")
 
     def drop_in(self, name):
         return self.path(os.path.join(SETTINGS, name + ".d", DROP_IN))
@@ -206,8 +214,43 @@ class Units:
     def check_root(self, name):
         """Complains of a unit with a root of its own: the library is not there. The last setting counts."""
         for key, value in dict(self.settings(name)).items():
-            if key != "ExecStart" and value not in ("", "/"):
+            if key in ROOTS and value not in ("", "/"):
                 raise Failure(f"{name} has a root of its own ({key}=), and the library is not there")
+
+    def started_sockets(self, name):
+        """The sockets that systemd starts by itself or with the unit @name."""
+        pulled = {word for key, value in self.settings(name) if key in PULLS for word in value.split()}
+        for place in PLACES:
+            folder = glob.escape(self.followed(place))
+            for kind in ("wants", "requires"):
+                pulled.update(map(os.path.basename, glob.glob(os.path.join(folder, f"*.{kind}", "*.socket"))))
+        return sorted(word for word in pulled if word.endswith(".socket"))
+
+    def gives(self, socket, name):
+        """Whether systemd opens @socket with the kernel's TCP, and gives it to the unit @name."""
+        stem, addresses, service, accepts = socket[:-len(".socket")], [], "", False
+        for key, value in self.settings(socket):
+            if key == "ListenStream":
+                addresses = [*addresses, value] if value else []
+            elif key == "Service":
+                service = value
+            elif key == "Accept":
+                accepts = value.lower() in ("1", "yes", "y", "true", "t", "on")
+        if not any(map(TCP_ADDRESS.match, addresses)):
+            return False
+        if accepts:	# an instance for each connection
+            return name.startswith(stem + "@")
+        named = [word for key, value in self.settings(name) if key == "Sockets" for word in value.split()]
+        return socket in named or self.real_name(service or stem + ".service") == name
+
+    def check_sockets(self, name):
+        """Complains of a unit that gets its sockets from systemd: they are the kernel's."""
+        for socket in self.started_sockets(name):
+            with contextlib.suppress(NoUnit):
+                if self.gives(socket, name):
+                    raise Failure(f"systemd opens the sockets of {name} ({socket}), and these stay the kernel's: "
+                                  f"systemctl disable --now {socket}, if the service can open them itself, "
+                                  "or --connect-only")
 
     def check_program(self, name, path):
         """Complains of a program into which the library @path can't be preloaded: it would use the kernel's TCP."""
@@ -296,14 +339,14 @@ def gains_rights(path):
 
 def owners(name):
     """The units whose drop-ins count for @name, the most specific first: as systemd.unit(5) says, a-b@c.service,
-    a-b@.service, a-.service and all services."""
-    stem = name[:-len(".service")]
+    a-b@.service, a-.service and all services. For a socket alike."""
+    stem, kind = os.path.splitext(name)
     plain = stem.partition("@")[0]
-    found = [name, plain + "@.service"] if "@" in stem else [name]
+    found = [name, plain + "@" + kind] if "@" in stem else [name]
     while "-" in plain.rstrip("-"):
         plain = plain.rstrip("-").rpartition("-")[0] + "-"
-        found.append(plain + ".service")
-    return found + ["service"]
+        found.append(plain + kind)
+    return found + [kind[1:]]
 
 
 def first_word(command):

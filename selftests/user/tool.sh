@@ -624,6 +624,42 @@ enable_follows_an_alias() {
 	expect_status 1 xtcp enable al --root "$image" && expect_error '/bin/static is statically linked'
 }
 
+# A service that gets its listener from systemd would keep the kernel's TCP. Only a socket counts that something starts,
+# that is of TCP, and that is given to this service.
+program_test enable_looks_at_the_sockets
+enable_looks_at_the_sockets() {
+	local image=$dir/sockets units=$dir/sockets/etc/systemd/system lib=$dir/sockets/usr/lib/systemd/system
+	tools_in "$image" && mkdir -p "$units"/{sockets.target.wants,one.service.requires,one.socket.d} "$lib" &&
+		printf '[Service]\nExecStart=/bin/sh\n' | tee "$units/one@.service" "$units/two.service" >"$units/one.service" || return
+	refused() { # SOCKET, OPTIONS...
+		expect_status 1 xtcp enable "${@:2}" --root "$image" &&
+			expect_error "systemd opens the sockets of ${2%.service}.service ($1), and these stay the kernel's" &&
+			expect_equal '' "$(find "$image/etc" -name '*xtcp*')" 'files that stay'
+	}
+	passed() { # OPTIONS...
+		expect_status 0 xtcp enable "$@" --root "$image" && expect_status 0 xtcp disable "$1" --root "$image"
+	}
+	# Debian has such a file for ssh, and nothing that starts it.
+	printf '[Socket]\nListenStream=22\n' >"$lib/one.socket"
+	passed one && ln -s /usr/lib/systemd/system/one.socket "$units/one.service.requires/" && refused one.socket one &&
+		passed one --connect-only && passed two || return
+	ln -s /dev/null "$units/one.socket" && passed one && rm "$units/one.socket" || return
+	# A drop-in takes back the port, or names it anew.
+	printf '[Socket]\nListenStream=\n' >"$units/one.socket.d/a.conf" && passed one &&
+		printf '[Socket]\nListenStream=/run/one\nListenStream=@one\nListenStream=%%t/one\nListenStream=vsock::22\n' \
+			>>"$units/one.socket.d/a.conf" && passed one && printf 'ListenDatagram=53\n' >>"$units/one.socket.d/a.conf" && passed one &&
+		printf 'ListenStream=[::]:22\n' >"$units/one.socket.d/b.conf" && refused one.socket one &&
+		rm -r "$units/one.socket.d" "$units/one.service.requires/one.socket" && passed one || return
+	# Which service is it for?
+	printf '[Socket]\nListenStream=127.0.0.1:80\nService=two.service\n' >"$units/three.socket" &&
+		ln -s ../three.socket "$units/sockets.target.wants/" && refused three.socket two && passed one || return
+	printf 'Sockets=four.socket three.socket\n' >>"$units/one.service" && refused three.socket one &&
+		rm "$units/sockets.target.wants/three.socket" && refused three.socket one && passed two || return
+	printf '[Service]\nExecStart=/bin/sh\n' >"$units/one.service"
+	ln -s ../one.socket "$units/sockets.target.wants/" && printf 'Accept=yes\n' >>"$lib/one.socket" &&
+		refused one.socket one@ && passed one
+}
+
 # The file is written whole or not at all, and the one on which the service depends last.
 program_test enable_on_a_full_disk
 enable_on_a_full_disk() {

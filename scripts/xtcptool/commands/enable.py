@@ -67,6 +67,8 @@ def run(args):
     here = units.Units(args.root or "/")
     name = here.real_name(name)
     here.check_program(name, library)
+    if not args.connect_only:
+        here.check_sockets(name)
     drop_in = here.drop_in(name)
     with here.alone():
         shared = write(here, drop_in, content(args, library))
