@@ -130,12 +130,15 @@ def kernels_of(variant, marks):
 def few(name, variants, marks):
     """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
     kernel, and one on the oldest, another if there is one. With TURN, and of a slow or heavy
-    program always, one of the two is left. Its @name and TURN draw all this."""
+    program always, one of the two is left: the newest, in whose place User-mode Linux runs, if no
+    ordinary kernel can run it. Its @name and TURN draw all this."""
     drawn = zlib.crc32(f"{name}{TURN}".encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
     newest = on_newest[drawn % len(on_newest)] if on_newest else None
     on_oldest = [variant for variant, kernels in variants if kernels in (EVERY, OLDEST)]
     on_oldest = [variant for variant in on_oldest if variant is not newest] or on_oldest
+    if not runs_at(ORDINARY, marks):
+        on_oldest = []
     oldest = on_oldest[drawn // 7 % len(on_oldest)] if on_oldest else None
     if (TURN or marks["slow"] or marks["heavy"]) and newest and oldest:
         newest, oldest = (newest, None) if drawn >> 16 & 1 else (None, oldest)
