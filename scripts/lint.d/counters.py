@@ -59,10 +59,13 @@ def main():
     tested = set()
     for name in glob.glob("selftests/*/*.c", root_dir=TOP):
         tested |= counters_of_tests(name)
-    lacking = [c for c in COUNTER.findall(read("module/observe/stats.h")) if c not in tested]
+    counters = COUNTER.findall(read("module/observe/stats.h"))
+    lacking = [c for c in counters if c not in tested]
     for counter in lacking:
         print(f"module/observe/stats.h: {counter}: no test ..._ctr_{counter}_... names it")
-    return 1 if lacking else 0
+    if not counters:
+        print("module/observe/stats.h: no counters found")
+    return 1 if lacking or not counters else 0
 
 
 if __name__ == "__main__":
