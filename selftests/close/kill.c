@@ -538,6 +538,11 @@ TEST_F(killing, kill_needs_privilege)
 	ASSERT_EQ(0, seteuid(65534));
 	EXPECT_EQ(-EPERM, say(line_of(&c)));
 	ASSERT_EQ(0, seteuid(0));
+	fd = proc_open_as_nobody(KILL_FILE, O_WRONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, write(fd, line_of(&c), strlen(line_of(&c))));
+	EXPECT_EQ(EPERM, errno);
+	close(fd);
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 

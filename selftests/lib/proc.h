@@ -48,6 +48,11 @@ bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *
 int proc_rows(int family, unsigned int st);
 /* Path of the state file of sockets of that family, as socket_family() has it. */
 const char *proc_path(int family);
+/*
+ * Opens a file as a user without rights, who keeps it as root: what is allowed must not depend
+ * on who reads or writes, which may be a setuid program. Return: the file, or -1 and errno.
+ */
+int proc_open_as_nobody(const char *path, int flags);
 
 /* All counters of Tcp: and TcpExt: of this namespace. */
 #define COUNTERS_MAX 256

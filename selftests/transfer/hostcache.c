@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/tcp.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 FIXTURE(hostcache)
@@ -855,6 +856,14 @@ TEST_F(hostcache, proc_hostcache_refuses)
 	EXPECT_EQ(EACCES, say("flush"));
 	EXPECT_EQ(1, rows_read(_metadata, NULL));
 	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(1, rows_read(_metadata, NULL));
+	/* Even if the file's mode would allow it. */
+	ASSERT_EQ(0, chmod(FILE_NAME, 0666));
+	fd = proc_open_as_nobody(FILE_NAME, O_WRONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, write(fd, "flush", 5));
+	EXPECT_EQ(EPERM, errno);
+	close(fd);
 	EXPECT_EQ(1, rows_read(_metadata, NULL));
 }
 

@@ -765,11 +765,18 @@ static int clear_as_nobody(void)
 TEST_F(dead, dead_clear_needs_privilege)
 {
 	struct obituary o = {};
+	int fd;
 
 	NOT_ON_STOCK();
 	be_refused(_metadata, 1);
 	EXPECT_EQ(EPERM, in_child(_metadata, clear_without_capability));
 	EXPECT_EQ(EACCES, in_child(_metadata, clear_as_nobody));
+	ASSERT_EQ(0, chmod(DEAD, 0666));
+	fd = proc_open_as_nobody(DEAD, O_WRONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, write(fd, "x", 1));
+	EXPECT_EQ(EPERM, errno);
+	close(fd);
 	EXPECT_EQ(1, obituaries(_metadata, &o, NULL));
 	EXPECT_EQ(0, in_child(_metadata, clear));
 	EXPECT_EQ(0, obituaries(_metadata, &o, NULL));

@@ -1080,4 +1080,36 @@ TEST_F(diag, diag_proc_stream)
 	close(fd);
 }
 
+/* The mark of the only connection, or -1, as it stands in a file that was opened already. */
+static int mark_in(struct __test_metadata *_metadata, int fd)
+{
+	struct row rows[ROWS_MAX];
+	static char buf[65536];
+	int n, seen = 0;
+	size_t got;
+
+	ASSERT_LE(0, fd);
+	for (got = 0; (n = read(fd, buf + got, sizeof(buf) - got)) > 0; got += n)
+		;
+	close(fd);
+	ASSERT_EQ(1, messages_read(buf, got, rows, &seen));
+	for (int k = 0; k < seen; k++)
+		if (rows[k].msg.idiag_state == ROW_ESTABLISHED)
+			return rows[k].mark;
+	return INT_MIN;
+}
+
+/* As in a dump, the mark is for the administrator alone: the one who opened the file. */
+TEST_F(diag, diag_proc_mark)
+{
+	static const char file[] = "/proc/thread-self/net/xtcp_diag";
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MARK, 0x51));
+	EXPECT_EQ(0x51, mark_in(_metadata, open(file, O_RDONLY | O_CLOEXEC)));
+	EXPECT_EQ(-1, mark_in(_metadata, proc_open_as_nobody(file, O_RDONLY)));
+}
+
 TEST_HARNESS_MAIN
