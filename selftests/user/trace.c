@@ -7,6 +7,7 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <linux/filter.h>
 #include <linux/tcp.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -787,6 +788,8 @@ TEST_F(drops_by_hand, drops_have_a_reason)
 	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_OLD_DATA") +
 		     drops_of_xtcp(_metadata, "TCP_INVALID_SEQUENCE"));
 	conn_send(&c, .flags = ACK, .seq = 1000000, .len = 10);
+	EXPECT_EQ(2, drops_of_xtcp(_metadata, "TCP_OLD_DATA") +
+		     drops_of_xtcp(_metadata, "TCP_INVALID_SEQUENCE"));
 	conn_send(&c, .flags = 0, .seq = 101);
 	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_FLAGS"));
 	conn_send(&c, .flags = RST, .seq = 101);
@@ -817,6 +820,90 @@ TEST_F(drops_by_hand, drops_of_a_half_open_have_a_reason)
 	conn_to_state(p, &c, ST_HALF_OPEN, .kport = KERNEL_PORT + 1);
 	conn_send(&c, .flags = SYN);
 	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_INVALID_SYN"));
+	p->leave_unread = true;
+	drops_forget(_metadata);
+}
+
+static void small_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 8192);
+}
+
+/* At the edge of the window, open or closed. */
+TEST_F(drops_by_hand, drops_at_the_window_have_a_reason)
+{
+	struct peer *p = &self->peer;
+	int64_t room;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	drops_watch(_metadata);
+	conn_open(p, &c, .prepare = small_buffer);
+	conn_send(&c, .flags = ACK, .len = 100);
+	conn_expect(&c, .flags = ACK, .within_ms = 300);
+	conn_send(&c, .flags = ACK, .seq = conn_edge(&c), .len = 10);
+	conn_expect(&c, .flags = ACK, .ack = 101);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_OVERWINDOW"));
+	while ((room = conn_edge(&c) - conn_peer_nxt(&c)) > 0) {
+		conn_send(&c, .flags = ACK, .len = room < 1000 ? room : 1000);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 300);
+	}
+	EXPECT_EQ(0, drops_of_xtcp(_metadata, "TCP_ZEROWINDOW"));
+	conn_send(&c, .flags = ACK, .seq = conn_edge(&c), .len = 10);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_ZEROWINDOW"));
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_OVERWINDOW"));
+	p->leave_unread = true;
+	drops_forget(_metadata);
+}
+
+static void refuse_all(struct __test_metadata *_metadata, int fd)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog prog = { .len = 1, .filter = code };
+
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)));
+}
+
+TEST_F(drops_by_hand, drops_by_the_socket_have_a_reason)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	drops_watch(_metadata);
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_MINTTL, 65));
+	conn_send(&c, .flags = ACK, .len = 10);
+	/* Older kernels have no name for it. */
+	EXPECT_EQ(kernel_is_since(6, 3), drops_of_xtcp(_metadata, "TCP_MINTTL"));
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_MINTTL, 0));
+	refuse_all(_metadata, c.fd);
+	conn_send(&c, .flags = ACK, .seq = 1, .len = 10);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "SOCKET_FILTER"));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_DETACH_FILTER, 0));
+	p->leave_unread = true;
+	drops_forget(_metadata);
+}
+
+/* By the checks of RFC 9293 3.10.7.4, and the one of SHLD-3. */
+TEST_F(drops_by_hand, drops_by_the_checks_have_a_reason)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	drops_watch(_metadata);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0)));
+	conn_send(&c, .flags = ACK, .seq = 1, .len = 10,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base - 100000, 0)));
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_RFC7323_PAWS"));
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1000);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_ACK_UNSENT_DATA"));
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = -100000);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_TOO_OLD_ACK"));
+	close(c.fd);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	EXPECT_EQ(kernel_is_since(6, 9), drops_of_xtcp(_metadata, "TCP_ABORT_ON_DATA"));
 	p->leave_unread = true;
 	drops_forget(_metadata);
 }
