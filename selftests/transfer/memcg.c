@@ -196,6 +196,99 @@ TEST_F(memcg, counters_of_a_namespace)
 	leave_group(_metadata);
 }
 
+/* --- what else a namespace has: anybody may make many of them ------------- */
+
+#define NAMESPACES 50
+
+static void first_socket(void)
+{
+	close(stream_socket(AF_INET));
+}
+
+static void obituaries(void)
+{
+	knob_set("recorder", 1);
+}
+
+static void syn_sources(void)
+{
+	knob_set("syn_per_source_limit", 1);
+}
+
+/* What a namespace gets, one after the other, and the bytes of it at least. */
+static const struct {
+	const char *what;
+	void (*get)(void);
+	long min;
+} steps[] = {
+	{ "ports, listeners and other tables", first_socket, 150000 },
+	{ "obituaries", obituaries, 128 << 10 },
+	{ "sources of SYNs", syn_sources, 32 << 10 },
+};
+
+TEST_F(memcg, tables_of_a_namespace)
+{
+	int ns[NAMESPACES];
+	long before, each;
+
+	NOT_ON_STOCK();
+	enter_group(_metadata);
+	for (int i = 0; i < NAMESPACES; i++)
+		ns[i] = netns_new(WHERE(_metadata));
+	for (size_t k = 0; k < ARRAY_SIZE(steps); k++) {
+		sum_up();
+		before = charged_as(_metadata, "kernel");
+		ASSERT_LE(0, before);
+		for (int i = 0; i < NAMESPACES; i++) {
+			netns_enter(WHERE(_metadata), ns[i]);
+			steps[k].get();
+		}
+		sum_up();
+		each = (charged_as(_metadata, "kernel") - before) / NAMESPACES;
+		EXPECT_LE(steps[k].min, each)
+			TH_LOG("%s", steps[k].what);
+	}
+	pair_enter(&self->pair, CLIENT);
+	for (int i = 0; i < NAMESPACES; i++)
+		close(ns[i]);
+	leave_group(_metadata);
+}
+
+/* A port, on the TCP wire with what holds it in the kernel's TCP, and a listener. */
+#define PORTS 1000
+#define PORT_MIN (stream_wire() == XTCP_WIRE_TCP ? 360 : 36)
+#define LISTENER_MIN 300
+
+TEST_F(memcg, ports_and_listeners)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	static int fds[PORTS];
+	long charged[3];
+
+	NOT_ON_STOCK();
+	enter_group(_metadata);
+	for (int i = 0; i < PORTS; i++)
+		ASSERT_LE(0, fds[i] = stream_socket(AF_INET));
+	sum_up();
+	charged[0] = charged_as(_metadata, "kernel");
+	ASSERT_LE(0, charged[0]);
+	for (int i = 0; i < PORTS; i++) {
+		at.sin_port = htons(10000 + i);
+		ASSERT_EQ(0, bind(fds[i], (struct sockaddr *)&at, sizeof(at)));
+	}
+	sum_up();
+	charged[1] = charged_as(_metadata, "kernel");
+	for (int i = 0; i < PORTS; i++)
+		ASSERT_EQ(0, listen(fds[i], 1));
+	sum_up();
+	charged[2] = charged_as(_metadata, "kernel");
+	EXPECT_LE(PORT_MIN, (charged[1] - charged[0]) / PORTS);
+	EXPECT_LE(LISTENER_MIN, (charged[2] - charged[1]) / PORTS);
+	for (int i = 0; i < PORTS; i++)
+		close(fds[i]);
+	leave_group(_metadata);
+}
+
 /* Connections to as many peers, one after the other, each closed in order. */
 static void meet(struct __test_metadata *_metadata, int peers)
 {
