@@ -64,22 +64,64 @@ static size_t btf_rest(const struct btf_type *type)
 	}
 }
 
-/* The number of a kernel's function among its types; 0: there is none. */
-static int btf_function(const char *btf, const char *name)
+/* The type behind @type, or the first one if that is NULL; NULL: there is none. */
+static const struct btf_type *btf_next(const char *btf, const struct btf_type *type)
 {
 	const struct btf_header *header = (const void *)btf;
 	const char *types = btf + header->hdr_len + header->type_off;
-	const char *strings = btf + header->hdr_len + header->str_off;
-	const struct btf_type *type;
-	int id = 1;
+	const char *next = type ? (const char *)(type + 1) + btf_rest(type) : types;
 
-	for (size_t at = 0; at < header->type_len; at += sizeof(*type) + btf_rest(type), id++) {
-		type = (const void *)(types + at);
-		if (BTF_INFO_KIND(type->info) == BTF_KIND_FUNC &&
-		    !strcmp(strings + type->name_off, name))
-			return id;
+	return next < types + header->type_len ? (const void *)next : NULL;
+}
+
+static const char *btf_text(const char *btf, uint32_t offset)
+{
+	const struct btf_header *header = (const void *)btf;
+
+	return btf + header->hdr_len + header->str_off + offset;
+}
+
+/* The first type of a kind with that name, and its number; NULL: there is none. */
+static const struct btf_type *btf_named(const char *btf, uint32_t kind, const char *name,
+					 int *id)
+{
+	const struct btf_type *type = NULL;
+
+	for (*id = 1; (type = btf_next(btf, type)); ++*id)
+		if (BTF_INFO_KIND(type->info) == kind &&
+		    !strcmp(btf_text(btf, type->name_off), name))
+			return type;
+	return NULL;
+}
+
+static const struct btf_type *btf_numbered(const char *btf, int id)
+{
+	const struct btf_type *type = NULL;
+
+	while (id-- && (type = btf_next(btf, type)))
+		;
+	return type;
+}
+
+/* Bits in front of a member, also one of a part without a name; -1: there is none. */
+static int btf_bits_before(const char *btf, const struct btf_type *type, const char *name)
+{
+	const struct btf_member *member = (const void *)(type + 1);
+	int count = BTF_INFO_VLEN(type->info), kind = BTF_INFO_KIND(type->info), bits;
+
+	if (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)
+		return -1;
+	for (; count--; member++) {
+		bits = BTF_MEMBER_BIT_OFFSET(member->offset);
+		if (!strcmp(btf_text(btf, member->name_off), name))
+			return bits;
+		if (member->name_off)
+			continue;
+		type = btf_numbered(btf, member->type);
+		if (btf_bits_before(btf, type, name) >= 0)
+			return bits + btf_bits_before(btf, type, name);
 	}
-	return 0;
+	return -1;
 }
 
 /* The kernel's types as a whole; NULL: it has none. */
@@ -106,18 +148,34 @@ int bpf_lsm_at(struct where at, const char *name, const struct bpf_insn *code, i
 				.expected_attach_type = BPF_LSM_MAC };
 	char function[64], *btf = btf_of_kernel();
 	union bpf_attr link = { };
-	int fd;
+	bool there;
+	int fd, id;
 
 	if (!btf)
 		return -1;
 	snprintf(function, sizeof(function), "bpf_lsm_%s", name);
-	attr.attach_btf_id = btf_function(btf, function);
+	there = btf_named(btf, BTF_KIND_FUNC, function, &id);
 	free(btf);
-	if (!attr.attach_btf_id)
+	if (!there)
 		return -1;
+	attr.attach_btf_id = id;
 	link.raw_tracepoint.prog_fd = load(at, &attr, code, count);
 	fd = syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &link, sizeof(link));
 	check(fd >= 0, at, "%s takes no program: %s", function, strerror(errno));
 	close(link.raw_tracepoint.prog_fd);
 	return fd;
+}
+
+int bpf_offset_at(struct where at, const char *name, const char *member)
+{
+	char *btf = btf_of_kernel();
+	const struct btf_type *type;
+	int id, bits;
+
+	check(btf, at, "the kernel has no BTF");
+	type = btf_named(btf, BTF_KIND_STRUCT, name, &id);
+	bits = type ? btf_bits_before(btf, type, member) : -1;
+	free(btf);
+	check(bits >= 0, at, "the kernel's struct %s has no %s", name, member);
+	return bits / 8;
 }

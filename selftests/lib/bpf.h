@@ -56,4 +56,8 @@ int bpf_load_at(struct where at, enum bpf_prog_type type, enum bpf_attach_type a
 int bpf_lsm_at(struct where at, const char *name, const struct bpf_insn *code, int count);
 #define bpf_lsm(md, ...) bpf_lsm_at(WHERE(md), __VA_ARGS__)
 
+/* The offset of a member in a struct of a kernel with BTF, in bytes. */
+int bpf_offset_at(struct where at, const char *name, const char *member);
+#define bpf_offset(md, ...) bpf_offset_at(WHERE(md), __VA_ARGS__)
+
 #endif

@@ -3,7 +3,7 @@
  * policy: what an administrator forbids or changes. A cgroup's BPF programs see each
  * bind(), connect() and name of an xtcp socket as of any TCP socket. Landlock and
  * SELinux recognize TCP by its protocol number and don't see xtcp:
- * net.ipv4.xtcp_gid_range says who may open an xtcp socket.
+ * net.ipv4.xtcp_gid_range says who may open an xtcp socket. Security modules: lsm.c.
  */
 /* vm: wires families */
 #include "lib/bpf.h"
@@ -365,111 +365,7 @@ TEST_F(policy, cgroup_socket_is_refused)
 	group_leave(_metadata);
 }
 
-/* --- labels ------------------------------------------------------------- */
-
-#define TRACING "/sys/kernel/tracing/"
-#define PROBE "xtcp_policy"
-
-static int probe_hits(struct __test_metadata *_metadata)
-{
-	FILE *f = fopen(TRACING "kprobe_profile", "r");
-	char name[64];
-	int hits = -1;
-
-	ASSERT_NE(NULL, f);
-	while (hits < 0 && fscanf(f, "%63s %d %*d", name, &hits) == 2)
-		if (strcmp(name, PROBE))
-			hits = -1;
-	fclose(f);
-	return hits;
-}
-
-/* Was the kernel built with security modules, and with probes? */
-static bool can_see_security_modules(void)
-{
-	return !access(TRACING "kprobe_events", W_OK) &&
-	       !system("grep -q ' security_inet_conn_established$' /proc/kallsyms");
-}
-
-/* Security modules see the peer's label, at either end. */
-TEST_F(policy, established_is_reported_to_security_modules)
-{
-	struct conn c;
-
-	if (!can_see_security_modules()) {
-		TH_LOG("not tested: the kernel has no security modules or no probes");
-		return;
-	}
-	file_write(_metadata, TRACING "kprobe_events",
-		   "p:" PROBE " security_inet_conn_established");
-	file_write(_metadata, TRACING "events/kprobes/" PROBE "/enable", "1");
-	conn_open(&self->peer, &c, .active = true);
-	EXPECT_EQ(1, probe_hits(_metadata));
-	conn_open(&self->peer, &c);
-	/*
-	 * The kernel's TCP has another hook there, by which a child gets its request's
-	 * label.
-	 */
-	EXPECT_EQ(stock_mode() ? 1 : 2, probe_hits(_metadata));
-	file_write(_metadata, TRACING "events/kprobes/" PROBE "/enable", "0");
-	/* A truncated list removes the probe. */
-	file_write(_metadata, TRACING "kprobe_events", "");
-}
-
 /* --- who may connect to this host --------------------------------------- */
-
-/* A security module without exceptions; -1: this kernel can't have it. */
-static int refuse_requests(struct __test_metadata *_metadata)
-{
-	const struct bpf_insn insns[] = { BPF_MOV64_IMM(0, -EPERM), BPF_EXIT_INSN() };
-
-	return bpf_lsm(_metadata, "inet_conn_request", insns, ARRAY_SIZE(insns));
-}
-
-TEST_F(policy, security_module_refuses_a_syn)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct conn c;
-	int module;
-
-	conn_start(p, &c);
-	module = refuse_requests(_metadata);
-	if (module < 0) {
-		TH_LOG("not tested: the kernel has no BPF security modules");
-		return;
-	}
-	counters_take(&before);
-	conn_send(&c, .flags = SYN);
-	peer_expect_silence(p, 100);
-	EXPECT_EQ(1, counter_moved(&before, "ListenDrops"));
-	close(module);
-	conn_send(&c, .flags = SYN, .seq = 1000);
-	conn_expect(&c, .flags = SYN | ACK);
-}
-
-TEST_F(policy, security_module_refuses_a_cookie)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-	int module;
-
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	conn_start(p, &c);
-	conn_send(&c, .flags = SYN);
-	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
-	module = refuse_requests(_metadata);
-	if (module < 0) {
-		TH_LOG("not tested: the kernel has no BPF security modules");
-		return;
-	}
-	conn_send(&c, .flags = ACK);
-	peer_expect_silence(p, 100);
-	EXPECT_EQ(0, socket_poll(c.lfd) & POLLIN);
-	close(module);
-	conn_send(&c, .flags = ACK);
-	conn_accept(&c);
-}
 
 /* A program of type sk_lookup; it ends with the returned file descriptor. */
 static int steer(struct __test_metadata *_metadata, const struct bpf_insn *insns, int count)
