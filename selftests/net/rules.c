@@ -8,6 +8,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/filter.h>
+#include <linux/xfrm.h>
 
 PEER_FIXTURE(rules);
 
@@ -216,6 +217,90 @@ TEST_F(rules, ipsec_and_a_closed_port)
 	ipsec_forbids(p, false);
 	peer_send(p, .flags = SYN, .seq = 99, .dport = 1);
 	peer_expect(p, .flags = RST | ACK, .ack = 100, .sport = 1);
+}
+
+/* A policy of a socket's own, as daemons of IPsec have one: nothing may pass. */
+static void ipsec_forbids_socket(struct __test_metadata *_metadata, struct peer *p, int fd,
+				 int dir)
+{
+	bool v6 = socket_family(AF_INET) == AF_INET6;
+	struct xfrm_userpolicy_info policy = {
+		.sel.family = p->family, .dir = dir, .action = XFRM_POLICY_BLOCK,
+		.lft = { XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF },
+	};
+
+	/* Until "ip xfrm" has run, no module may be there that understands a policy. */
+	ipsec_forbids(p, false);
+	ASSERT_EQ(0, setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_XFRM_POLICY : IP_XFRM_POLICY,
+				&policy, sizeof(policy)));
+}
+
+/* Also where a next hop has the route of an earlier connection. */
+TEST_F(rules, ipsec_policy_of_a_caller)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	conn_open(p, &c, .active = true);
+	fd = socket_new(-1);
+	ipsec_forbids_socket(_metadata, p, fd, XFRM_POLICY_OUT);
+	EXPECT_EQ(EPERM, socket_connect(fd, "10.0.0.2", 80));
+	peer_expect_silence(p, 1500);
+	close(fd);
+	/* It is about that socket alone. */
+	conn_open(p, &c, .active = true);
+}
+
+TEST_F(rules, ipsec_policy_of_a_connection)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ipsec_forbids_socket(_metadata, p, c.fd, XFRM_POLICY_IN);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "forged");
+	conn_send(&c, .flags = RST, .seq = 1);
+	peer_expect_silence(p, 300);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	conn_open(p, &c, .lfd = c.lfd);
+}
+
+/* The answers to a SYN, too. */
+TEST_F(rules, ipsec_policy_of_a_listener)
+{
+	struct peer *p = &self->peer;
+	struct conn c, d;
+
+	conn_open(p, &c);
+	conn_start(p, &d, .kport = 6000);
+	ipsec_forbids_socket(_metadata, p, d.lfd, XFRM_POLICY_OUT);
+	conn_send(&d, .flags = SYN);
+	peer_expect_silence(p, 1500);
+}
+
+/*
+ * "ip xfrm policy setdefault": what no policy allows may not leave. It makes cached routes stale,
+ * and over IPv6 none gets into the cache then; over IPv4 the next hop has one.
+ */
+TEST_F(rules, ipsec_default_policy)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	conn_open(p, &c, .active = true);
+	conn_open(p, &c);
+	shell_run(WHERE(_metadata), "ip xfrm policy setdefault out block");
+	peer_send(p, .flags = SYN, .sport = 99);
+	fd = socket_new(-1);
+	EXPECT_EQ(EPERM, socket_connect(fd, "10.0.0.2", 80));
+	close(fd);
+	peer_expect_silence(p, 1500);
+	shell_run(WHERE(_metadata), "ip xfrm policy setdefault out accept");
+	conn_open(p, &c, .active = true);
+	p->leave_unread = true;
 }
 
 TEST_HARNESS_MAIN
