@@ -523,6 +523,25 @@ TEST_F(cookie, lc_39_guesses_fail)
 	EXPECT_EQ(EAGAIN, socket_accept(lfd));
 }
 
+/* Those of the cookie itself, of the ISN beside it, and of both: a step up or down is a bit. */
+TEST_F(cookie, lc_39_each_bit_counts)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	cookie_get(p, &c, cookie_listener(p));
+	for (int i = 0; i < 64; i++) {
+		int64_t step = (i & 1 ? -1LL : 1LL) << i / 2;
+
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .ack = 1 + step), 1);
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1 + step, .ack = 1), 1);
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1 + step, .ack = 1 + step), 1);
+	}
+	conn_send(&c, .flags = ACK, .seq = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 /* The minute counts from boot; a cookie of its first second lives longest. */
 TEST_F(cookie, lc_39_lives_60s_to_120s)
 {
