@@ -184,6 +184,68 @@ TEST_F(isn, rfc9293_shld_01_clock_plus_hash_of_the_tuple)
 	EXPECT_FALSE(is_far(f, hash_part(passive(p, base))));
 }
 
+/* The offset alone: TSval less the clock's part. */
+static uint32_t offset_part(struct sample s)
+{
+	return s.tsval - (uint32_t)(s.when_ns / NSEC_PER_MSEC);
+}
+
+/* Further apart than a second of the timestamp clock. */
+static bool is_far_ms(uint32_t a, uint32_t b)
+{
+	uint32_t d = a - b;
+
+	return d > 1000 && d < -1000U;
+}
+
+/* By chance neither differs for one in 2^37. */
+static bool differs(struct sample a, struct sample b)
+{
+	return is_far(hash_part(a), hash_part(b)) ||
+	       is_far_ms(offset_part(a), offset_part(b));
+}
+
+/*
+ * Who has an address that ends as the victim's learns nothing about the victim, whose cookies
+ * are of this hash, too.
+ */
+TEST_F(isn, rfc9293_shld_01_each_byte_of_the_tuple)
+{
+	struct peer *p = &self->peer;
+	struct tuple base = { p->addr, p->kernel, 2000, KERNEL_PORT }, changed;
+	int size = p->family == AF_INET6 ? 16 : 4;
+	struct sample s;
+
+	p->kernel = ipaddr("0.0.0.0");
+	peer_listen(p, KERNEL_PORT, 16);
+	for (int bit = 0; bit < 16; bit++)
+		peer_listen(p, KERNEL_PORT ^ 1 << bit, 16);
+	p->kernel = base.dst;
+	s = passive(p, base);
+	for (int i = 0; i < size; i++) {
+		changed = base;
+		changed.src.v6.s6_addr[i] ^= 4;
+		EXPECT_TRUE(differs(s, passive(p, changed)))
+			TH_LOG("byte %d of the peer's address", i);
+		changed = base;
+		changed.dst.v6.s6_addr[i] ^= 4;
+		address_add(WHERE(_metadata), "tun0", &changed.dst, 8 * size);
+		EXPECT_TRUE(differs(s, passive(p, changed)))
+			TH_LOG("byte %d of our address", i);
+	}
+	for (int bit = 0; bit < 16; bit++) {
+		changed = base;
+		changed.sport ^= 1 << bit;
+		EXPECT_TRUE(differs(s, passive(p, changed)))
+			TH_LOG("bit %d of the peer's port", bit);
+		changed = base;
+		changed.dport ^= 1 << bit;
+		EXPECT_TRUE(differs(s, passive(p, changed)))
+			TH_LOG("bit %d of our port", bit);
+	}
+	EXPECT_FALSE(differs(s, passive(p, base)));
+}
+
 /* A new listener on the same port continues the number space. */
 TEST_F(isn, rfc6528_listener_is_no_part_of_it)
 {
@@ -214,20 +276,6 @@ TEST_F(isn, rfc6528_next_incarnation_begins_higher)
 		b = active(p, 2000, 3000);
 		EXPECT_TRUE(seq_before(a.isn, b.isn));
 	}
-}
-
-/* The offset alone: TSval less the clock's part. */
-static uint32_t offset_part(struct sample s)
-{
-	return s.tsval - (uint32_t)(s.when_ns / NSEC_PER_MSEC);
-}
-
-/* Further apart than a second of the timestamp clock. */
-static bool is_far_ms(uint32_t a, uint32_t b)
-{
-	uint32_t d = a - b;
-
-	return d > 1000 && d < -1000U;
 }
 
 /* The offset of one connection tells nothing of the others', nor does the ISN. */
