@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * policy: what an administrator forbids or changes. A cgroup's BPF programs see each
- * bind(), connect() and name of an xtcp socket as of any TCP socket. Landlock and
+ * bind(), connect(), name and packet of an xtcp socket as of any TCP socket. Landlock and
  * SELinux recognize TCP by its protocol number and don't see xtcp:
  * net.ipv4.xtcp_gid_range says who may open an xtcp socket. Security modules: lsm.c.
  */
@@ -47,7 +47,7 @@ static void group_leave(struct __test_metadata *_metadata)
 }
 
 /* A program of the family in which the test's sockets are. */
-enum hook { CONNECT, BIND, POST_BIND, GETSOCKNAME, GETPEERNAME, CREATE };
+enum hook { CONNECT, BIND, POST_BIND, GETSOCKNAME, GETPEERNAME, CREATE, INGRESS, EGRESS };
 
 static bool ipv6(void)
 {
@@ -63,18 +63,31 @@ static int attach_type(enum hook hook)
 		[GETSOCKNAME] = { BPF_CGROUP_INET4_GETSOCKNAME, BPF_CGROUP_INET6_GETSOCKNAME },
 		[GETPEERNAME] = { BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME },
 		[CREATE] = { BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET_SOCK_CREATE },
+		[INGRESS] = { BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_INGRESS },
+		[EGRESS] = { BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_EGRESS },
 	};
 
 	return types[hook][ipv6()];
 }
 
+static enum bpf_prog_type program_type(enum hook hook)
+{
+	switch (hook) {
+	case CREATE:
+	case POST_BIND:
+		return BPF_PROG_TYPE_CGROUP_SOCK;
+	case INGRESS:
+	case EGRESS:
+		return BPF_PROG_TYPE_CGROUP_SKB;
+	default:
+		return BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
+	}
+}
+
 static void program_attach(struct __test_metadata *_metadata, enum hook hook,
 			   const struct bpf_insn *insns, int count)
 {
-	bool of_socket = hook == CREATE || hook == POST_BIND;
-	int program = bpf_load(_metadata, of_socket ? BPF_PROG_TYPE_CGROUP_SOCK :
-						      BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-			       attach_type(hook), insns, count);
+	int program = bpf_load(_metadata, program_type(hook), attach_type(hook), insns, count);
 	union bpf_attr attach = {
 		.target_fd = open(GROUP, O_RDONLY | O_DIRECTORY),
 		.attach_bpf_fd = program,
@@ -363,6 +376,48 @@ TEST_F(policy, cgroup_socket_is_refused)
 	EXPECT_EQ(-1, fd);
 	EXPECT_EQ(EPERM, errno);
 	group_leave(_metadata);
+}
+
+/* --- packets ------------------------------------------------------------ */
+
+/* As systemd's IPAddressDeny= does it: for each packet to a socket of the group. */
+TEST_F(policy, cgroup_program_drops_what_comes_in)
+{
+	struct peer *p = &self->peer;
+	struct conn open, half;
+
+	group_enter(_metadata);
+	conn_open(p, &open);
+	conn_to_state(p, &half, ST_HALF_OPEN, .kport = PORT);
+	refuse(_metadata, INGRESS);
+	conn_send(&open, .flags = ACK | PSH, .seq = 1, .data = "no");
+	conn_send(&open, .flags = FIN | ACK, .seq = 1);
+	conn_send(&open, .flags = RST, .seq = 1);
+	conn_send(&half, .flags = RST, .seq = 1);
+	conn_send(&half, .flags = ACK, .seq = 1);
+	peer_send(p, .flags = SYN, .sport = 99);
+	peer_expect_silence(p, 300);
+	conn_expect_state(&open, ST_ESTABLISHED);
+	conn_expect_state(&half, ST_HALF_OPEN);
+	EXPECT_EQ(POLLOUT, socket_poll(open.fd));
+	group_leave(_metadata);
+	p->leave_unread = true;
+}
+
+TEST_F(policy, cgroup_program_drops_what_leaves)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	group_enter(_metadata);
+	conn_open(p, &c);
+	refuse(_metadata, EGRESS);
+	EXPECT_EQ(1, send(c.fd, "y", 1, 0));
+	peer_send(p, .flags = SYN, .sport = 99);
+	peer_expect_silence(p, 1500);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	group_leave(_metadata);
+	p->leave_unread = true;
 }
 
 /* --- who may connect to this host --------------------------------------- */
