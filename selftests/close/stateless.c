@@ -18,6 +18,7 @@ PEER_FIXTURE(stateless);
 PAIR_FIXTURE(stateless_pair);
 
 #define FRESH_MS 60000
+#define ISN_STEP_NS 64		/* of the clock in ISNs */
 
 static uint32_t token_time(const uint8_t *t)
 {
@@ -126,6 +127,82 @@ TEST_F(stateless, who_gets_no_token)
 	ASSERT_EQ(0, knob_set("tw_timeout", 69));
 	no_token(_metadata, p, "a long 2MSL", false, NULL);
 	EXPECT_EQ(EINVAL, knob_set("tw_stateless", 2));
+}
+
+static uint64_t rotate(uint64_t word, int bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+static void sip_rounds(uint64_t v[4], int rounds)
+{
+	while (rounds--) {
+		v[0] += v[1];
+		v[2] += v[3];
+		v[1] = rotate(v[1], 13) ^ v[0];
+		v[3] = rotate(v[3], 16) ^ v[2];
+		v[0] = rotate(v[0], 32);
+		v[2] += v[1];
+		v[0] += v[3];
+		v[1] = rotate(v[1], 17) ^ v[2];
+		v[3] = rotate(v[3], 21) ^ v[0];
+		v[2] = rotate(v[2], 32);
+	}
+}
+
+/* SipHash-2-4 of three words and their length, with a key of zeros. */
+static uint64_t siphash_without_key(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t v[] = { 0x736f6d6570736575, 0x646f72616e646f6d,
+			 0x6c7967656e657261, 0x7465646279746573 };
+	uint64_t words[] = { a, b, c, 24ULL << 56 };
+
+	for (int i = 0; i < 4; i++) {
+		v[3] ^= words[i];
+		sip_rounds(v, 2);
+		v[0] ^= words[i];
+	}
+	v[2] ^= 0xff;
+	sip_rounds(v, 4);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+static uint64_t number(const uint8_t *b, int bytes)
+{
+	uint64_t n = 0;
+
+	while (bytes--)
+		n = n << 8 | *b++;
+	return n;
+}
+
+/*
+ * A peer knows all that is under the MAC: its numbers, and what ISN and TSval are without the
+ * clocks. Only the key keeps it from forging a token. Its words are those of module/token.c.
+ */
+TEST_F(stateless, token_needs_the_key)
+{
+	struct peer *p = &self->peer;
+	int64_t from_ns = now_ns(), until_ns;
+	uint8_t token[TOKEN_LEN];
+	uint64_t state, mac;
+	struct conn c;
+
+	closed_first(p, &c, ST_FIN_WAIT_2, token);
+	until_ns = now_ns();
+	state = number(token, 4);
+	mac = number(token + 4, 8);
+	for (int64_t t = from_ns; t <= until_ns; t += ISN_STEP_NS) {
+		uint32_t low = c.kern_iss - t / ISN_STEP_NS;
+
+		for (int ms = 0; ms < 2; ms++) {
+			uint32_t high = c.kern_opt.tsval - t / NSEC_PER_MSEC - ms;
+
+			EXPECT_NE(mac, siphash_without_key((uint64_t)high << 32 | low,
+							   state << 32 | (c.kern_iss + 2),
+							   c.peer_iss + 1));
+		}
+	}
 }
 
 static void payload_and_fin(struct __test_metadata *_metadata, struct peer *p, int text,

@@ -369,6 +369,28 @@ TEST_F(ipv6, rfc6437_label_is_the_connections)
 	p->leave_unread = true;
 }
 
+/* The label of an answer of no connection. */
+static uint32_t label_of_rst(struct peer *p)
+{
+	peer_hold(p, 9);
+	peer_send(p, .flags = ACK, .ack = 7, .dport = 9);
+	return label_of(peer_expect(p, .flags = RST, .seq = 7, .sport = 9));
+}
+
+/* Nobody can compute it: each namespace has a key of its own. By chance 1 in 2^19 is equal. */
+TEST_F(ipv6, rfc6437_label_is_of_a_key)
+{
+	struct peer other;
+	uint32_t label;
+
+	NOT_ON_STOCK();
+	label = label_of_rst(&self->peer);
+	EXPECT_EQ(label, label_of_rst(&self->peer));
+	peer_open_at(WHERE(_metadata), &other, &(struct peer_setup){ .family = AF_INET6 });
+	EXPECT_NE(label, label_of_rst(&other));
+	peer_close_at(WHERE(_metadata), &other);
+}
+
 TEST_F(ipv6, opt_hops_and_class)
 {
 	struct peer *p = &self->peer;
