@@ -16,6 +16,8 @@
 
 PEER_FIXTURE(stateless);
 PAIR_FIXTURE(stateless_pair);
+PEER_FIXTURE(stateless_tcp);
+FIXTURE_VARIANT_ADD(stateless_tcp, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
 
 #define FRESH_MS 60000
 #define ISN_STEP_NS 64		/* of the clock in ISNs */
@@ -127,6 +129,23 @@ TEST_F(stateless, who_gets_no_token)
 	ASSERT_EQ(0, knob_set("tw_timeout", 69));
 	no_token(_metadata, p, "a long 2MSL", false, NULL);
 	EXPECT_EQ(EINVAL, knob_set("tw_stateless", 2));
+}
+
+/* Another TCP would not understand it; and what it sends under the same ExID is no token. */
+TEST_F(stateless_tcp, no_token_on_the_tcp_wire)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("tw_stateless", 1));
+	no_token(_metadata, p, "on the TCP wire", false, socket_set_wire_tcp);
+	conn_open(p, &c, .prepare = socket_set_wire_tcp, .opt = STAMPS);
+	conn_send(&c, .flags = FIN | ACK, .opt = told(&c, foreign));
+	conn_expect(&c, .flags = ACK, .ack = 2, .token = 0, .within_ms = DELAYED_ACK_MS);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .ack = 2, .token = 0);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_CLOSED);
 }
 
 static uint64_t rotate(uint64_t word, int bits)

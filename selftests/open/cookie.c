@@ -523,6 +523,26 @@ TEST_F(cookie, lc_39_guesses_fail)
 	EXPECT_EQ(EAGAIN, socket_accept(lfd));
 }
 
+/*
+ * The lossless cookie is an option of the native wire. Another TCP may use the same ExID for
+ * something else.
+ */
+TEST_F(cookie, lc_39_private_option_on_either_wire)
+{
+	struct optbytes other = OPT(OPT_EXID(4 + COOKIE_LEN, COOKIE_EXID), 1, 2, 3, 4, 5, 6, 7, 8,
+				    9, 10, 11, 12, 13, 14, 15, 16);
+	bool native = stream_wire() == XTCP_WIRE_NATIVE;
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get_as(native, p, &c, cookie_listener(p));
+	if (native)
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .opt = other), 1);
+	else
+		conn_send(&c, .flags = ACK, .seq = 1, .opt = other);
+	conn_expect_state(&c, native ? ST_CLOSED : ST_ESTABLISHED);
+}
+
 /* Those of the cookie itself, of the ISN beside it, and of both: a step up or down is a bit. */
 TEST_F(cookie, lc_39_each_bit_counts)
 {

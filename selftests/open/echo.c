@@ -11,6 +11,8 @@
 
 PEER_FIXTURE(client);		/* the kernel connects, the server is made by hand */
 PAIR_FIXTURE(both);
+PEER_FIXTURE(client_tcp);
+FIXTURE_VARIANT_ADD(client_tcp, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
 
 #define MSS 1460
 #define TS_LEN 12
@@ -56,6 +58,19 @@ static bool is_echo_of(const struct segment_options *o, const struct optbytes *s
 	} while (0)
 
 /* --- the ACK alone --------------------------------------------------------- */
+
+/* Of another TCP the same ExID says something else. */
+TEST_F(client_tcp, lc_47_no_echo_on_the_tcp_wire)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c, .active = true, .opt = BARE_SYN_ACK, .prepare = socket_set_wire_tcp);
+	conn_expect(&c, .flags = SYN, .cookie = 0);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 0);
+	peer_expect_silence(p, 2000);
+}
 
 TEST_F(client, lc_47_ack_is_repeated)
 {
