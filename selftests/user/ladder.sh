@@ -419,6 +419,26 @@ ladder_of_many_events() {
 	expect_equal 'True True 400' "$(xargs <"$dir/out")" 'whether the cost is in proportion, and lost segments'
 }
 
+# The kernel lets all clients of the port in, and with an address alone all connections of the machine.
+program_test ladder_keeps_nothing_of_other_connections
+ladder_keeps_nothing_of_other_connections() {
+	in_python 0 <<-'END' || return
+		def kept(end):
+		    """Events, keys of segments and keys of states: of 100 others, and then of one that fits, too."""
+		    watch = ladder.Watch([ladder.end_filter(end)])
+		    def hear(client):
+		        ends = f"10.9.0.2:80 {client}:40000"
+		        for name, rest in (("rcv", "seq=1 ack=1 len=9 wnd=500 flags=ACK"), ("state", "ESTABLISHED -> CLOSED on RST"),
+		                           ("reset", "x"), ("retransmit", "seq=1 len=9 times=1 waited_us=9 RTO")):
+		            watch.hear(*tracing.event(line(1, name, ends, rest)))
+		        return len(watch.events), len(watch.with_segment), len(watch.states), watch.is_over()
+		    return [hear(f"10.8.0.{n}") for n in range(100)][-1] + hear("10.9.0.1")
+
+		print(*kept("10.9.0.1:40000"), *kept("10.9.0.1"))
+	END
+	expect_equal '0 0 0 False 4 1 1 True 0 0 0 False 4 1 1 True' "$(<"$dir/out")" 'what is kept'
+}
+
 program_test ladder_pairs_what_devices_divide_and_merge
 ladder_pairs_what_devices_divide_and_merge() {
 	in_python 0 <<-'END' || return

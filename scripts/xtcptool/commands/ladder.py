@@ -79,7 +79,7 @@ def heard(lines, hear):
 # --- live -------------------------------------------------------------------
 
 class Watch:
-    """What was seen until now: events, and whether a connection that fits came and went."""
+    """What was seen until now of the connections that fit: events, and whether one came and went."""
 
     def __init__(self, filters):
         self.filters, self.events, self.lost = filters, [], 0
@@ -87,11 +87,14 @@ class Watch:
         self.with_segment, self.closed = set(), set()	# keys; closed: each end that had a state is
 
     def hear(self, name, event):
-        self.events.append((name, event))
         key = event.wire, event.ends()
+        # The kernel looks at ports alone. What others do is not kept: they may be many, and this one long.
+        if not live.fit(key[1], self.filters):
+            return
+        self.events.append((name, event))
         if isinstance(event, Segment):
             self.with_segment.add(key)
-        elif isinstance(event, Change) and live.fit(key[1], self.filters):
+        elif isinstance(event, Change):
             self.states[key][event.end] = plain_state(event.after)
             closed = set(self.states[key].values()) == {"CLOSED"}
             (self.closed.add if closed else self.closed.discard)(key)
