@@ -483,14 +483,45 @@ static int open_successor(int fd, const struct undecided *u)
 	return -1;
 }
 
+/* The program may have closed that set, or moved it to another descriptor. */
+static void miss_place(int fd, int epoll)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&said))
+		xtcp_preload_say("the place of socket %d in epoll set %d was not taken over: %s",
+				 fd, epoll, strerror(errno));
+}
+
+/* Another set may have got the number since; @fd is not in it, and its successor must not be: the
+ * place's data may point to memory that the program has freed. EPOLL_CTL_MOD looks, and changes nothing;
+ * in its set an exclusive place gets EINVAL.
+ */
+static void forget_lost_places(int fd, struct undecided *u)
+{
+	unsigned int i;
+
+	for (i = u->places; i-- > 0;) {
+		struct place p = u->place[i];
+
+		p.event.events &= ~EPOLLEXCLUSIVE;
+		if (NEXT(epoll_ctl)(p.epoll, EPOLL_CTL_MOD, fd, &p.event) && errno == ENOENT) {
+			miss_place(fd, p.epoll);
+			place(u, p.epoll, NULL);
+		}
+	}
+}
+
 /* @new takes the place of @fd, which is closed. False, with errno: @new alone was closed. */
 static bool take_place(int fd, struct undecided *u, int new)
 {
-	int on_exec = fcntl(fd, F_GETFD);
-	bool good = dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0;
-	int saved = errno;
+	int on_exec = fcntl(fd, F_GETFD), saved;
 	unsigned int i;
+	bool good;
 
+	forget_lost_places(fd, u);
+	good = dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0;
+	saved = errno;
 	close(new);
 	errno = saved;
 	if (!good)
@@ -500,7 +531,8 @@ static bool take_place(int fd, struct undecided *u, int new)
 	for (i = 0; i < u->places; i++) {
 		struct epoll_event event = u->place[i].event;
 
-		NEXT(epoll_ctl)(u->place[i].epoll, EPOLL_CTL_ADD, fd, &event);
+		if (NEXT(epoll_ctl)(u->place[i].epoll, EPOLL_CTL_ADD, fd, &event))
+			miss_place(fd, u->place[i].epoll);
 	}
 	xtcp_preload_show(fd);
 	return true;

@@ -796,6 +796,78 @@ TEST(launcher_choose_hands_over_what_it_has_not_seen)
 	EXPECT_EQ(0, memcmp(&mark, got[0].value, sizeof(mark)));
 }
 
+static int add_place(int epoll, int fd, unsigned int events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	return choose_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* 0, or the errno of the kernel: ENOENT if it is not there. */
+static int has_place(int epoll, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) ? errno : 0;
+}
+
+/* The set was closed, and another one has its number: it must not get the place's data. */
+TEST(launcher_choose_not_into_another_epoll_set)
+{
+	int fd = program_socket("listen", ""), closed = epoll_create1(0), kept = epoll_create1(0);
+
+	ASSERT_EQ(0, add_place(closed, fd, EPOLLIN));
+	ASSERT_EQ(0, add_place(kept, fd, EPOLLIN));
+	close(closed);
+	ASSERT_EQ(closed, epoll_create1(0));
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_TRUE(is_ours(fd));
+	EXPECT_EQ(ENOENT, has_place(closed, fd));
+	EXPECT_EQ(0, has_place(kept, fd));
+	EXPECT_EQ(1, lines);
+}
+
+/* The program would wait there for ever. */
+TEST(launcher_choose_says_which_place_in_epoll_is_lost)
+{
+	char expected[100];
+
+	for (int i = 0; i < 2; i++) {
+		int fd = program_socket("listen", ""), epoll = epoll_create1(0);
+
+		ASSERT_EQ(0, add_place(epoll, fd, EPOLLIN));
+		ASSERT_LE(100, fcntl(epoll, F_DUPFD, 100));
+		close(epoll);
+		EXPECT_EQ(0, choose_listen(fd, 1));
+		EXPECT_TRUE(is_ours(fd));
+		EXPECT_EQ(1, lines);
+		if (i == 0)
+			snprintf(expected, sizeof(expected), "the place of socket %d in epoll set %d "
+				 "was not taken over: Bad file descriptor", fd, epoll);
+	}
+	EXPECT_STREQ(expected, line);
+}
+
+/* An exclusive place cannot be changed, only made anew. */
+TEST(launcher_choose_keeps_places_in_epoll)
+{
+	int fd = program_socket("listen", ""), plain = epoll_create1(0), one = epoll_create1(0);
+
+	ASSERT_EQ(0, add_place(plain, fd, EPOLLIN));
+	ASSERT_EQ(0, add_place(one, fd, EPOLLIN | EPOLLEXCLUSIVE));
+	dup_errno = EBUSY;
+	EXPECT_EQ(-1, choose_listen(fd, 1));
+	EXPECT_EQ(EBUSY, errno);
+	EXPECT_EQ(0, has_place(plain, fd));
+	EXPECT_EQ(EINVAL, has_place(one, fd));
+	dup_errno = 0;
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_TRUE(is_ours(fd));
+	EXPECT_EQ(0, has_place(plain, fd));
+	EXPECT_EQ(EINVAL, has_place(one, fd));
+	EXPECT_EQ(0, lines);
+}
+
 struct addition {
 	int epoll, fd;
 };
