@@ -179,6 +179,17 @@ static struct undecided *take_same(int fd)
 	return u;
 }
 
+/* The record of that socket: meanwhile another thread may have closed it, and opened another one. */
+static void forget_socket(int fd, ino_t inode)
+{
+	struct undecided *u = take(fd);
+
+	if (u && u->inode == inode)
+		forget(fd, u);
+	else if (u)
+		put(fd, u);
+}
+
 static int open_undecided(int family, int type, int protocol)
 {
 	int fd = NEXT(socket)(family, type, protocol);
@@ -660,6 +671,7 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 			   (to->sa_family == AF_INET || to->sa_family == AF_INET6);
 	struct undecided *u = is_internet && is_used() ? take_same(fd) : NULL;
 	int rc, saved;
+	ino_t inode;
 
 	if (u && u->has_moved_early && !(connections && has_port(to))) {
 		/* No listener: so it had to be the kernel's, which has refused its address. */
@@ -674,11 +686,12 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 	/* The kernel's. After a failure the program may connect it again, to another port. */
 	note_address(fd, u);
 	u->has_tried = true;
+	inode = u->inode;
 	put(fd, u);
 	rc = NEXT(connect)(fd, to, len);
 	saved = errno;
 	if (!rc || saved == EINPROGRESS || saved == EINTR)
-		forget(fd, take_same(fd));
+		forget_socket(fd, inode);
 	errno = saved;
 	return rc;
 }

@@ -159,12 +159,15 @@ static int fake_listen(int fd, int backlog)
 	return 0;
 }
 
-/* The kernel's own connect() tries, too. */
+/* The kernel's own connect() tries, too; and what another thread does before it returns. */
 static bool is_real;
+static void (*meanwhile)(int fd);
 
 static int fake_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
 	(is_ours(fd) ? &by_xtcp : &by_kernel)->connect++;
+	if (meanwhile)
+		meanwhile(fd);
 	if (is_real)
 		return connect(fd, to, len);
 	return result(connect_errno);
@@ -619,6 +622,34 @@ TEST(launcher_choose_connects_again)
 	EXPECT_EQ(0, connect_to(fd, 443));
 	EXPECT_EQ(3, by_kernel.connect);
 	EXPECT_EQ(1, by_xtcp.connect);
+}
+
+static void replace_by_another(int fd)
+{
+	close(fd);
+	if (program_socket("", "80") != fd)
+		abort();
+}
+
+/* What a connect() that returns late has connected is not what has the descriptor by then. */
+TEST(launcher_choose_connects_while_the_descriptor_is_reused)
+{
+	static const int results[] = { 0, EINTR, EINPROGRESS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
+		int fd = program_socket("", "80");
+
+		meanwhile = replace_by_another;
+		connect_errno = results[i];
+		EXPECT_EQ(results[i] ? -1 : 0, connect_to(fd, 81));
+		if (results[i])
+			EXPECT_EQ(results[i], errno);
+		meanwhile = NULL;
+		connect_errno = 0;
+		EXPECT_EQ(0, connect_to(fd, 80));
+		EXPECT_TRUE(is_ours(fd));
+		EXPECT_EQ((int)i + 1, by_xtcp.connect);
+	}
 }
 
 /* Whoever gets SIGIO gets it from the new socket, too. */
