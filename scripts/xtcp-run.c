@@ -334,13 +334,17 @@ static struct obstacle find_obstacle(const char *program, const char *library, c
 {
 	struct obstacle why = { };
 	char head[256 + 1] = "";
+	struct stat st;
 	char *next;
 	ssize_t got;
 	int i, fd;
 
 	*file = strdup(program);
 	for (i = 0; *file && i < INTERPRETERS; i++) {
-		fd = open(*file, O_RDONLY | O_CLOEXEC);
+		/* Of a FIFO open() would wait, and a device may act on it; none of them can be run. */
+		if (stat(*file, &st) || !S_ISREG(st.st_mode))
+			return why;
+		fd = open(*file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0)
 			return gains_rights(*file) ? rights : why;
 		got = read(fd, head, sizeof(head) - 1);

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """elf: what the dynamic linker looks at in a program or a library."""
 
+import errno
+import os
+import stat
 import struct
 import typing
 
@@ -13,10 +16,17 @@ class Elf(typing.NamedTuple):
     interpreter: str	# the dynamic linker's path; empty: it asks for none
 
 
+def open_program(path):
+    """For bytes. A service's user may choose what root opens here: a FIFO would wait for ever, and a device may act on it."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EACCES, "no regular file", path)
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY))
+
+
 def read(path):
     """None: it is no ELF file, or can't be read."""
     try:
-        with open(path, "rb") as f:
+        with open_program(path) as f:
             return parse(f)
     except (OSError, ValueError, OverflowError, struct.error):
         return None

@@ -377,7 +377,7 @@ def unescaped(escape):
 def interpreter(path):
     """The program that runs a script, of its first line; of env what it is told to look for. None: it is no script."""
     try:
-        with open(path, "rb") as f:
+        with elf.open_program(path) as f:
             line = os.fsdecode(f.read(256).partition(b"\n")[0])
     except OSError:
         return None

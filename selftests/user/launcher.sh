@@ -333,6 +333,14 @@ launcher_setuid_program_refused() {
 	expect_status 126 su -s /bin/bash nobody -c "$run $dir/setuid -V" && expect_error 'setuid gains rights'
 }
 
+# To open one would wait for a writer.
+program_test launcher_fifo_is_no_program
+launcher_fifo_is_no_program() {
+	mkfifo -m 755 "$dir/fifo" && printf '#!%s\n' "$dir/fifo" >"$dir/script" && chmod +x "$dir/script" || return
+	expect_status 126 timeout 10 "$run" "$dir/fifo" && expect_error 'fifo: Permission denied' &&
+		expect_status 126 timeout 10 "$run" "$dir/script" && expect_error 'script: Permission denied'
+}
+
 # Without /proc it does not know its own folder, and the current one is anybody's.
 program_test launcher_without_proc_looks_in_no_other_folder
 launcher_without_proc_looks_in_no_other_folder() {

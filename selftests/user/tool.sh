@@ -549,6 +549,19 @@ print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + 
 		refused four '"/my bin/socat"' '/arm is of another machine type'
 }
 
+# The user of the service may choose what root opens. systemd would not start these.
+program_test enable_opens_programs_only
+enable_opens_programs_only() {
+	local image=$dir/fifos units=$dir/fifos/etc/systemd/system name
+	tools_in "$image" && mkdir -p "$units" && mkfifo -m 755 "$image/fifo" && printf '#!/fifo\n' >"$image/script" &&
+		chmod +x "$image/script" || return
+	for name in fifo script; do
+		printf '[Service]\nExecStart=/%s\n' $name >"$units/$name.service"
+		expect_status 0 timeout 20 xtcp enable $name --root "$image" &&
+			expect_status 0 xtcp disable $name --root "$image" || return
+	done
+}
+
 # Programs that systemd finds although the unit names no path, or one with escape sequences, and what runs a script.
 program_test enable_looks_where_systemd_does
 enable_looks_where_systemd_does() {
