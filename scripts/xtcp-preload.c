@@ -193,7 +193,8 @@ static bool is_of_program(void)
 		return false;
 	if (S_ISREG(st.st_mode))
 		return !(fcntl(STDERR_FILENO, F_GETFL) & O_APPEND);
-	return !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode);
+	/* Not a device of the program, such as a tun or the kernel's log. */
+	return !isatty(STDERR_FILENO) && !S_ISFIFO(st.st_mode);
 }
 
 /*

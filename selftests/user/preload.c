@@ -393,6 +393,25 @@ static long said_to_socket(bool at_start)
 	return len;
 }
 
+static bool says_to_device(const char *path, bool at_start)
+{
+	int saved = dup(2), fd = open(path, O_RDWR | O_NOCTTY);
+	bool says;
+
+	if (saved < 0 || fd < 0)
+		abort();
+	if (!at_start)
+		load();
+	dup2(fd, 2);
+	if (at_start)
+		load();
+	says = !is_of_program();
+	dup2(saved, 2);
+	close(saved);
+	close(fd);
+	return says;
+}
+
 /* The program has closed stderr, and its next file or socket has got the number. */
 TEST(launcher_socket_says_nothing_to_the_programs_file)
 {
@@ -401,6 +420,18 @@ TEST(launcher_socket_says_nothing_to_the_programs_file)
 	EXPECT_LT(0, said_to_file(O_APPEND, false));
 	EXPECT_EQ(0, said_to_socket(false));
 	EXPECT_LT(0, said_to_socket(true));
+}
+
+/* As for them: a packet, or bytes to what is at the other end. A terminal is for people. */
+TEST(launcher_socket_says_nothing_to_the_programs_device)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+
+	EXPECT_FALSE(says_to_device("/dev/full", false));
+	EXPECT_TRUE(says_to_device("/dev/full", true));
+	ASSERT_LE(0, terminal);
+	ASSERT_EQ(0, unlockpt(terminal));
+	EXPECT_TRUE(says_to_device(ptsname(terminal), false));
 }
 
 /* As programs do that write a title over their arguments. */
