@@ -154,6 +154,7 @@ static const struct {
 	  has_left_recovery },
 	{ "Without SACK, after a recovery", { "TCPFastRetrans", "TCPSlowStartRetrans" },
 	  has_left_recovery },
+	{ "Without SACK, after a recovery", { "echoed timestamp" }, has_left_and_sends },
 	{ "The threshold after a loss",
 	  { "length", "number of segments", "sequence number", "flags", "echoed timestamp",
 	    "state", "result of the call", "OutOfWindowIcmps", "TCPTimeouts",

@@ -189,6 +189,16 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 	return false;
 }
 
+/* The next timestamp comes after xtcp has sent a segment for which Linux waits. */
+static bool has_left_and_sends(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0 && is_recent(e, d, i); i--)
+		if (seq_before(sent_end(stock, i), sent_end(ours, i)))
+			return has_left_recovery(e, d, stock, ours);
+	return false;
+}
+
 static bool ends_within_segment(const struct transcript *t, int scene)
 {
 	uint32_t ack = t->scene[scene].ack;
