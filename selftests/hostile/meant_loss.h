@@ -345,7 +345,7 @@ static bool act_tells_a_hole(const struct act *a)
 	return a->ack < 0;
 }
 
-/* Were segments above an ACK sent at different times? */
+/* Were segments that an ACK does not acknowledge, or only in part, sent at different times? */
 static bool sent_apart(const struct transcript *t, int scene)
 {
 	int where = scene, said = 0;
@@ -353,7 +353,7 @@ static bool sent_apart(const struct transcript *t, int scene)
 	const struct said *h;
 
 	while ((h = last_text(t, &where, &said))) {
-		if (seq_before(h->seq, t->scene[scene].ack))
+		if (!seq_before(t->scene[scene].ack, h->seq + h->len + !!(h->flags & (SYN | FIN))))
 			continue;
 		if (last_us >= 0 && h->at_us != last_us)
 			return true;
