@@ -90,10 +90,26 @@ static bool has_other_curve(const struct episode *e, const struct difference *d,
 	return more && more + 1000 <= 2000 && follow_curves(e, d, stock, ours);
 }
 
+/*
+ * An skb of one segment is not acknowledged in part; of a larger one, some segments are. Has an
+ * ACK of a part come where cwnd differed, and so the skbs?
+ */
+static bool acks_a_part_of_others(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 &&
+		    stock->scene[i - 1].accepted && ours->scene[i - 1].accepted &&
+		    stock->scene[i - 1].cwnd != ours->scene[i - 1].cwnd)
+			return true;
+	return false;
+}
+
 static bool delivers_by_curve(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
-	return follow_curves(e, d, stock, ours) && acks_other_data(d, stock, ours);
+	return follow_curves(e, d, stock, ours) &&
+	       (acks_other_data(d, stock, ours) || acks_a_part_of_others(e, d, stock, ours));
 }
 
 /* Both have reduced. An orphan does not tell. */
