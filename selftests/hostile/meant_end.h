@@ -88,6 +88,19 @@ static bool has_given_up(const struct episode *e, const struct difference *d,
 		ours->scene[d->scene].state == ST_CLOSED);
 }
 
+/* Linux gives up at its next timeout only, and by then the program has called close(). */
+static bool gives_up_before_close(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	long long mine = counter_get(&ours->moved, d->what);
+	long long theirs = counter_get(&stock->moved, d->what);
+
+	for (int i = d->scene; i > 0 && mine == theirs + 1; i--)
+		if (e->act[i].kind == ACT_CLOSE)
+			return has_setting(e, i, "USER_TIMEOUT") && has_given_up(e, d, stock, ours);
+	return false;
+}
+
 /* One stack has given up, and the other would at its next timeout. */
 static bool gives_up_earlier(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
