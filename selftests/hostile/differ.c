@@ -278,6 +278,7 @@ static const struct {
 	    "echoed timestamp" },
 	  has_held_data },
 	{ "Data that MSG_MORE holds back", { "time", "number of segments", "flags" }, is_corked },
+	{ "Data that MSG_MORE holds back", { "TCPDelivered" }, delivers_held_data },
 	{ "D-SACK of data above a hole",
 	  { "SACK blocks", "TCPOFOMerge", "TCPDSACKOfoSent" }, reports_overlap },
 	{ "Options of the SYN-ACK of a simultaneous open", { "options of a SYN-ACK" },

@@ -124,6 +124,18 @@ static bool has_held_data(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* The first ACK of other data comes after such a write: one stack has sent that already. */
+static bool delivers_held_data(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	struct difference first = *d;
+
+	for (first.scene = 0; first.scene <= d->scene; first.scene++)
+		if (stock->scene[first.scene].ack != ours->scene[first.scene].ack)
+			return has_held_data(e, &first, stock, ours);
+	return false;
+}
+
 /* The last value that an option was given, or 0. */
 static int last_setting(const struct episode *e, int scene, const char *name)
 {
