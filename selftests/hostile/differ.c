@@ -408,11 +408,15 @@ static struct difference compare(FIXTURE_DATA(differ) *self, int *stack)
 static bool is_same(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 		    const struct episode *e, struct difference *d, int *stack)
 {
-	/* Round trip times, and with them the timers, are as long as some short pauses. */
+	/*
+	 * Round trip times, and with them the timers, are as long as some short pauses. With
+	 * @growth each pause gets longer than the one before, so that no two are equal: else a
+	 * limit of a millisecond may be met by a microsecond, each time.
+	 */
 	static const struct {
-		int percent, from_ms;
+		int percent, from_ms, growth;
 	} scales[] = {
-		{ 100 }, { 91 }, { 109 }, { 122 }, { 91, 250 }, { 109, 250 },
+		{ 100 }, { 91 }, { 109 }, { 122 }, { 91, 250 }, { 109, 250 }, { 100, 0, 1 },
 	};
 	struct difference now;
 	int on;
@@ -420,10 +424,12 @@ static bool is_same(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *sel
 	for (int i = 0; i < ARRAY_SIZE(scales); i++) {
 		struct episode scaled = *e;
 
-		for (int j = 0; j < e->acts; j++)
+		for (int j = 0; j < e->acts; j++) {
+			int percent = scales[i].percent + j * scales[i].growth;
+
 			if (e->act[j].pause_ms >= scales[i].from_ms)
-				scaled.act[j].pause_ms = e->act[j].pause_ms *
-							 scales[i].percent / 100;
+				scaled.act[j].pause_ms = e->act[j].pause_ms * percent / 100;
+		}
 		play(_metadata, self, &scaled);
 		now = compare(self, &on);
 		if (!now.what || strcmp(now.what, d->what))
