@@ -142,6 +142,7 @@ static const struct {
 	{ "A segment without ACK, RST and SYN", { "TCPDSACKOldSent", "TCPDSACKOfoSent" }, is_without_ack },
 	{ "A segment without ACK, RST and SYN", { "number of segments", "flags", "an ACK" },
 	  restarts_time_wait },
+	{ "A segment without ACK, RST and SYN", { "state" }, is_time_wait_longer },
 	{ "What follows a FIN", { NULL }, goes_on_after_fin },
 	{ "A RST or SYN for FIN-WAIT-2 after close()",
 	  { "state", "number of segments", "time", "an ACK", "TCPACKSkippedFinWait2",

@@ -98,6 +98,19 @@ static bool restarts_time_wait(const struct episode *e, const struct difference 
 	return false;
 }
 
+/* For the same reason only Linux still waits. */
+static bool is_time_wait_longer(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	if (stock->scene[d->scene].state != ST_TIME_WAIT || ours->scene[d->scene].state != ST_CLOSED)
+		return false;
+	for (int i = 1; i <= d->scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && act_has_no_flag(&e->act[i]) &&
+		    !e->act[i].len && !(e->act[i].flags & FIN) && has_fin(e, i - 1))
+			return true;
+	return false;
+}
+
 /* An ACK that was overtaken, as far as it tells, brings SACK blocks. */
 static bool has_old_sack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
