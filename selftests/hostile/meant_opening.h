@@ -34,16 +34,24 @@ static bool has_two_faults(const struct episode *e, const struct transcript *t, 
 	       (t->scene[scene].seq != last_syn_ack(t, scene)->ack || a->stamp == STAMP_OLD);
 }
 
+/* Beside the socket of an earlier connection, which has ended. */
+static bool is_half_open_beside(const struct episode *e, const struct transcript *t, int scene)
+{
+	if (e->active || t->scene[scene].state != ST_CLOSED)
+		return false;
+	for (int i = scene; i >= 0; i--)
+		for (int j = 0; j < t->scene[i].said_n; j++)
+			if ((t->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
+				return i > 0;
+	return false;
+}
+
 static bool is_half_open(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
-	/* Beside the socket of an earlier connection, which has ended. */
-	if (ours->scene[d->scene].state == ST_CLOSED)
-		for (int i = d->scene; i >= 0; i--)
-			for (int j = 0; j < ours->scene[i].said_n; j++)
-				if ((ours->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
-					return !e->active && i > 0;
-	/* It may have opened since, without a settled pause. */
+	if (is_half_open_beside(e, ours, d->scene))
+		return true;
+	/* It may have opened or ended since, without a settled pause. */
 	for (int i = d->scene; i > 0; i--) {
 		if (i < d->scene && !d->is_counter && e->act[i].pause_ms >= 250)
 			break;
