@@ -197,6 +197,7 @@ static const struct {
 	{ "ACK of a small pushed segment, ACK of a FIN",
 	  { "errno", "result of the call", "data read", "SIOCINQ", "poll" },
 	  is_urgent_before_the_ack },
+	{ "ACK of a small pushed segment, ACK of a FIN", { "time" }, is_timed_before_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "SACK blocks", "an ACK" }, has_other_dsack },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "an ACK" }, is_old_after_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN",

@@ -347,6 +347,25 @@ static bool says_ack(const struct scene *s)
 }
 
 /*
+ * The next segment acknowledges what was sent again, and echoes the timestamp of Linux's ACK, or
+ * of an earlier segment of xtcp, whose ACK still waits: another round trip time.
+ */
+static bool is_timed_before_the_ack(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i < d->scene && is_stamped(e); i++) {
+		if (e->act[i].kind != ACT_SEGMENT || !e->act[i].len ||
+		    !says_ack(&stock->scene[i]) || says_ack(&ours->scene[i]))
+			continue;
+		for (int j = i + 1; j <= d->scene && !pause_between(e, i, j); j++)
+			if (e->act[j].kind == ACT_SEGMENT &&
+			    seq_before(ours->scene[i].ack, ours->scene[j].ack))
+				return resends(stock, 0, i) && resends(ours, 0, i);
+	}
+	return false;
+}
+
+/*
  * A timestamp ahead in the segment behind one with payload: Linux takes it, because it has
  * acknowledged the payload, and what follows is old.
  */
