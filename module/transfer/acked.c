@@ -123,6 +123,7 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 	xtcp_scoreboard_swept(sk, a);
 	if (!xs->in_flight)
 		xs->sacked_out = 0;
+	/* As in Linux, an ACK of a part of a segment does not restart the timer (RFC 6298 5.3). */
 	if (a->syn || a->segs) {
 		a->no_duplicate = 1;
 		a->arm = 1;
