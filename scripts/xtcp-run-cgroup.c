@@ -44,6 +44,7 @@
 #define VMLINUX_BTF	"/sys/kernel/btf/vmlinux"
 #define PROTO_MPTCP	262	/* not in older C libraries */
 #define TYPE_MASK	0xf	/* of socket()'s type: the rest are flags */
+#define NAMES_MAX	1000	/* of one process number */
 #define EMPTY_POLL_MS	1000	/* in case a change of the cgroup's events is missed */
 
 static int refused(const char *why)
@@ -284,14 +285,28 @@ static int level_of(const char *path)
 	}
 }
 
-/* A keeper that was killed has left its cgroup, and this process may have got that one's number.
- * rmdir() fails if processes are in it.
+/* Its name has this process's number, which another one may have in another PID namespace: then a
+ * further number follows. A keeper that was killed has left its cgroup, and this process may have
+ * got that one's number. rmdir() fails with EBUSY if processes are in it.
  */
-static int make_folder(const char *path)
+static int make_folder(struct cgroup *cg)
 {
-	if (!mkdir(path, 0755))
-		return 0;
-	return errno == EEXIST && !rmdir(path) ? mkdir(path, 0755) : -1;
+	int n;
+
+	for (n = 1; n <= NAMES_MAX; n++) {
+		int len = snprintf(cg->path, sizeof(cg->path), "%s/xtcp-run-%d", cg->parent,
+				   (int)getpid());
+
+		if (n > 1)
+			snprintf(cg->path + len, sizeof(cg->path) - len, "-%d", n);
+		if (!mkdir(cg->path, 0755))
+			return 0;
+		if (errno == EEXIST && !rmdir(cg->path) && !mkdir(cg->path, 0755))
+			return 0;
+		if (errno != EBUSY)
+			return -1;
+	}
+	return -1;
 }
 
 static int make_cgroup(struct cgroup *cg)
@@ -300,8 +315,7 @@ static int make_cgroup(struct cgroup *cg)
 
 	if (find_own(cg))
 		return -1;
-	snprintf(cg->path, sizeof(cg->path), "%s/xtcp-run-%d", cg->parent, (int)getpid());
-	if (make_folder(cg->path))
+	if (make_folder(cg))
 		return failed(cg->path);
 	if (stat(cg->path, &st)) {
 		failed(cg->path);

@@ -21,6 +21,7 @@ else
 	program_test cgroup_without_descriptors
 	program_test cgroup_while_sigchld_is_ignored
 	program_test cgroup_that_a_killed_keeper_left
+	program_test cgroup_in_two_pid_namespaces
 fi
 
 cgroup_needs_another_kernel() {
@@ -78,16 +79,20 @@ cgroup_while_sigchld_is_ignored() {
 		expect_soon 0 cgroups cgroups
 }
 
-# The next xtcp-run may have the same number. One with a process in it is in use.
+# The next xtcp-run may have the same number.
 cgroup_that_a_killed_keeper_left() {
-	expect_status 0 bash -c "mkdir /sys/fs/cgroup/xtcp-run-\$\$ && exec $run --cgroup true" &&
-		expect_soon 0 cgroups cgroups || return
-	expect_status 125 bash -c "mkdir /sys/fs/cgroup/xtcp-run-\$\$ && { sleep 100 & } &&
-		echo \$! >/sys/fs/cgroup/xtcp-run-\$\$/cgroup.procs && exec $run --cgroup true"
-	local status=$?
+	expect_status 0 bash -c "mkdir /sys/fs/cgroup/xtcp-run-\$\$ && exec $run --cgroup true" && expect_soon 0 cgroups cgroups
+}
+
+# Each is process 1 there, and both are in the same cgroup. The kernel ends their keepers with them.
+cgroup_in_two_pid_namespaces() {
+	local status=0
+	start $server unshare -pf "$run" --cgroup bash -c 'socat tcp4-listen:5034 - & exec sleep 100'
+	await_row $server xtcp 5034 0A && expect_equal 1 "$(cgroups)" 'cgroups of the first' || return
+	expect_status 0 on $server unshare -pf "$run" --cgroup sh -c 'cat /proc/self/cgroup' &&
+		expect_equal 0::/xtcp-run-1-2 "$(<"$dir/out")" 'cgroup of the second' || status=1
 	kill -KILL $(cat /sys/fs/cgroup/xtcp-run-*/cgroup.procs)
-	expect_equal 0 $status 'an expected status' && expect_error 'xtcp-run-[0-9]*: Device or resource busy' || return
-	expect_soon 0 'processes in the cgroup' cat_procs && rmdir /sys/fs/cgroup/xtcp-run-*
+	expect_soon 0 'processes in the cgroups' cat_procs && rmdir /sys/fs/cgroup/xtcp-run-* && return $status
 }
 cat_procs() {
 	cat /sys/fs/cgroup/xtcp-run-*/cgroup.procs | wc -l
