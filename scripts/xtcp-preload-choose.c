@@ -179,7 +179,7 @@ static struct undecided *take_same(int fd)
 	return u;
 }
 
-/* The record of that socket: meanwhile another thread may have closed it, and opened another one. */
+/* That socket's record: meanwhile another thread may have closed it, and opened another one. */
 static void forget_socket(int fd, ino_t inode)
 {
 	struct undecided *u = take(fd);
@@ -505,8 +505,8 @@ static void miss_place(int fd, int epoll)
 }
 
 /* Another set may have got the number since; @fd is not in it, and its successor must not be: the
- * place's data may point to memory that the program has freed. EPOLL_CTL_MOD looks, and changes nothing;
- * in its set an exclusive place gets EINVAL.
+ * place's data may point to memory that the program has freed. EPOLL_CTL_MOD looks, and changes
+ * nothing; in its set an exclusive place gets EINVAL.
  */
 static void forget_lost_places(int fd, struct undecided *u)
 {

@@ -341,7 +341,7 @@ static struct obstacle find_obstacle(const char *program, const char *library, c
 
 	*file = strdup(program);
 	for (i = 0; *file && i < INTERPRETERS; i++) {
-		/* Of a FIFO open() would wait, and a device may act on it; none of them can be run. */
+		/* open() of a FIFO would wait, a device may act on it, and neither can be run. */
 		if (stat(*file, &st) || !S_ISREG(st.st_mode))
 			return why;
 		fd = open(*file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -873,8 +873,8 @@ TEST(launcher_choose_says_which_place_in_epoll_is_lost)
 		EXPECT_TRUE(is_ours(fd));
 		EXPECT_EQ(1, lines);
 		if (i == 0)
-			snprintf(expected, sizeof(expected), "the place of socket %d in epoll set %d "
-				 "was not taken over: Bad file descriptor", fd, epoll);
+			snprintf(expected, sizeof(expected), "the place of socket %d in epoll set "
+				 "%d was not taken over: Bad file descriptor", fd, epoll);
 	}
 	EXPECT_STREQ(expected, line);
 }
