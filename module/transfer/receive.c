@@ -110,7 +110,7 @@ static bool may_report(struct sock *sk, seq_t start, seq_t *end)
 /*
  * The ACK that reported a duplicate is lost as well, if it comes again. Then the path of our ACKs
  * may be dead: another flow label may lead to another one (RFC 6438). A timeout of our own changes
- * the label itself. The last byte alone may be a keepalive, which old TCPs send so.
+ * the label itself.
  */
 static void leave_path(struct sock *sk)
 {
@@ -121,6 +121,14 @@ static void leave_path(struct sock *sk)
 		return;
 	xtcp_retransmit_rehashed(xs);
 	XTCP_INC(sock_net(sk), DUPLICATE_DATA_REHASH);
+}
+
+/* Old TCPs send the last byte once more as a keepalive probe, until they send a FIN. */
+static bool may_be_keepalive(const struct sock *sk, seq_t start)
+{
+	return seq_add(start, 1) == xtcp_sk(sk)->rcv_nxt &&
+	       xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_FIN_WAIT_1) |
+				 XTCP_STATEF(XTCP_FIN_WAIT_2));
 }
 
 /**
@@ -143,7 +151,7 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 	if (seq_before(start, xs->rcv_nxt)) {
 		XTCP_INC(sock_net(sk), DSACK_OLD_SENT);
 		if (unlikely(start == xs->dsack.start && !xs->dsack_pending) &&
-		    seq_add(start, 1) != xs->rcv_nxt)
+		    !may_be_keepalive(sk, start))
 			leave_path(sk);
 	} else {
 		XTCP_INC(sock_net(sk), DSACK_OFO_SENT);

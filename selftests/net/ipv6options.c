@@ -320,6 +320,25 @@ TEST_F(options6, rfc6438_receiver_leaves_a_dead_path_ctr_TcpDuplicateDataRehash)
 	EXPECT_EQ(label, label_of(&p->last));
 }
 
+/* The same of the peer's FIN. */
+TEST_F(options6, rfc6438_receiver_of_a_fin_leaves_a_dead_path)
+{
+	struct peer *p = &self->peer;
+	struct segment_spec fin;
+	struct counters counts;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+	counters_take(&counts);
+	fin = conn_spec(&c, .flags = FIN | ACK);
+	for (uint32_t i = 0; i < 3; i++) {
+		send_labelled(p, &fin, 0x11111 + i);
+		conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
+	}
+	EXPECT_EQ(stock_mode() ? 2 : 1, counter_moved(&counts, "TcpDuplicateDataRehash"));
+	conn_send(&c, .flags = RST, .seq = 2);
+}
+
 /* Some TCPs send a keepalive probe with a byte that was received before: the path is not dead. */
 TEST_F(options6, rfc6438_keepalive_of_one_byte_keeps_the_path)
 {
