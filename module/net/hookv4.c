@@ -202,19 +202,20 @@ static unsigned int hookv4_quoted_bring(struct sk_buff *skb, unsigned int offset
 	if (skb_ensure_writable(skb, offset + sizeof(struct iphdr)))
 		return NF_DROP;
 	quoted_protocol_set((struct iphdr *)(skb->data + offset), XTCP_WIRE_NATIVE,
-			    (struct icmphdr *)(skb->data + ip_hdrlen(skb)));
+			    (struct icmphdr *)(skb->data + skb_network_header_len(skb)));
 	IPCB(skb)->flags |= XTCP_IPSKB_BROUGHT;
 	return NF_ACCEPT;
 }
 
 static unsigned int hookv4_icmp_in(struct net *net, struct sk_buff *skb)
 {
-	unsigned int offset = ip_hdrlen(skb) + sizeof(struct icmphdr);
+	unsigned int ip_len = skb_network_header_len(skb);
+	unsigned int offset = ip_len + sizeof(struct icmphdr);
 	struct iphdr *quoted, ip_buffer;
 	struct icmphdr *icmph, buffer;
 	__be16 *ports, ports_buffer[2];
 
-	icmph = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer),
+	icmph = skb_header_pointer(skb, ip_len, sizeof(buffer),
 				   &buffer);
 	if (!icmph || !hookv4_is_error(icmph->type))
 		return NF_ACCEPT;
