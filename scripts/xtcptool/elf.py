@@ -18,9 +18,13 @@ class Elf(typing.NamedTuple):
 
 def open_program(path):
     """For bytes. A service's user may choose what root opens here: a FIFO would wait for ever, and a device may act on it."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(errno.EACCES, "no regular file", path)
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY))
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(place).st_mode):
+            raise OSError(errno.EACCES, "no regular file", path)
+        return open(f"/proc/self/fd/{place}", "rb")
+    finally:
+        os.close(place)
 
 
 def read(path):

@@ -30,7 +30,9 @@ SHARED = {
     "etc/modules-load.d/xtcp.conf": "xtcp\n",
     "etc/sysctl.d/90-xtcp.conf": "net.ipv4.xtcp_gid_range = 0 4294967294\n",
 }
-NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.service")
+STEM = r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?"
+NAME = re.compile(STEM + r"\.service")
+SERVICE_OR_SOCKET = re.compile(STEM + r"\.(service|socket)")
 LONGEST_WAY = 1000	# steps of a path, through links
 PREFIXES = "@-:+!|"	# of a command in ExecStart=
 UNIT_PATH = ("/usr/local/sbin", "/usr/local/bin", *SYSTEM_PATH.split(":"))	# of a program without a path
@@ -164,12 +166,13 @@ class Units:
             folder, found = os.path.split(self.unit_file(name))
         except Failure:
             return name
-        if folder not in map(self.followed, PLACES) or not NAME.fullmatch(found):
+        if folder not in map(self.followed, PLACES) or not SERVICE_OR_SOCKET.fullmatch(found):
             return name
-        stem, template, _ = found.partition("@.service")
-        instance = name[:-len(".service")].partition("@")[2]
+        kind = os.path.splitext(name)[1]
+        stem, template, _ = found.partition("@" + kind)
+        instance = name[:-len(kind)].partition("@")[2]
         if template:
-            return f"{stem}@{instance}.service" if instance else name
+            return f"{stem}@{instance}{kind}" if instance else name
         return found
 
     def unit_file(self, name):
@@ -226,9 +229,10 @@ class Units:
                 pulled.update(map(os.path.basename, glob.glob(os.path.join(folder, f"*.{kind}", "*.socket"))))
         return sorted(word for word in pulled if word.endswith(".socket"))
 
-    def gives(self, socket, name):
-        """Whether systemd opens @socket with the kernel's TCP, and gives it to the unit @name."""
-        stem, addresses, service, accepts = socket[:-len(".socket")], [], "", False
+    def gives(self, socket, name, ports):
+        """Whether systemd opens @socket with the kernel's TCP, on one of @ports if there are any, and gives it to the unit
+        @name, or to one that is made of the template @name."""
+        stem, addresses, service, accepts = self.real_name(socket)[:-len(".socket")], [], "", False
         for key, value in self.settings(socket):
             if key == "ListenStream":
                 addresses = [*addresses, value] if value else []
@@ -236,18 +240,19 @@ class Units:
                 service = value
             elif key == "Accept":
                 accepts = value.lower() in ("1", "yes", "y", "true", "t", "on")
-        if not any(map(TCP_ADDRESS.match, addresses)):
+        if not any(TCP_ADDRESS.match(a) and (not ports or a.rpartition(":")[2] in map(str, ports)) for a in addresses):
             return False
         if accepts:	# an instance for each connection
             return name.startswith(stem + "@")
         named = [word for key, value in self.settings(name) if key == "Sockets" for word in value.split()]
-        return socket in named or self.real_name(service or stem + ".service") == name
+        given = self.real_name(service or stem + ".service")
+        return socket in named or name in (given, re.sub(r"@.+$", "@.service", given))
 
-    def check_sockets(self, name):
-        """Complains of a unit that gets its sockets from systemd: they are the kernel's."""
+    def check_sockets(self, name, ports):
+        """Complains of a unit that gets its sockets from systemd: they are the kernel's. @ports: only these count."""
         for socket in self.started_sockets(name):
             with contextlib.suppress(NoUnit):
-                if self.gives(socket, name):
+                if self.gives(socket, name, ports):
                     raise Failure(f"systemd opens the sockets of {name} ({socket}), and these stay the kernel's: "
                                   f"systemctl disable --now {socket}, if the service can open them itself, "
                                   "or --connect-only")

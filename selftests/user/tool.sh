@@ -670,7 +670,14 @@ enable_looks_at_the_sockets() {
 		rm "$units/sockets.target.wants/three.socket" && refused three.socket one && passed two || return
 	printf '[Service]\nExecStart=/bin/sh\n' >"$units/one.service"
 	ln -s ../one.socket "$units/sockets.target.wants/" && printf 'Accept=yes\n' >>"$lib/one.socket" &&
-		refused one.socket one@ && passed one
+		refused one.socket one@ && passed one && rm "$units/sockets.target.wants/one.socket" && passed one@ || return
+	# An instance of a template, and another name of a socket.
+	printf '[Socket]\nListenStream=[::]:80\n' | tee "$units/two.socket" >"$units/one@.socket" &&
+		ln -s ../one@.socket "$units/sockets.target.wants/one@1.socket" && refused one@1.socket one@1 &&
+		refused one@1.socket one@ && passed one@2 && passed two || return
+	ln -s two.socket "$units/al.socket" && ln -s ../al.socket "$units/sockets.target.wants/" && refused al.socket two || return
+	# Other ports are for xtcp.
+	refused al.socket two --port 80 && passed two --port 8080
 }
 
 # The file is written whole or not at all, and the one on which the service depends last.

@@ -68,7 +68,7 @@ def run(args):
     name = here.real_name(name)
     here.check_program(name, library)
     if not args.connect_only:
-        here.check_sockets(name)
+        here.check_sockets(name, args.port)
     drop_in = here.drop_in(name)
     with here.alone():
         shared = write(here, drop_in, content(args, library))
