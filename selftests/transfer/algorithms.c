@@ -45,6 +45,13 @@ FIXTURE_TEARDOWN(algorithms)
 	}
 }
 
+/* Other programs may have had connections of the kernel's TCP there. */
+static void first_namespace(struct __test_metadata *_metadata, struct peer *p)
+{
+	netns_enter_first(WHERE(_metadata));
+	p->stock_may_speak = true;
+}
+
 static int rule_set(int fd, const char *name)
 {
 	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, strlen(name)) ? errno : 0;
@@ -115,7 +122,7 @@ TEST_F(algorithms, who_may_choose_it)
 
 	ASSERT_EQ(0, load("calm", 10));
 	EXPECT_STREQ("reno cubic test", knob_text("available_congestion_control"));
-	netns_enter_first(WHERE(_metadata));
+	first_namespace(_metadata, &self->peer);
 	EXPECT_STREQ("reno cubic", knob_text("allowed_congestion_control"));
 	ASSERT_EQ(0, setresuid(-1, 1000, 0));
 	EXPECT_EQ(EPERM, rule_set(fd, "test"));
@@ -153,7 +160,7 @@ TEST_F(algorithms, it_is_loaded_by_need)
 	EXPECT_EQ(ENOENT, rule_set(fd, "test"));
 	ASSERT_EQ(0, setresuid(-1, 0, 0));
 	EXPECT_EQ(-1, users());
-	netns_enter_first(WHERE(_metadata));
+	first_namespace(_metadata, &self->peer);
 	/* The list of those that are allowed loads none. */
 	EXPECT_EQ(ENOENT, knob_set_text("allowed_congestion_control", "reno cubic test"));
 	EXPECT_EQ(-1, users());
@@ -215,7 +222,7 @@ TEST_F(algorithms, who_holds_it)
 	EXPECT_EQ(0, users());
 
 	/* A namespace's default, and its sockets. */
-	netns_enter_first(WHERE(_metadata));
+	first_namespace(_metadata, &self->peer);
 	ASSERT_EQ(0, knob_set_text("congestion_control", "test"));
 	EXPECT_EQ(1, users());
 	fd = stream_socket(AF_INET);
@@ -240,7 +247,7 @@ TEST_F(algorithms, one_that_is_being_unloaded)
 		_exit(module_unload_other(TEST_MODULE));
 	ASSERT_LT(0, child);
 	sleep_ms(100);
-	netns_enter_first(WHERE(_metadata));
+	first_namespace(_metadata, &self->peer);
 	EXPECT_STREQ("reno cubic test", knob_text("available_congestion_control"));
 	EXPECT_EQ(EBUSY, rule_set(fd, "test"));
 	EXPECT_EQ(EBUSY, knob_set_text("congestion_control", "test"));
@@ -257,12 +264,12 @@ TEST_F(algorithms, a_namespace_that_ends_holds_it_no_longer)
 	int ns;
 
 	ASSERT_EQ(0, load("calm", 10));
-	netns_enter_first(WHERE(_metadata));
+	first_namespace(_metadata, &self->peer);
 	ASSERT_EQ(0, knob_set_text("congestion_control", "test"));
 	ns = netns_new(WHERE(_metadata));
 	EXPECT_STREQ("test", knob_text("congestion_control"));
 	EXPECT_EQ(2, users());
-	netns_enter_first(WHERE(_metadata));
+	first_namespace(_metadata, &self->peer);
 	ASSERT_EQ(0, knob_set_text("congestion_control", "cubic"));
 	EXPECT_EQ(1, users());
 	close(ns);
