@@ -361,7 +361,7 @@ bool xtcp_fastconnect_answered(struct sock *sk, const struct xtcp_seg *seg, bool
  * xtcp_fastconnect_resend - send the data again that the SYN-ACK did not acknowledge
  * @sk: just became ESTABLISHED, locked; all in flight is that data
  *
- * Return: true if a segment was sent, which carries the third segment
+ * Return: true if a segment was sent: it is the third one of the handshake
  */
 bool xtcp_fastconnect_resend(struct sock *sk)
 {

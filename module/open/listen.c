@@ -682,7 +682,7 @@ static u8 listen_cookie_ecn(const struct xtcp_seg *seg)
 
 /*
  * Fill in the options of a classic cookie: the MSS from the cookie, the others
- * from the timestamp. The segment is assumed to be the third segment.
+ * from the timestamp. The segment is assumed to be the third one of the handshake.
  */
 static bool listen_cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 				       const struct xtcp_seg *seg)

@@ -200,7 +200,7 @@ TEST_F(lsm, a_module_sees_who_connects_to_whom)
 	expect_request(_metadata, map, &c);
 }
 
-/* Once for the SYN, and once for the third ACK. */
+/* Once for the SYN, and once for the ACK that returns the cookie. */
 TEST_F(lsm, a_module_sees_who_brings_a_cookie)
 {
 	struct peer *p = &self->peer;
