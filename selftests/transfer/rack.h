@@ -15,6 +15,20 @@
 #define LATE_MS 5	/* what flight_expect_only() waits */
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 
+#define PTO_MS (2 * RTT_MS + slack_ms())	/* several segments in flight */
+
+/* Two ticks of the kernel's clock, 2 ms at the least; the kernel's timer adds them. */
+static inline int slack_ms(void)
+{
+	struct timespec tick;
+	int ms;
+
+	if (stock_mode() || clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
+		return 2;
+	ms = 2 * tick.tv_nsec / NSEC_PER_MSEC;
+	return ms > 2 ? ms : 2;
+}
+
 /* A connection with @n segments in flight, just sent. */
 static inline void fly(struct peer *p, struct conn *c, struct optbytes opt, int n)
 {
