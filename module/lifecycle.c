@@ -123,7 +123,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(LISTEN, RCV_ACK, "3.10.7.2 second"),
 	STAY(LISTEN, RCV_SYN_ACK, "3.10.7.2 second"),
 	GO(LISTEN, RCV_SYN, HALF_OPEN, "3.10.7.2 third"),
-	STAY(LISTEN, RCV_SYN_OTHER, "3.10.7.2 third, cookie"),
+	STAY(LISTEN, RCV_SYN_IN_WINDOW, "3.10.7.2 third, cookie"),
 	STAY(LISTEN, RCV_BAD_FLAGS, "3.10.7.2 fourth"),
 
 	STAY(SYN_SENT, RCV_BAD_SYN_ACK, "3.10.7.3 first"),
@@ -137,10 +137,10 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 
 	STAY(HALF_OPEN, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(HALF_OPEN, RCV_RST_OUTSIDE, "3.10.7.4 second"),
-	STAY(HALF_OPEN, RCV_RST_NEAR, "3.10.7.4 second"),
+	STAY(HALF_OPEN, RCV_RST_IN_WINDOW, "3.10.7.4 second"),
 	FAIL(HALF_OPEN, RCV_RST, "3.10.7.4 second"),
 	STAY(HALF_OPEN, RCV_SYN, "3.10.7.4 fourth"),
-	FAIL(HALF_OPEN, RCV_SYN_OTHER, "3.10.7.4 fourth"),
+	FAIL(HALF_OPEN, RCV_SYN_IN_WINDOW, "3.10.7.4 fourth"),
 	STAY(HALF_OPEN, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
 	STAY(HALF_OPEN, RCV_ACK_ABOVE, "3.10.7.4 fifth"),
 	STAY(HALF_OPEN, RCV_ACK_BELOW, "3.10.7.4 fifth"),
@@ -154,7 +154,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 
 	STAY(SYN_RECEIVED, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(SYN_RECEIVED, RCV_RST_OUTSIDE, "3.10.7.4 second"),
-	STAY(SYN_RECEIVED, RCV_RST_NEAR, "3.10.7.4 second"),
+	STAY(SYN_RECEIVED, RCV_RST_IN_WINDOW, "3.10.7.4 second"),
 	FAIL(SYN_RECEIVED, RCV_RST, "3.10.7.4 second"),
 	STAY(SYN_RECEIVED, RCV_SYN, "3.10.7.4 fourth"),
 	GO(SYN_RECEIVED, RCV_SYN_ACK, ESTABLISHED, "3.5, figure 8"),
@@ -189,7 +189,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	/* --- open: segments, in the order of the checks of 3.10.7.4 */
 	STAY_SYNCHRONIZED(RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY_SYNCHRONIZED(RCV_RST_OUTSIDE, "3.10.7.4 second"),
-	STAY_SYNCHRONIZED(RCV_RST_NEAR, "3.10.7.4 second, RFC 5961 3"),
+	STAY_SYNCHRONIZED(RCV_RST_IN_WINDOW, "3.10.7.4 second, RFC 5961 3"),
 	END_OPEN(RCV_RST, "3.10.7.4 second"),
 	END_CLOSING(RCV_RST, "3.10.7.4 second"),
 	GO(FIN_WAIT_2, RCV_RST, CLOSED, "3.10.7.4 second"),
@@ -200,12 +200,12 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY_SYNCHRONIZED(RCV_ACK_ABOVE, "3.10.7.4 fifth"),
 	STAY_SYNCHRONIZED(RCV_ACK_BELOW, "3.10.7.4 fifth, RFC 5961 5"),
 	STAY_SYNCHRONIZED(RCV_TEXT, "3.10.7.4 seventh"),
-	STAY(ESTABLISHED, RCV_TEXT_AHEAD, "3.10.7.4 seventh"),
-	STAY(FIN_WAIT_1, RCV_TEXT_AHEAD, "3.10.7.4 seventh"),
-	STAY(FIN_WAIT_2, RCV_TEXT_AHEAD, "3.10.7.4 seventh"),
-	STAY(ESTABLISHED, RCV_FIN_AHEAD, "3.10.7.4 eighth"),
-	STAY(FIN_WAIT_1, RCV_FIN_AHEAD, "3.10.7.4 eighth"),
-	STAY(FIN_WAIT_2, RCV_FIN_AHEAD, "3.10.7.4 eighth"),
+	STAY(ESTABLISHED, RCV_TEXT_OUT_OF_ORDER, "3.10.7.4 seventh"),
+	STAY(FIN_WAIT_1, RCV_TEXT_OUT_OF_ORDER, "3.10.7.4 seventh"),
+	STAY(FIN_WAIT_2, RCV_TEXT_OUT_OF_ORDER, "3.10.7.4 seventh"),
+	STAY(ESTABLISHED, RCV_FIN_OUT_OF_ORDER, "3.10.7.4 eighth"),
+	STAY(FIN_WAIT_1, RCV_FIN_OUT_OF_ORDER, "3.10.7.4 eighth"),
+	STAY(FIN_WAIT_2, RCV_FIN_OUT_OF_ORDER, "3.10.7.4 eighth"),
 
 	/* --- open: timers */
 	STAY(ESTABLISHED, RETRANSMISSION_TIMEOUT, "3.10.8"),
@@ -307,21 +307,21 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	GO(FIN_WAIT_1, RCV_ACK_OF_FIN, FIN_WAIT_2, "3.10.7.4 fifth"),
 	GO(CLOSING, RCV_ACK_OF_FIN, TIME_WAIT, "3.10.7.4 fifth"),
 	GO(LAST_ACK, RCV_ACK_OF_FIN, CLOSED, "3.10.7.4 fifth"),
-	GO(FIN_WAIT_1, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
-	GO(FIN_WAIT_2, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
+	GO(FIN_WAIT_1, RCV_TEXT_AFTER_CLOSE, CLOSED, "3.6.1 SHLD-3"),
+	GO(FIN_WAIT_2, RCV_TEXT_AFTER_CLOSE, CLOSED, "3.6.1 SHLD-3"),
 
 	/* --- FIN-WAIT-2 of an orphan: first a socket, then a record */
 	GO(FIN_WAIT_2, ORPHAN_RECORD, ORPHAN_FIN_WAIT_2, "3.6, Linux"),
 	GO(ORPHAN_FIN_WAIT_2, FIN_WAIT_2_TIMEOUT, CLOSED, "3.6, Linux"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_OUTSIDE, "3.10.7.4 second"),
-	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_NEAR, "3.10.7.4 second"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_IN_WINDOW, "3.10.7.4 second"),
 	GO(ORPHAN_FIN_WAIT_2, RCV_RST, CLOSED, "3.10.7.4 second"),
-	STAY(ORPHAN_FIN_WAIT_2, RCV_SYN_OTHER, "3.10.7.4 fourth, RFC 5961 4"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_SYN_IN_WINDOW, "3.10.7.4 fourth, RFC 5961 4"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_ACK, "3.10.7.4 fifth"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_ACK_ABOVE, "3.10.7.4 fifth"),
-	GO(ORPHAN_FIN_WAIT_2, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
+	GO(ORPHAN_FIN_WAIT_2, RCV_TEXT_AFTER_CLOSE, CLOSED, "3.6.1 SHLD-3"),
 	GO(ORPHAN_FIN_WAIT_2, RCV_FIN, TIME_WAIT, "3.10.7.4 eighth"),
 	GO(ORPHAN_FIN_WAIT_2, TIME_WAIT_FULL, CLOSED, "xtcp_max_tw_buckets"),
 	GO(ORPHAN_FIN_WAIT_2, ABORT, CLOSED, "netns exit"),
@@ -330,12 +330,12 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(TIME_WAIT, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(TIME_WAIT, RCV_RST_OUTSIDE, "3.10.7.4 second"),
 	/* Two events of FIN-WAIT-2 that find TIME-WAIT: another CPU was faster with the FIN. */
-	STAY(TIME_WAIT, RCV_RST_NEAR, "3.10.7.4 second"),
-	GO(TIME_WAIT, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
+	STAY(TIME_WAIT, RCV_RST_IN_WINDOW, "3.10.7.4 second"),
+	GO(TIME_WAIT, RCV_TEXT_AFTER_CLOSE, CLOSED, "3.6.1 SHLD-3"),
 	GO(TIME_WAIT, RCV_RST, CLOSED, "3.10.7.4 second"),
 	STAY(TIME_WAIT, RCV_RST_IGNORED, "RFC 1337 3, xtcp_rfc1337"),
 	GO(TIME_WAIT, RCV_SYN, CLOSED, "3.10.7.4 fourth, RFC 6191"),
-	STAY(TIME_WAIT, RCV_SYN_OTHER, "3.10.7.4 fourth, RFC 6191"),
+	STAY(TIME_WAIT, RCV_SYN_IN_WINDOW, "3.10.7.4 fourth, RFC 6191"),
 	STAY(TIME_WAIT, RCV_SYN_ACK, "3.10.7.4 fourth"),
 	STAY(TIME_WAIT, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
 	STAY(TIME_WAIT, RCV_ACK, "3.10.7.4 fifth"),
@@ -831,7 +831,7 @@ static bool row_reveals_window(const struct xtcp_lifecycle_rule *rule)
 	switch (rule->event) {
 	case XTCP_EV_RCV_OUTSIDE:
 	case XTCP_EV_RCV_RST_OUTSIDE:
-	case XTCP_EV_RCV_RST_NEAR:
+	case XTCP_EV_RCV_RST_IN_WINDOW:
 	case XTCP_EV_RCV_BAD_FLAGS:
 	case XTCP_EV_RCV_ACK_ABOVE:
 	case XTCP_EV_RCV_ACK_BELOW:

@@ -70,7 +70,7 @@ enum xtcp_state {
 	X(ABORT,		"ABORT") \
 	X(KILL,			"KILL") \
 	X(RCV_SYN,		"rcv-SYN") \
-	X(RCV_SYN_OTHER,	"rcv-SYN-in-window") \
+	X(RCV_SYN_IN_WINDOW,	"rcv-SYN-in-window") \
 	X(RCV_FAST_OPEN,	"rcv-fast-open") \
 	X(RCV_BAD_FLAGS,	"rcv-bad-flags") \
 	X(RCV_SYN_ACK,		"rcv-SYN,ACK") \
@@ -81,13 +81,13 @@ enum xtcp_state {
 	X(RCV_ACK_ABOVE,	"rcv-ACK-above-SND.NXT") \
 	X(RCV_ACK_BELOW,	"rcv-ACK-below-window") \
 	X(RCV_TEXT,		"rcv-text") \
-	X(RCV_TEXT_AHEAD,	"rcv-text-out-of-order") \
+	X(RCV_TEXT_OUT_OF_ORDER, "rcv-text-out-of-order") \
 	X(RCV_OUTSIDE,		"rcv-outside-window") \
-	X(RCV_TEXT_CLOSED,	"rcv-text-after-CLOSE") \
+	X(RCV_TEXT_AFTER_CLOSE,	"rcv-text-after-CLOSE") \
 	X(RCV_FIN,		"rcv-FIN") \
-	X(RCV_FIN_AHEAD,	"rcv-FIN-out-of-order") \
+	X(RCV_FIN_OUT_OF_ORDER,	"rcv-FIN-out-of-order") \
 	X(RCV_RST,		"rcv-RST") \
-	X(RCV_RST_NEAR,		"rcv-RST-in-window") \
+	X(RCV_RST_IN_WINDOW,	"rcv-RST-in-window") \
 	X(RCV_RST_IGNORED,	"rcv-RST-ignored") \
 	X(RCV_RST_OUTSIDE,	"rcv-RST-outside-window") \
 	X(RETRANSMISSION_TIMEOUT, "RETRANSMISSION-TIMEOUT") \

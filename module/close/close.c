@@ -680,7 +680,7 @@ void xtcp_close_end(struct sock *sk, enum xtcp_ending ending)
 		close_reset_received(sk);
 		break;
 	case XTCP_ENDING_DATA_AFTER_CLOSE:
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_AFTER_CLOSE);
 		xtcp_close_error(sk, ECONNRESET);
 		break;
 	case XTCP_ENDING_NO_MEMORY:

@@ -631,7 +631,7 @@ static void fin_wait_2_refuse(struct net *net, struct xtcp_timewait *tw,
 	};
 
 	xtcp_reset_reply(net, skb, key, &origin, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
-	xtcp_timewait_end(net, tw, XTCP_EV_RCV_TEXT_CLOSED);
+	xtcp_timewait_end(net, tw, XTCP_EV_RCV_TEXT_AFTER_CLOSE);
 }
 
 static void timewait_reset(struct net *net, struct xtcp_timewait *tw)
@@ -648,7 +648,7 @@ static void fin_wait_2_rst(struct net *net, struct xtcp_timewait *tw,
 		timewait_reset(net, tw);
 		return;
 	}
-	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_IN_WINDOW);
 	if (xtcp_oow_take_challenge(net, &tw->oow_ack_ms))
 		timewait_send_ack(net, tw, skb);
 }
@@ -662,7 +662,7 @@ static void fin_wait_2_syn(struct net *net, struct xtcp_timewait *tw,
 			   const struct sk_buff *skb)
 {
 	/* RCV_SYN would end a record that another CPU has just moved to TIME-WAIT. */
-	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_IN_WINDOW);
 	XTCP_INC(net, SYN_CHALLENGE);
 	if (xtcp_oow_take_challenge(net, &tw->oow_ack_ms))
 		timewait_send_ack(net, tw, skb);
@@ -757,7 +757,7 @@ static enum xtcp_event time_wait_event(const struct xtcp_seg *seg)
 		return XTCP_EV_RCV_RST_OUTSIDE;
 	if (seg->flags & XTCP_SYN)
 		return seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
-					       XTCP_EV_RCV_SYN_OTHER;
+					       XTCP_EV_RCV_SYN_IN_WINDOW;
 	if (seg->flags & XTCP_FIN)
 		return XTCP_EV_RCV_FIN;
 	return seg->len ? XTCP_EV_RCV_TEXT : XTCP_EV_RCV_OUTSIDE;

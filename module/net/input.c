@@ -371,7 +371,7 @@ static void input_timewait(struct net *net, struct xtcp_timewait *tw,
 	lsk = key->wire == XTCP_WIRE_TCP && xtcp_hook_is_steered(net, key) ?
 	      NULL : xtcp_lookup_rcu(net, key, skb);
 	if (!lsk) {
-		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_IN_WINDOW);
 		xtcp_timewait_answer(net, tw, skb, seg);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),

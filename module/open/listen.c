@@ -518,7 +518,7 @@ static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff 
 	xtcp_cookie_make(net, identity, af->cookie_mss, xtcp_now_ms(), ho,
 			 &cookie);
 	/* LISTEN stays: there is no record. RCV_SYN follows if the ACK returns the cookie. */
-	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_OTHER);
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_IN_WINDOW);
 	err = xtcp_synack_send(ho, &cookie, NULL, skb);
 	if (!err) {
 		XTCP_INC(net, SYNCOOKIES_SENT);

@@ -749,7 +749,7 @@ static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct sk_buff *skb
 		xtcp_reset_taken(net, &ho->flow, XTCP_HALF_OPEN);
 		return true;
 	}
-	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_IN_WINDOW);
 	if (xtcp_oow_take_challenge(net, &ho->answered_ms))
 		xtcp_synack_send_ack(ho, skb);
 	return true;
@@ -931,7 +931,7 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	}
 	/* A SYN whose SEG.SEQ is IRS belongs to the same handshake (3.5). */
 	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
-		if (!halfopen_abort(ho, skb, seg, XTCP_EV_RCV_SYN_OTHER,
+		if (!halfopen_abort(ho, skb, seg, XTCP_EV_RCV_SYN_IN_WINDOW,
 				    XTCP_MIB_RESET_SENT_SYN_IN_WINDOW))
 			return XTCP_CHILD_STOLEN;
 		why = SKB_DROP_REASON_TCP_INVALID_SYN;

@@ -348,7 +348,7 @@ static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
 		if (unlikely(xtcp_sk(sk)->fast_tried) && !xtcp_sk(sk)->data_segs_in &&
 		    sk->sk_state == XTCP_ESTABLISHED)
 			xtcp_fastconnect_blocked(sk);
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_IN_WINDOW);
 		answer_challenge(sk, seg);
 	}
 	return false;

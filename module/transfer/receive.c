@@ -386,9 +386,9 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	seq_t end = xtcp_cb(skb)->end;
 
 	if (skb->len)
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_AHEAD);
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_OUT_OF_ORDER);
 	if (xtcp_cb(skb)->flags & XTCP_FIN)
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN_AHEAD);
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN_OUT_OF_ORDER);
 	xtcp_ack_ahead(sk);
 	if (xs->ecn.ok && skb->len)
 		xtcp_ecn_payload_received(sk, skb);

@@ -196,7 +196,7 @@ inline rcv_listen() {
 	:: (s_flags & (RST | SYN | ACK)) == ACK && s_ack != COOKIE(s_seq - 1) + 1 ->
 		EVENT(RCV_ACK); send_reset()
 	:: (s_flags & (RST | SYN | ACK | FIN)) == SYN ->
-		EVENT(RCV_SYN_OTHER); emit(SYN | ACK, COOKIE(s_seq), s_seq + 1, 0, s_inc + 50)
+		EVENT(RCV_SYN_IN_WINDOW); emit(SYN | ACK, COOKIE(s_seq), s_seq + 1, 0, s_inc + 50)
 #else
 	:: (s_flags & (RST | SYN | ACK)) == ACK -> EVENT(RCV_ACK); send_reset()
 	:: (s_flags & (RST | SYN | ACK | FIN)) == SYN ->
@@ -245,10 +245,10 @@ inline rcv_half_open() {
 		:: WITHIN(E[me]) && (s_flags & RST) ->
 			if
 			:: s_seq == E[me].rnxt -> END_EVENT(RCV_RST)
-			:: else -> EVENT(RCV_RST_NEAR); answer()
+			:: else -> EVENT(RCV_RST_IN_WINDOW); answer()
 			fi
 		:: WITHIN(E[me]) && !(s_flags & RST) && (s_flags & SYN) && s_seq != E[me].irs ->
-			send_reset(); END_EVENT(RCV_SYN_OTHER)
+			send_reset(); END_EVENT(RCV_SYN_IN_WINDOW)
 		:: WITHIN(E[me]) && !(s_flags & RST) && !((s_flags & SYN) && s_seq != E[me].irs) ->
 			if
 			:: !(s_flags & ACK) -> EVENT(RCV_BAD_FLAGS)
@@ -273,13 +273,13 @@ inline rcv_content() {
 	if
 	:: s_text && s_seq + s_text > E[me].rnxt && E[me].closed &&
 	   (E[me].st == FIN_WAIT_1 || E[me].st == FIN_WAIT_2) ->
-		send_reset(); EVENT(RCV_TEXT_CLOSED)
+		send_reset(); EVENT(RCV_TEXT_AFTER_CLOSE)
 	:: else ->
 		if
 		:: E[me].st == ESTABLISHED || E[me].st == FIN_WAIT_1 || E[me].st == FIN_WAIT_2 ->
 			if
-			:: s_seq > E[me].rnxt && s_text -> EVENT(RCV_TEXT_AHEAD); send_ack()
-			:: s_seq > E[me].rnxt && !s_text && (s_flags & FIN) -> EVENT(RCV_FIN_AHEAD); send_ack()
+			:: s_seq > E[me].rnxt && s_text -> EVENT(RCV_TEXT_OUT_OF_ORDER); send_ack()
+			:: s_seq > E[me].rnxt && !s_text && (s_flags & FIN) -> EVENT(RCV_FIN_OUT_OF_ORDER); send_ack()
 			:: s_seq <= E[me].rnxt && s_end > E[me].rnxt ->
 				/* Not one of another connection. */
 				assert(s_inc == E[me].pinc);
@@ -357,7 +357,7 @@ inline rcv_synchronized() {
 	:: WITHIN(E[me]) && (s_flags & RST) ->
 		if
 		:: s_seq == E[me].rnxt -> END_EVENT(RCV_RST)
-		:: else -> EVENT(RCV_RST_NEAR); answer()
+		:: else -> EVENT(RCV_RST_IN_WINDOW); answer()
 		fi
 	:: WITHIN(E[me]) && !(s_flags & RST) && (s_flags & SYN) ->
 		if
@@ -405,9 +405,9 @@ inline rcv_orphan() {
 	:: WITHIN(E[me]) && (s_flags & RST) ->
 		if
 		:: s_seq == E[me].rnxt -> END_EVENT(RCV_RST)
-		:: else -> EVENT(RCV_RST_NEAR); answer()
+		:: else -> EVENT(RCV_RST_IN_WINDOW); answer()
 		fi
-	:: WITHIN(E[me]) && (s_flags & (RST | SYN)) == SYN -> EVENT(RCV_SYN_OTHER); answer()
+	:: WITHIN(E[me]) && (s_flags & (RST | SYN)) == SYN -> EVENT(RCV_SYN_IN_WINDOW); answer()
 	:: else ->
 		if
 		:: !(s_flags & ACK) -> EVENT(RCV_BAD_FLAGS)
@@ -417,7 +417,7 @@ inline rcv_orphan() {
 		:: (s_flags & ACK) && s_ack <= E[me].nxt && (s_flags & FIN) && s_end == E[me].rnxt + 1 ->
 			assert(s_inc == E[me].pinc);
 			EVENT(RCV_FIN); E[me].rnxt = s_end; send_ack(); time_wait_token()
-		:: else -> send_reset(); EVENT(RCV_TEXT_CLOSED)
+		:: else -> send_reset(); EVENT(RCV_TEXT_AFTER_CLOSE)
 		fi
 	fi
 }
@@ -451,7 +451,7 @@ inline rcv_time_wait() {
 			if
 			:: s_flags & RST -> EVENT(RCV_RST_OUTSIDE)
 			:: (s_flags & (RST | SYN | ACK)) == (SYN | ACK) -> EVENT(RCV_SYN_ACK); answer()
-			:: (s_flags & (RST | SYN | ACK)) == SYN -> EVENT(RCV_SYN_OTHER); answer()
+			:: (s_flags & (RST | SYN | ACK)) == SYN -> EVENT(RCV_SYN_IN_WINDOW); answer()
 			:: (s_flags & (RST | SYN | FIN)) == FIN -> EVENT(RCV_FIN); answer()
 			:: !(s_flags & (RST | SYN | FIN)) && s_text -> EVENT(RCV_TEXT); answer()
 			:: else -> EVENT(RCV_OUTSIDE); answer()
