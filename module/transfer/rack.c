@@ -105,7 +105,7 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 		return rtt_us;
 	xs->rack.advanced = 1;
 	/*
-	 * In a flight that has shown delays the time only grows (xtcp_rack_allow()): a segment that
+	 * In a flight that has shown delays the time only grows (xtcp_rack_rtt_raise()): a segment that
 	 * took the short way says nothing of those that took the long one.
 	 */
 	if (!xs->undo.absolved || !seq_before(xs->snd_una, xs->recover) ||
@@ -119,7 +119,7 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 }
 
 /**
- * xtcp_rack_allow - wait at least as long for the rest of the flight
+ * xtcp_rack_rtt_raise - wait at least as long as for a late segment
  * @xs: the connection, locked
  * @rtt_us: microseconds from its first transmission to the ACK
  *
@@ -127,7 +127,7 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
  * undone (undo.absolved). Until this flight is acknowledged, RACK.rtt does not become shorter
  * than @rtt_us. xtcp_rack_delivered() cannot measure it: it times the retransmission.
  */
-void xtcp_rack_allow(struct xtcp_sock *xs, u32 rtt_us)
+void xtcp_rack_rtt_raise(struct xtcp_sock *xs, u32 rtt_us)
 {
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->rack.rtt_us = max(xs->rack.rtt_us, rtt_us);

@@ -16,7 +16,7 @@ void xtcp_rack_init(struct xtcp_sock *xs);
 bool xtcp_rack_is_on(const struct xtcp_sock *xs);
 u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 			u64 now_ns);
-void xtcp_rack_allow(struct xtcp_sock *xs, u32 rtt_us);
+void xtcp_rack_rtt_raise(struct xtcp_sock *xs, u32 rtt_us);
 void xtcp_rack_window_adapt(struct xtcp_sock *xs);
 u64 xtcp_rack_detect(struct sock *sk);
 bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb);

@@ -318,7 +318,7 @@ static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 		return true;
 	xtcp_undo_forget_ts(sk);
 	/* The next segments may be as late as this one, and are not lost yet. */
-	xtcp_rack_allow(xs, xtcp_acked_echo_rtt_us(xs, a));
+	xtcp_rack_rtt_raise(xs, xtcp_acked_echo_rtt_us(xs, a));
 	xtcp_undo_restore(sk, true);
 	xs->undo.absolved = 1;
 	XTCP_INC(sock_net(sk), PARTIAL_UNDO);

@@ -222,8 +222,9 @@ TEST_F(lossprobe, rfc2883_4_a_dsack_across_snd_una)
 }
 
 /*
- * A duplicate of a segment that counts as lost, and no arrival of it, because the second block
- * contradicts its own ACK. It is not sent again: each such ACK would cost a walk over the flight.
+ * The first block reports a segment that counts as lost as a duplicate. The second one begins at
+ * SND.UNA, which contradicts its ACK, so it is ignored, and the segment has not arrived. It is not
+ * sent again: each such ACK would cost a walk over the flight.
  */
 TEST_F(lossprobe, rfc2883_4_a_duplicate_that_has_not_arrived)
 {
