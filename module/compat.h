@@ -752,6 +752,39 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 }
 #endif
 
+/* net/sock.h: on newer kernels a socket may be free of the limit of its protocol (xtcp_mem) */
+#ifdef XTCP_HEADER_HAS_BYPASS_PROT_MEM
+#define xtcp_bypasses_memory_limit(sk)	((sk)->sk_bypass_prot_mem)
+#else
+#define xtcp_bypasses_memory_limit(sk)	((void)(sk), false)
+#endif
+
+/*
+ * net/sock.h: on newer kernels sk_under_memory_pressure() also counts an event of the socket's
+ * memory cgroup and wakes who waits for it. This asks the same, and counts nothing.
+ */
+#if defined(XTCP_HEADER_HAS_SOCK_THROTTLED) && defined(CONFIG_MEMCG)
+static inline bool xtcp_memcg_lacks_memory(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG_V1
+	if (memcg && !cgroup_subsys_on_dfl(memory_cgrp_subsys))
+		return !!memcg->tcpmem_pressure;
+#endif
+	for (; memcg; memcg = parent_mem_cgroup(memcg))
+		if (time_before64(get_jiffies_64(), mem_cgroup_get_socket_pressure(memcg)))
+			return true;
+	return false;
+}
+
+static inline bool xtcp_lacks_memory(const struct sock *sk)
+{
+	return (mem_cgroup_sockets_enabled && xtcp_memcg_lacks_memory(xtcp_memcg_of(sk))) ||
+	       (!xtcp_bypasses_memory_limit(sk) && READ_ONCE(*sk->sk_prot->memory_pressure));
+}
+#else
+#define xtcp_lacks_memory(sk)		sk_under_memory_pressure(sk)
+#endif
+
 /*
  * linux/net.h: since 6.8 a protocol may handle options of SOL_SOCKET itself, and
  * so support SO_ZEROCOPY. linux/skbuff.h: pages may be a device's since 6.16.

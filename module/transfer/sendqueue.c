@@ -29,6 +29,7 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "net/header.h"
 #include "net/wire.h"
 #include "observe/memory.h"
@@ -113,7 +114,8 @@ struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 
 	xtcp_assert_owned(sk);
 	if (!skb) {
-		sk->sk_prot->enter_memory_pressure(sk);
+		if (!xtcp_bypasses_memory_limit(sk))
+			sk->sk_prot->enter_memory_pressure(sk);
 		sk_stream_moderate_sndbuf(sk);
 		return NULL;
 	}

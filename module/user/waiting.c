@@ -26,6 +26,7 @@
 #include <linux/seq_file.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "lifecycle.h"
 #include "net/seq.h"
 #include "open/synqueue.h"
@@ -141,7 +142,7 @@ static const char *unsent_waits_for(const struct xtcp_sock *xs, u32 unsent)
 static bool lacks_memory(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_write_pending) &&
-	       (__sk_stream_is_writeable(sk, 1) || sk_under_memory_pressure(sk));
+	       (__sk_stream_is_writeable(sk, 1) || xtcp_lacks_memory(sk));
 }
 
 static void sender_show(struct words *w, const struct sock *sk)
