@@ -681,6 +681,25 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 	ip6_route_get_saddr(net, from, daddr, prefs, saddr)
 #endif
 
+/* net/flow.h: with several paths, each connect() without a port draws one since 6.16 */
+#ifdef FLOWI_FLAG_ANY_SPORT
+#define XTCP_FLOW_ANY_SPORT	FLOWI_FLAG_ANY_SPORT
+#else
+#define XTCP_FLOW_ANY_SPORT	0
+#endif
+
+/*
+ * net/ipv6.h: over IPv6 the flow hash of TCP chooses among several paths since 7.3, so a
+ * socket with a new hash also looks up its route again
+ */
+#ifdef XTCP_HEADER_HAS_ECMP_SET_MP_HASH
+#define xtcp_ipv6_path_by_hash(net, fl6, hash)	ip6_ecmp_set_mp_hash(net, fl6, hash)
+#define xtcp_rethink_txhash(sk)		__sk_rethink_txhash_reset_dst(sk)
+#else
+#define xtcp_ipv6_path_by_hash(net, fl6, hash)	do { } while (0)
+#define xtcp_rethink_txhash(sk)		sk_rethink_txhash(sk)
+#endif
+
 /*
  * linux/ipv6.h: IPv6's flags of a socket are bits of the same word since 6.7.
  * net/inet_sock.h: the list of its labels has moved there since 6.19.
@@ -731,27 +750,6 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #include <net/proto_memory.h>
 #endif
 
-/*
- * net/sock.h: proto.accept() has its arguments in a struct since 6.10.
- * Defines @name for struct proto from
- * struct sock *fn(struct sock *sk, int flags, int *err, int *is_empty).
- */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
-#define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
-static struct sock *name(struct sock *sk, int flags, int *err, bool kern) \
-{									\
-	int is_empty;							\
-									\
-	return fn(sk, flags, err, &is_empty);				\
-}
-#else
-#define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
-static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
-{									\
-	return fn(sk, arg->flags, &arg->err, &arg->is_empty);		\
-}
-#endif
-
 /* net/sock.h: on newer kernels a socket may be free of the limit of its protocol (xtcp_mem) */
 #ifdef XTCP_HEADER_HAS_BYPASS_PROT_MEM
 #define xtcp_bypasses_memory_limit(sk)	((sk)->sk_bypass_prot_mem)
@@ -783,6 +781,27 @@ static inline bool xtcp_lacks_memory(const struct sock *sk)
 }
 #else
 #define xtcp_lacks_memory(sk)		sk_under_memory_pressure(sk)
+#endif
+
+/*
+ * net/sock.h: proto.accept() has its arguments in a struct since 6.10.
+ * Defines @name for struct proto from
+ * struct sock *fn(struct sock *sk, int flags, int *err, int *is_empty).
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
+static struct sock *name(struct sock *sk, int flags, int *err, bool kern) \
+{									\
+	int is_empty;							\
+									\
+	return fn(sk, flags, err, &is_empty);				\
+}
+#else
+#define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
+static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
+{									\
+	return fn(sk, arg->flags, &arg->err, &arg->is_empty);		\
+}
 #endif
 
 /*

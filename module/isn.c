@@ -169,7 +169,8 @@ u32 xtcp_isn_path_hash(const struct net *net, seq_t iss)
  * The flow hash chooses among transmit queues and paths. Both numbers must be
  * evenly spread and unknown to anybody who has not seen the connection's
  * segments. The ISN has both properties, and the key hides it: where IPsec encrypts
- * the TCP header, the flow label can still be read. sk_rethink_txhash() may replace
+ * the TCP header, the flow label can still be read. A connect() that needed a flow hash
+ * for its route has drawn one, and keeps it. xtcp_rethink_txhash() may replace
  * the flow hash later.
  *
  * By sk_hash the qdisc fq tells a connection from an older one whose memory it has.
@@ -177,7 +178,8 @@ u32 xtcp_isn_path_hash(const struct net *net, seq_t iss)
 void xtcp_isn_flow_hash(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	sk->sk_txhash = xtcp_isn_path_hash(sock_net(sk), xtcp_sk(sk)->iss);
+	if (!sk->sk_txhash)
+		sk->sk_txhash = xtcp_isn_path_hash(sock_net(sk), xtcp_sk(sk)->iss);
 	sk->sk_hash = sk->sk_txhash;
 	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
 }

@@ -120,6 +120,8 @@ static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 		.v6	= { .raddr = peer->sin6_addr,
 			    .laddr = sk->sk_v6_rcv_saddr },
 	};
+	/* The hash may choose the path, and the ISN, of which it follows elsewhere, is chosen later. */
+	sk_set_txhash(sk);
 	dst = xtcp_ipv6_route_find(sk, key, np->flow_label);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);

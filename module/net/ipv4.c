@@ -204,40 +204,11 @@ static void ipv4_connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 		.rport	= peer->sin_port,
 		.wire	= xtcp_sk(sk)->flow.wire,
 	};
+	u8 flags = key.lport ? 0 : XTCP_FLOW_ANY_SPORT;
 
 	ipv4_flow_init(fl4, sock_net(sk), sk, &key, READ_ONCE(sk->sk_bound_dev_if),
-		       READ_ONCE(sk->sk_mark), READ_ONCE(inet->tos), 0);
+		       READ_ONCE(sk->sk_mark), READ_ONCE(inet->tos), flags);
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl4));
-}
-
-/*
- * Find the route to a peer, and the local address if the user has chosen none. A lookup
- * for 0.0.0.0 finds an address of this host, whatever device the socket is bound to. As in
- * Linux, a second one finds out whether that device leads to the address.
- */
-static struct rtable *ipv4_connect_lookup(struct sock *sk, struct flowi4 *fl4)
-{
-	int oif = fl4->daddr ? 0 : fl4->flowi4_oif;
-	struct net *net = sock_net(sk);
-	struct rtable *rt = NULL;
-	__be32 laddr;
-
-	rcu_read_lock();
-	if (!fl4->saddr &&
-	    ipv4_addresses_decide(net, sk, READ_ONCE(inet_sk(sk)->tos)))
-		rt = xtcp_inroute_away(net, fl4->daddr, &laddr);
-	if (rt && dst_hold_safe(&rt->dst))
-		fl4->saddr = laddr;
-	else
-		rt = NULL;
-	rcu_read_unlock();
-	if (!rt)
-		rt = ip_route_output_flow(net, fl4, sk);
-	if (likely(!oif) || IS_ERR(rt))
-		return rt;
-	ip_rt_put(rt);
-	fl4->flowi4_oif = oif;
-	return ip_route_output_flow(net, fl4, sk);
 }
 
 /*
@@ -251,6 +222,41 @@ static bool ipv4_ports_decide(struct net *net, const struct sock *sk)
 		return true;
 #endif
 	return fib4_has_custom_rules(net) || !xtcp_ipsec_is_silent(net, sk);
+}
+
+/*
+ * Find the route to a peer, and the local address if the user has chosen none. A lookup
+ * for 0.0.0.0 finds an address of this host, whatever device the socket is bound to. As in
+ * Linux, a second one finds out whether that device leads to the address. The local address
+ * is part of what chooses among several paths: one that the first lookup has found is looked up,
+ * too, so that the connection's later lookups find the same path.
+ */
+static struct rtable *ipv4_connect_lookup(struct sock *sk, struct flowi4 *fl4)
+{
+	bool again = !fl4->daddr && fl4->flowi4_oif;
+	struct net *net = sock_net(sk);
+	int oif = fl4->flowi4_oif;
+	struct rtable *rt = NULL;
+	__be32 laddr;
+
+	rcu_read_lock();
+	if (!fl4->saddr &&
+	    ipv4_addresses_decide(net, sk, READ_ONCE(inet_sk(sk)->tos)))
+		rt = xtcp_inroute_away(net, fl4->daddr, &laddr);
+	if (rt && dst_hold_safe(&rt->dst))
+		fl4->saddr = laddr;
+	else
+		rt = NULL;
+	rcu_read_unlock();
+	if (!rt) {
+		again |= !fl4->saddr && !ipv4_ports_decide(net, sk);
+		rt = ip_route_output_flow(net, fl4, sk);
+	}
+	if (likely(!again) || IS_ERR(rt))
+		return rt;
+	ip_rt_put(rt);
+	fl4->flowi4_oif = oif;
+	return ip_route_output_flow(net, fl4, sk);
 }
 
 /*
@@ -331,6 +337,7 @@ static void ipv4_forget(struct sock *sk)
 
 	inet->inet_dport = 0;
 	inet->inet_daddr = 0;
+	sk->sk_txhash = 0;
 	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
 		inet->inet_saddr = 0;
 		/*

@@ -251,6 +251,7 @@ void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 	reply->owned = false;
 	reply->transparent = false;
 	reply->extended = false;
+	reply->has_iss = false;
 	reply->oif = 0;
 	reply->mark = af->packet->reply_mark(net, skb->mark);
 	reply->tos = af->packet->dscp(skb);

@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "net/addr6.h"
 #include "net/family.h"
+#include "isn.h"
 #include "net/inroute6.h"
 #include "net/ipsec.h"
 #include "net/reply.h"
@@ -170,6 +171,9 @@ struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 			    READ_ONCE(sk->sk_bound_dev_if),
 			    READ_ONCE(sk->sk_mark));
 	fl6.flowlabel = ip6_make_flowinfo(READ_ONCE(np->tclass), label);
+	if (!key->lport)
+		fl6.flowi6_flags = XTCP_FLOW_ANY_SPORT;
+	xtcp_ipv6_path_by_hash(sock_net(sk), &fl6, sk->sk_txhash);
 	dst = route6_lookup(sk, &fl6);
 	if (IS_ERR(dst))
 		return dst;
@@ -247,6 +251,8 @@ static struct dst_entry *route6_reply_lookup(struct net *net,
 	xtcp_ipv6_flow_init(&fl6, net, reply->sk, &reply->key, oif,
 			    reply->mark);
 	fl6.flowlabel = ip6_make_flowinfo(reply->tos, 0);
+	if (reply->has_iss)
+		xtcp_ipv6_path_by_hash(net, &fl6, xtcp_isn_path_hash(net, reply->iss));
 	if (reply->sk)
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi6_to_flowi_common(&fl6));

@@ -115,7 +115,7 @@ static void connect_undo(struct sock *sk)
 
 /*
  * Routing rules and IPsec policies may depend on the local port, which is known only now. Over
- * IPv6, as in Linux, a route that was found without the port stays.
+ * IPv6, as in Linux, a route that was found without the port stays (XTCP_FLOW_ANY_SPORT).
  */
 static int connect_route(struct sock *sk)
 {

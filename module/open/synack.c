@@ -47,6 +47,8 @@ void xtcp_synack_reply(const struct xtcp_halfopen *ho, struct xtcp_reply *reply)
 	reply->owned = false;
 	reply->transparent = false;
 	reply->extended = false;
+	reply->has_iss = true;
+	reply->iss = ho->iss;
 	reply->oif = ho->flow.ifindex;
 	reply->mark = xtcp_synqueue_mark(ho);
 	reply->tos = READ_ONCE(ho->tos) & ~INET_ECN_MASK;

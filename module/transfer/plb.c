@@ -24,6 +24,7 @@
 #include <linux/xtcp_congestion.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
@@ -62,7 +63,7 @@ void xtcp_plb_try(struct xtcp_sock *xs, struct xtcp_plb *plb)
 		plb->paused = false;
 	if (plb->paused)
 		return;
-	sk_rethink_txhash(sk);
+	xtcp_rethink_txhash(sk);
 	plb->congested = 0;
 	xtcp_retransmit_rehashed(xs);
 	XTCP_INC(sock_net(sk), PLB_REHASH);

@@ -117,7 +117,7 @@ static void leave_path(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (!xtcp_family_is_ipv6(xs->flow.family) || xs->recovery == XTCP_RECOVERY_LOSS ||
-	    !sk_rethink_txhash(sk))
+	    !xtcp_rethink_txhash(sk))
 		return;
 	xtcp_retransmit_rehashed(xs);
 	XTCP_INC(sock_net(sk), DUPLICATE_DATA_REHASH);

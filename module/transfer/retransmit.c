@@ -17,6 +17,7 @@
 #include <net/sock.h>
 
 #include "clock.h"
+#include "compat.h"
 #include "deadlines.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -347,7 +348,7 @@ void xtcp_retransmit_counted(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	count_in_row(xs);
-	if (sk_rethink_txhash(sk)) {
+	if (xtcp_rethink_txhash(sk)) {
 		xtcp_retransmit_rehashed(xs);
 		XTCP_INC(sock_net(sk), TIMEOUT_REHASH);
 	}
