@@ -107,7 +107,7 @@ static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 {
 	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
 	struct inet_sock *inet = inet_sk(sk);
-	struct dst_entry *dst;
+	int err;
 
 	if (ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))
 		return -EAFNOSUPPORT;
@@ -122,9 +122,9 @@ static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 	};
 	/* The hash may choose the path, and the ISN, of which it follows elsewhere, is chosen later. */
 	sk_set_txhash(sk);
-	dst = xtcp_ipv6_route_find(sk, key, np->flow_label);
-	if (IS_ERR(dst))
-		return PTR_ERR(dst);
+	err = xtcp_ipv6_route_first(sk, key);
+	if (err)
+		return err;
 	xtcp_ipv6_digest(key);
 	np->saddr = key->v6.laddr;
 	sk->sk_v6_rcv_saddr = key->v6.laddr;

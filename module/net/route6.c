@@ -152,6 +152,42 @@ static u32 route6_cookie(const struct dst_entry *dst)
 	return rt6_get_cookie(container_of(dst, struct rt6_info, dst));
 }
 
+/* Has the route other next hops? Then addresses and ports may have chosen this one. */
+static bool route6_is_one_of_several(const struct dst_entry *dst)
+{
+	const struct rt6_info *rt = (const struct rt6_info *)dst;
+	const struct fib6_info *from;
+	bool several;
+
+	rcu_read_lock();
+	from = rcu_dereference(rt->from);
+	several = from && (from->nh || READ_ONCE(from->fib6_nsiblings));
+	rcu_read_unlock();
+	return several;
+}
+
+/**
+ * xtcp_ipv6_route_first - find the local address of a connect(), and its route
+ * @sk: the socket, locked
+ * @key: addresses, ports and wire as far as they are known; gets a local address if it has none
+ *
+ * If addresses and ports may choose another route, it is not cached: the caller looks it up
+ * once they are known. Linux keeps the first one, until it looks up a route again and perhaps
+ * finds another.
+ *
+ * Return: 0, or the error of the lookup.
+ */
+int xtcp_ipv6_route_first(struct sock *sk, struct xtcp_key *key)
+{
+	struct dst_entry *dst = xtcp_ipv6_route_find(sk, key, xtcp_ipv6_pinfo(sk)->flow_label);
+
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	if (route6_is_one_of_several(dst))
+		sk_dst_reset(sk);
+	return 0;
+}
+
 /**
  * xtcp_ipv6_route_find - look up the route of a socket, and cache it there
  * @sk: the socket, locked

@@ -20,6 +20,7 @@ void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
 			 int oif, u32 mark);
 struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 				       __be32 label);
+int xtcp_ipv6_route_first(struct sock *sk, struct xtcp_key *key);
 struct dst_entry *xtcp_ipv6_route_get(struct sock *sk);
 const struct ipv6_txoptions *xtcp_ipv6_reply_options(const struct xtcp_reply *reply);
 
