@@ -115,7 +115,7 @@ static void connect_undo(struct sock *sk)
 
 /*
  * Routing rules and IPsec policies may depend on the local port, which is known only now. Over
- * IPv6, as in Linux, a route that was found without the port stays (XTCP_FLOW_ANY_SPORT).
+ * IPv6, as in Linux, the only one that leads to the peer stays, which was found without it.
  */
 static int connect_route(struct sock *sk)
 {
@@ -538,6 +538,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 			      XTCP_KNOB(net, syn_linear_timeouts) : 0;
 	unsigned int retries = linear + connect_retries(xs);
 	u64 delay_ns;
+	int err;
 
 	xtcp_assert_owned(sk);
 	/* Data behind a SYN-ACK has brought the timer forward, for a loss probe. */
@@ -560,9 +561,14 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	if (xs->retransmit.in_row)
 		__dst_negative_advice(sk);
 	xtcp_retransmit_counted(sk);
-	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1,
-			     sk->sk_state == XTCP_SYN_SENT ? XTCP_RESENT_SYN :
-							     XTCP_RESENT_SYN_ACK);
+	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1,
+				   sk->sk_state == XTCP_SYN_SENT ? XTCP_RESENT_SYN :
+								   XTCP_RESENT_SYN_ACK);
+	/* As for data. Of a child of a fast open Linux doesn't ask either. */
+	if (!xs->fast_held && (err == -ENOBUFS || err == -ENOMEM)) {
+		xtcp_retransmit_later(sk);
+		return XTCP_ENDING_NONE;
+	}
 	if (xs->retransmit.in_row > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = min(xtcp_rtt_rto_ns(xs),

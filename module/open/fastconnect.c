@@ -221,6 +221,7 @@ static void syn_send(struct sock *sk, struct xtcp_fastconnect *fast,
 		     struct xtcp_fastcookie *cookie, bool with_data, u16 mss)
 {
 	bool wants_data = with_data && fast->msg && msg_data_left(fast->msg);
+	struct xtcp_fastcookie request = { .len = 0, .exp = cookie->exp };
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb = NULL;
 	u32 len;
@@ -238,7 +239,7 @@ static void syn_send(struct sock *sk, struct xtcp_fastconnect *fast,
 	if (!xs->fast_tried)
 		xs->fast_checks = 0;
 	len = skb ? skb->len : 0;
-	if (skb && xtcp_send_syn_data(sk, skb)) {
+	if (skb && xtcp_send_syn_data(sk, skb, cookie->len > 0 ? &request : cookie)) {
 		fast->copied = len;
 	} else {
 		if (skb)

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "deadlines.h"
+#include "fastq.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -574,17 +575,22 @@ bool xtcp_send_syn_prepare(struct sock *sk)
  * @skb: from xtcp_sendq_alloc_reserved(), with payload that fits beside the SYN's options;
  *	the send queue owns it now
  *
+ * @alone: option of fast open for a SYN without data
+ *
  * One segment leaves. In flight are two, of which the first is the SYN alone: a timeout sends
- * that again. If the segment could not be sent, the timeout follows as if it had been lost.
+ * that again. If the segment cannot leave this host, which may have a rule against data in a
+ * SYN, the SYN leaves alone at once, and the data waits for the end of the handshake.
  *
  * Return: false without memory: @skb is freed, and nothing has changed
  */
-bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb)
+bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb,
+			const struct xtcp_fastcookie *alone)
 {
 	u8 flags = XTCP_SYN | xtcp_ecn_offer(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 now_ns = xs->last_snd_ns;
+	int err;
 
 	xtcp_assert_owned(sk);
 	if (!xtcp_send_syn_prepare(sk)) {
@@ -597,16 +603,24 @@ bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb)
 	cb->seq = xs->iss;
 	cb->flags = flags;
 	WRITE_ONCE(xs->snd_nxt, xs->iss);	/* not a retransmission */
-	xtcp_output_queued(sk, skb, now_ns);
+	err = xtcp_output_queued(sk, skb, now_ns);
 	cb->seq = seq_add(xs->iss, 1);
 	cb->flags = XTCP_ACK | XTCP_PSH;
-	cb->sent_ns = now_ns;
-	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
+	if (err) {
+		__skb_queue_tail(&sk->sk_write_queue, skb);
+		xs->fast_option = alone;
+		xs->fast_sending = alone->len >= 0;
+		xtcp_output_queued(sk, xtcp_sendq_oldest(sk), now_ns);
+		WRITE_ONCE(xs->snd_nxt, cb->seq);
+	} else {
+		cb->sent_ns = now_ns;
+		WRITE_ONCE(xs->snd_nxt, xs->write_seq);
+		xtcp_sendq_fly(sk, skb);
+		XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
+	}
 	xs->snd_sml = xs->iss;
 	xs->pushed_seq = xs->write_seq;
 	xs->retrans_stamp_ns = now_ns;
-	xtcp_sendq_fly(sk, skb);
-	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
 	xtcp_deadlines_syn_sent(sk, now_ns, xtcp_rtt_rto_ns(xs));
 	return true;
 }

@@ -18,7 +18,8 @@ struct sock;
 struct xtcp_fastcookie;
 
 void xtcp_send_syn(struct sock *sk);
-bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb);
+bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb,
+			const struct xtcp_fastcookie *alone);
 bool xtcp_send_syn_prepare(struct sock *sk);
 void xtcp_send_syn_ack(struct sock *sk, const struct xtcp_fastcookie *option);
 void xtcp_send_syn_ack_crossing(struct sock *sk);

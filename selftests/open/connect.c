@@ -82,6 +82,43 @@ TEST_F(connect, lc_19_syn_finds_no_room)
 	EXPECT_EQ(INT32_MAX, info.ssthresh);
 }
 
+/* The network has not seen it, so the next attempt comes soon, and the timeout stays. */
+TEST_F(connect, lc_19_repeated_syn_finds_no_room)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syn_linear_timeouts", 0));
+	peer_mark(p);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN);
+	peer_jam(p);
+	peer_sleep_until(p, 1700);	/* attempts after 1000 and 1500 ms */
+	peer_unjam(p);
+	conn_expect(&c, .flags = SYN, .at_ms = 2000);
+	conn_expect(&c, .flags = SYN, .at_ms = 4000);
+	conn_expect(&c, .flags = SYN, .at_ms = 8000);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+}
+
+/* Each attempt counts. */
+TEST_F(connect, lc_20_no_room_for_any_syn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syn_linear_timeouts", 0));
+	ASSERT_EQ(0, knob_set("syn_retries", 3));
+	peer_jam(p);
+	peer_mark(p);
+	conn_start(p, &c, .active = true);
+	peer_expect_poll(p, c.fd, POLLOUT | POLLERR | POLLHUP, 2500);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	peer_unjam(p);
+	peer_expect_silence(p, 10000);
+}
+
 TEST_F(connect, lc_20_two_retries_are_7s)
 {
 	ASSERT_EQ(0, knob_set("syn_retries", 2));

@@ -63,6 +63,37 @@ TEST_F(fastconnect, rfc7413_ctr_TCPFastOpenActive_cookie_is_asked_for_and_used)
 	drop(&c);
 }
 
+/* A firewall of this host may refuse a SYN with data. The data follows the handshake. */
+TEST_F(fastconnect, rfc7413_data_that_a_rule_refuses)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[200];
+	struct counters before;
+	struct conn c;
+
+	if (system("nft add table inet t"))
+		SKIP(return, "a kernel without nftables");
+	pattern_fill(text, sizeof(text), 0);
+	cookie_get(_metadata, p, GRANT);
+	shell_run(WHERE(_metadata), "nft 'add chain inet t out { type filter hook output priority 0; };"
+		  " add rule inet t out meta length > 200 drop'");
+	counters_take(&before);
+	client(p, &c);
+	EXPECT_EQ(200, fast_send(p, c.fd, text, sizeof(text)));
+	expect_syn(&c, .len = 0);
+	/* The option asks for a cookie. */
+	EXPECT_EQ(0, c.kern_opt.fastopen);
+	shell_run(WHERE(_metadata), "nft delete table inet t");
+	syn_ack(&c, 1, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect(&c, .seq = 1, .len = 200, .pattern = 0);
+	EXPECT_EQ(0, counter_moved(&before, "RetransSegs"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPOrigDataSent"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenActiveFail"));
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_fastopen_client_fail + 0);
+	drop(&c);
+}
+
 /* As much as fits beside 40 bytes of options; the rest follows the handshake. */
 TEST_F(fastconnect, rfc7413_syn_has_what_fits)
 {
