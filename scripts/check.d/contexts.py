@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Contexts: surroundings of a program that its tests do not mention (selftests/lib/context.h).
 
-They are variants that only T= asks for, by their name: T='^open/.*@queue$'. A program needs no
-word for them: it runs in a context, on both wires, if the context's pattern is found in its
-source. selftests/contexts-left-out has the tests that cannot run there, and why.
+They are variants that only T= asks for, by their name: T='^open/.*@queue$'. Those over IPv6 or with
+mapped addresses have to be named, too: T='^open/.*@v6@queue$'. A program needs no word for them:
+it runs in a context, on both wires, if the context's pattern is found in its source.
+selftests/contexts-left-out has the tests that cannot run there, and why.
 """
 
 import collections
@@ -49,12 +50,12 @@ CONTEXTS = (
 
 def variants_of(pattern):
     """Of the contexts that the expression T= names: pairs of context and variant."""
-    named = pattern.replace("\\", "").partition("@")[2]
+    named = set(re.findall(r"[\w-]+", pattern.replace("\\", "").partition("@")[2]))
     for context in CONTEXTS:
-        if not re.search(rf"(?<![\w-]){context.name}(?![\w-])", named):
+        if context.name not in named:
             continue
         for variant in VARIANTS:
-            if "FAMILY" in variant.environment:
+            if "FAMILY" in variant.environment and variant.suffix.rpartition("@")[2] not in named:
                 continue
             environment = f"{variant.environment} XTCP_TEST_CONTEXT={context.name}"
             yield context, variant._replace(suffix=f"{variant.suffix}@{context.name}",
