@@ -283,7 +283,8 @@ int xtcp_net_prepare(struct net *net);
  * @xn: namespace
  *
  * Most namespaces never have an xtcp socket; the first one creates the tables. Code
- * that serves a socket or record need not ask.
+ * that serves a socket or record need not ask. A netfilter hook has to, though it is
+ * registered after that: nothing else orders its reads of the tables behind that of the hook.
  *
  * Context: any.
  * Return: true if it has them, for its whole lifetime.

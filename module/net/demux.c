@@ -123,7 +123,7 @@ demux_route(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	const struct xtcp_flow *flow;
 	struct dst_entry *dst;
 
-	if (is_syn(skb, ip_len))
+	if (is_syn(skb, ip_len) || !xtcp_net_is_ready(xtcp_net_rcu(net)))
 		return NULL;
 	skb_set_transport_header(skb, ip_len);
 	if (af == &xtcp_ipv4)

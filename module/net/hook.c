@@ -389,7 +389,7 @@ void xtcp_hook_del(struct net *net)
  */
 bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb)
 {
-	return xtcp_net_is_ready(xtcp_net_rcu(net)) && xtcp_port_is_held_skb(net, skb, 0);
+	return xtcp_port_is_held_skb(net, skb, 0);
 }
 
 /**

@@ -233,8 +233,9 @@ static void child_discard(struct sock *sk)
 static bool child_is_late(const struct xtcp_listener *ls, const struct sock *sk)
 {
 	/*
-	 * The copy comes before this read. Pairs with the unlock of accept_lock in
-	 * xtcp_acceptqueue_stop(), behind which the listener's fields change.
+	 * The copy comes before this read. Pairs with accept_lock, which
+	 * xtcp_acceptqueue_stop() releases when @open is false, and acceptqueue_pop() takes
+	 * again before the listener's fields change.
 	 */
 	smp_rmb();
 	return unlikely(sock_flag(sk, SOCK_DEAD) || !READ_ONCE(ls->open));

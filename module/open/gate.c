@@ -301,11 +301,10 @@ static bool gate_listener_refuses(struct xtcp_listener *ls,
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb)
 {
-	struct xtcp_flow *flow = xtcp_flow_find_rcu(net, key);
 	struct xtcp_listener *ls;
 	struct sock *lsk;
 
-	if (flow)
+	if (!xtcp_net_is_ready(xtcp_net_rcu(net)) || xtcp_flow_find_rcu(net, key))
 		return false;
 	lsk = xtcp_lookup_rcu(net, key, skb);
 	ls = lsk ? xtcp_listener_of(lsk) : NULL;

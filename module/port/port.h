@@ -43,7 +43,9 @@ void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw);
  */
 static inline bool xtcp_port_is_held(const struct net *net, u16 num)
 {
-	return test_bit(num, xtcp_net(net)->tcp_ports);
+	const struct xtcp_net *xn = xtcp_net(net);
+
+	return xtcp_net_is_ready(xn) && test_bit(num, xn->tcp_ports);
 }
 
 /**
