@@ -71,8 +71,11 @@ def fits(context, source):
 
 
 def read_left_out():
-    """Patterns of tests by context and program: "CONTEXT[,CONTEXT] PROGRAM TEST... # reason"."""
-    known = {context.name for context in CONTEXTS}
+    """Patterns of tests by context and program: "CONTEXT[,CONTEXT] PROGRAM TEST... # reason".
+
+    CONTEXT@v6 means the context over IPv6 only.
+    """
+    known = {context.name + family for context in CONTEXTS for family in ("", "@v6")}
     left = collections.defaultdict(list)
     with open(os.path.join(TOP, LEFT_OUT)) as f:
         for number, line in enumerate(f, 1):
@@ -93,7 +96,9 @@ def leave_out(tests):
     left = read_left_out() if any(test.context for test in tests) else {}
     kept = []
     for test in tests:
-        patterns = left.get((test.context, test.stem), [])
+        patterns = list(left.get((test.context, test.stem), []))
+        if "@v6@" in test.name:
+            patterns += left.get((f"{test.context}@v6", test.stem), [])
         if "*" in patterns:
             continue
         if patterns and not test.broken:

@@ -117,8 +117,7 @@ void context_apply_to_link(struct where at, const char *name)
 		return;
 	if (!if_nametoindex(CONTEXT_VRF_NAME)) {
 		vrf_new(at, CONTEXT_VRF_NAME, CONTEXT_VRF_TABLE);
-		if (local.family == AF_INET)
-			address_add(at, CONTEXT_VRF_NAME, &local, 8);
+		address_add(at, CONTEXT_VRF_NAME, &local, local.family == AF_INET ? 8 : 128);
 	}
 	link_set_master(at, name, CONTEXT_VRF_NAME);
 }
