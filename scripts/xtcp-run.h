@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * xtcp-run.h - what the launcher and its library share: names in the environment
+ * xtcp-run.h - what the launcher's two files and its library share: names in the environment,
+ * and the version
  */
 #ifndef XTCP_RUN_H
 #define XTCP_RUN_H

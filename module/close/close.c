@@ -4,9 +4,10 @@
  *
  * RFC 9293 3.6 and 3.10.4 (CLOSE), 3.10.5 (ABORT), 3.10.8 (timeouts).
  *
- * Life cycle of a socket. socket() or the third segment of a handshake creates it. References are
- * held by the struct socket or the accept queue, by the wheel entry, and by each
- * segment in processing. The flow table holds none.
+ * Life cycle of a socket. socket(), the third segment of a handshake, or the SYN
+ * of a fast open creates it. References are held by the struct socket or the
+ * accept queue, by the wheel entry, and by each segment in processing. The flow
+ * table holds none.
  *  1. The connection reaches CLOSED: timers are cleared, the flow is unhashed
  *     (xtcp_close_done()).
  *  2. close() orphans the socket. If the connection is still closing, the

@@ -7,9 +7,10 @@
  * route6.c, ipv6.c and hookv6.c those of IPv6. Outside of net/, code asks for
  * the family only where IPv6 addresses need memory, a hash or a comparison of
  * their own (tcb.h, flow.c, hostcache.c, lookup.c, port/bind.c, port/connect.c,
- * the slab caches of open/synqueue.c and close/timewait.c), and where a program,
+ * the slab caches of open/synqueue.c and close/timewait.c), where a program,
  * a trace or the kernel's TCP sees an address (user/, observe/traceaddr.h,
- * shadow.c).
+ * shadow.c), and in transfer/receive.c, because only IPv6 has a flow label that
+ * may lead to another path.
  *
  * A socket of AF_INET6 may have an IPv4 connection, so there are two families.
  * The socket's family decides what its user sees and sets (addresses, options):

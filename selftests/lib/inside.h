@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * inside: a part of a test that User-mode Linux's kernel runs itself, as a program with
- * many short system calls wants it. There each call of a process takes the host some 20 us:
- * two switches between processes and seven calls of ptrace(). The module xtcp_inside
+ * many short system calls wants it. There each call of a process costs the host two switches
+ * between processes and seven calls of ptrace(). The module xtcp_inside
  * (selftests/inside) is that part of the library once more, and calls the functions of the
  * same system calls, on behalf of the process that has asked for it.
  *
