@@ -290,8 +290,8 @@ static struct inet_bind_hashbucket *bind_chain_any(const struct xtcp_shadow *sha
 
 /* The kernel's bucket of a port; NULL if there is none. @chain is locked. */
 static struct inet_bind_bucket *
-bind_bucket(struct inet_bind_hashbucket *chain,
-	    const struct xtcp_shadow *shadow, int l3mdev)
+shadow_bind_bucket(struct inet_bind_hashbucket *chain,
+		   const struct xtcp_shadow *shadow, int l3mdev)
 {
 	struct inet_bind_bucket *tb;
 
@@ -369,7 +369,7 @@ static bool shadow_conflicts(const struct xtcp_shadow *shadow, int l3mdev)
 	bool conflicts;
 
 	spin_lock(&chain->lock);
-	tb = bind_bucket(chain, shadow, l3mdev);
+	tb = shadow_bind_bucket(chain, shadow, l3mdev);
 	conflicts = tb && bucket_conflicts(tb, shadow);
 	spin_unlock(&chain->lock);
 	return conflicts;
@@ -435,7 +435,7 @@ static void shadow_unlink(struct xtcp_shadow *shadow)
 	struct inet_bind_bucket *tb;
 
 	spin_lock(&chain->lock);
-	tb = bind_bucket(chain, shadow, tb2->l3mdev);
+	tb = shadow_bind_bucket(chain, shadow, tb2->l3mdev);
 	spin_lock(&chain2->lock);
 	xtcp_bind_timewait_del(shadow_sk(shadow));
 	xtcp_bind_sock_add(proxy, tb, tb2);
@@ -583,7 +583,7 @@ static void shadow_changed(struct xtcp_shadow *shadow)
 	struct inet_bind_hashbucket *chain = bind_chain(shadow);
 
 	spin_lock(&chain->lock);
-	shadow_show(shadow, bind_bucket(chain, shadow, shadow->bucket->l3mdev));
+	shadow_show(shadow, shadow_bind_bucket(chain, shadow, shadow->bucket->l3mdev));
 	spin_unlock(&chain->lock);
 }
 
@@ -637,7 +637,7 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 	if (shadow->listeners++ || !shadow->was_shared)
 		return 0;
 	spin_lock(&chain->lock);
-	tb = bind_bucket(chain, shadow, shadow->bucket->l3mdev);
+	tb = shadow_bind_bucket(chain, shadow, shadow->bucket->l3mdev);
 	if (bucket_conflicts(tb, shadow)) {
 		shadow->listeners--;
 		err = -EADDRINUSE;

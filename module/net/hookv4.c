@@ -172,7 +172,8 @@ static bool hookv4_quoted_is_ours(struct net *net, const struct sk_buff *skb,
 }
 
 /* The protocol number shares a word of the checksum with the TTL. */
-static void quoted_protocol_set(struct iphdr *quoted, u8 protocol, struct icmphdr *icmph)
+static void hookv4_quoted_protocol_set(struct iphdr *quoted, u8 protocol,
+				       struct icmphdr *icmph)
 {
 	__be16 *word = (__be16 *)&quoted->ttl, old = *word;
 
@@ -190,7 +191,8 @@ static void quoted_protocol_set(struct iphdr *quoted, u8 protocol, struct icmphd
  */
 void xtcp_hookv4_quote_restore(struct sk_buff *skb)
 {
-	quoted_protocol_set((struct iphdr *)skb->data, XTCP_WIRE_TCP, icmp_hdr(skb));
+	hookv4_quoted_protocol_set((struct iphdr *)skb->data, XTCP_WIRE_TCP,
+				   icmp_hdr(skb));
 }
 
 /*
@@ -201,8 +203,8 @@ static unsigned int hookv4_quoted_bring(struct sk_buff *skb, unsigned int offset
 {
 	if (skb_ensure_writable(skb, offset + sizeof(struct iphdr)))
 		return NF_DROP;
-	quoted_protocol_set((struct iphdr *)(skb->data + offset), XTCP_WIRE_NATIVE,
-			    (struct icmphdr *)(skb->data + skb_network_header_len(skb)));
+	hookv4_quoted_protocol_set((struct iphdr *)(skb->data + offset), XTCP_WIRE_NATIVE,
+				   (struct icmphdr *)(skb->data + skb_network_header_len(skb)));
 	IPCB(skb)->flags |= XTCP_IPSKB_BROUGHT;
 	return NF_ACCEPT;
 }

@@ -373,8 +373,8 @@ static bool hookv6_quoted_is_ours(struct net *net, const struct sk_buff *skb,
  * behind it. The device's checksum of the whole message stays valid, because both words change
  * together.
  */
-static void quoted_protocol_set(struct sk_buff *skb, unsigned int at, u8 protocol,
-				struct icmp6hdr *icmph)
+static void hookv6_quoted_protocol_set(struct sk_buff *skb, unsigned int at, u8 protocol,
+				       struct icmp6hdr *icmph)
 {
 	__be16 *word = (__be16 *)(skb->data + at), old = *word;
 
@@ -400,8 +400,8 @@ static unsigned int hookv6_icmp_in(struct net *net, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (skb_ensure_writable(skb, spot.named_at + sizeof(__be16)))
 		return NF_DROP;
-	quoted_protocol_set(skb, spot.named_at, XTCP_WIRE_NATIVE,
-			    (struct icmp6hdr *)(skb->data + offset));
+	hookv6_quoted_protocol_set(skb, spot.named_at, XTCP_WIRE_NATIVE,
+				   (struct icmp6hdr *)(skb->data + offset));
 	IP6CB(skb)->flags |= XTCP_IPSKB_BROUGHT;
 	return NF_ACCEPT;
 }
@@ -421,7 +421,8 @@ void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 
 	if (hookv6_walk(skb, &spot, true) == XTCP_WIRE_NATIVE &&
 	    spot.named_at + sizeof(__be16) <= skb_headlen(skb))
-		quoted_protocol_set(skb, spot.named_at, XTCP_WIRE_TCP, icmp6_hdr(skb));
+		hookv6_quoted_protocol_set(skb, spot.named_at, XTCP_WIRE_TCP,
+					   icmp6_hdr(skb));
 }
 
 /*

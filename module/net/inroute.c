@@ -150,8 +150,9 @@ static __always_inline bool source_is_sane(struct net *net,
 }
 
 /* The cached route of a segment's address; NULL: none. */
-static __always_inline struct rtable *way_in(struct net *net, struct xtcp_inroute *mem,
-					     const struct iphdr *iph)
+static __always_inline struct rtable *inroute_way_in(struct net *net,
+						     struct xtcp_inroute *mem,
+						     const struct iphdr *iph)
 {
 	const struct xtcp_way *way = inroute_way(mem, iph);
 
@@ -178,7 +179,7 @@ void xtcp_inroute_route(const struct xtcp_net *xn, struct sk_buff *skb)
 	mem = xtcp_inroute_memory(xn);
 	if (!mem || fib4_has_custom_rules(net))
 		return;
-	rt = way_in(net, mem, ip_hdr(skb));
+	rt = inroute_way_in(net, mem, ip_hdr(skb));
 	mem->missed = !rt;
 	if (rt && source_is_sane(net, skb, mem))
 		skb_dst_set_noref(skb, &rt->dst);
@@ -211,7 +212,7 @@ bool xtcp_inroute_repeat(const struct xtcp_net *xn, struct sk_buff *skb)
 	if (mem->peer != iph->saddr || !is_current(net, mem->back) ||
 	    fib4_has_custom_rules(net))
 		return false;
-	rt = way_in(net, mem, iph);
+	rt = inroute_way_in(net, mem, iph);
 	if (!rt || !source_is_sane(net, skb, mem))
 		return false;
 	skb_dst_set_noref(skb, &rt->dst);

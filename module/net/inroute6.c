@@ -129,8 +129,8 @@ static unsigned int inroute6_way(const struct in6_addr *daddr)
 }
 
 /* The cached route of a segment by its address and device; NULL: none. */
-static struct dst_entry *way_in(const struct xtcp_inroute6 *mem,
-				const struct sk_buff *skb)
+static struct dst_entry *inroute6_way_in(const struct xtcp_inroute6 *mem,
+					 const struct sk_buff *skb)
 {
 	const struct in6_addr *daddr = &ipv6_hdr(skb)->daddr;
 	unsigned int i = inroute6_way(daddr);
@@ -155,7 +155,7 @@ bool xtcp_inroute6_is_known(const struct xtcp_net *xn,
 {
 	const struct xtcp_inroute6 *mem = inroute6_memory(xn);
 
-	return mem && way_in(mem, skb);
+	return mem && inroute6_way_in(mem, skb);
 }
 
 /* Do rules, or routes with a source prefix, choose routes by more than the destination? */
@@ -183,7 +183,7 @@ bool xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 	mem = inroute6_memory(xn);
 	if (!mem || inroute6_source_decides(xn->net))
 		return false;
-	dst = way_in(mem, skb);
+	dst = inroute6_way_in(mem, skb);
 	mem->missed = !dst;
 	if (dst)
 		skb_dst_set_noref(skb, dst);

@@ -172,7 +172,7 @@ static int listeners_count(struct metrics_reader *reader, unsigned long *half_op
 	return listeners;
 }
 
-static void connections_show(struct seq_file *m, struct metrics_reader *reader)
+static void metrics_connections_show(struct seq_file *m, struct metrics_reader *reader)
 {
 	unsigned long half_open;
 	unsigned int i;
@@ -422,7 +422,7 @@ static const struct {
 } sections[] = {
 	{ .head = build_show },
 	{ .head = events_show },
-	{ .head = connections_show },
+	{ .head = metrics_connections_show },
 	{ .head = limits_show },
 	{ .head = transitions_head, .row = transition_show },
 	{ .head = dwelt_head, .row = dwelt_show },

@@ -417,7 +417,7 @@ static void procfs_header_show(struct seq_file *m, bool ipv4)
 	seq_puts(m, " st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
 }
 
-static int connections_show(struct seq_file *m, void *v)
+static int procfs_connections_show(struct seq_file *m, void *v)
 {
 	const struct xtcp_reader *reader = m->private;
 	bool ipv4 = reader->family == AF_INET;
@@ -440,7 +440,7 @@ static const struct seq_operations connections_seq_ops = {
 	.start	= xtcp_procfs_start,
 	.next	= xtcp_procfs_next,
 	.stop	= xtcp_procfs_stop,
-	.show	= connections_show,
+	.show	= procfs_connections_show,
 };
 
 /* Address and port of one end, in the format of xtcp_kill. */
