@@ -93,7 +93,7 @@ static bool half_open_migrates(const struct sock *sk)
  * ports? It drops a half-open connection whose listener has stopped listening,
  * and looks for another listener, if no other one takes it over. A SYN may end a
  * TIME-WAIT, so TIME-WAIT alone doesn't decide: false here, but
- * xtcp_hook_kernel_tcp_has() counts it.
+ * xtcp_hook_kernel_tcp_keeps() counts it.
  */
 static bool kernel_tcp_takes_segment(const struct sock *sk)
 {
@@ -292,7 +292,7 @@ bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
 }
 
 /**
- * xtcp_hook_kernel_tcp_has - has the kernel's TCP a connection that takes a segment
+ * xtcp_hook_kernel_tcp_keeps - has the kernel's TCP a connection that takes a segment
  * @net: namespace
  * @key: the connection, as seen from this host
  *
@@ -302,7 +302,7 @@ bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
  * Context: RCU.
  * Return: true if it has one; in TIME-WAIT included, but not one that it would drop.
  */
-bool xtcp_hook_kernel_tcp_has(struct net *net, const struct xtcp_key *key)
+bool xtcp_hook_kernel_tcp_keeps(struct net *net, const struct xtcp_key *key)
 {
 	struct sock *sk = xtcp_family_get(key->family)->kernel_tcp->connection(net, key);
 	bool keeps;

@@ -44,7 +44,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss);
 bool xtcp_hook_is_steered(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key);
-bool xtcp_hook_kernel_tcp_has(struct net *net, const struct xtcp_key *key);
+bool xtcp_hook_kernel_tcp_keeps(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 
 extern const struct nf_hook_ops xtcp_hookv4_ops;

@@ -42,7 +42,7 @@ static struct sock *hookv4_connection(struct net *net,
  */
 static bool hookv4_wants(struct net *net, const struct xtcp_key *key)
 {
-	return xtcp_hook_kernel_tcp_has(net, key) ||
+	return xtcp_hook_kernel_tcp_keeps(net, key) ||
 	       xtcp_kernel_tcp_listener(net, NULL, 0, key->raddr, key->rport,
 					key->laddr, ntohs(key->lport), key->dif,
 					key->sdif);

@@ -187,7 +187,7 @@ static struct sock *hookv6_connection(struct net *net,
 /* As hookv4_wants(). */
 static bool hookv6_wants(struct net *net, const struct xtcp_key *key)
 {
-	return xtcp_hook_kernel_tcp_has(net, key) ||
+	return xtcp_hook_kernel_tcp_keeps(net, key) ||
 	       xtcp_kernel_tcp6_listener(net, NULL, 0, &key->v6.raddr,
 					 key->rport, &key->v6.laddr,
 					 ntohs(key->lport), key->dif, key->sdif);
