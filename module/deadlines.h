@@ -122,7 +122,7 @@ static inline void xtcp_deadlines_orphaned(struct sock *sk)
 static inline void xtcp_deadlines_syn_sent(struct sock *sk, u64 now_ns,
 					   u64 delay_ns)
 {
-	/* Perhaps: a user timeout is included. */
+	/* @delay_ns may be what is left of a user timeout, and so less than the RTO. */
 	xtcp_sk(sk)->retransmit.brief = 1;
 	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, delay_ns);
 }

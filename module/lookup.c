@@ -11,9 +11,10 @@
  * them an unprivileged user creates. Listeners with the same key differ in device
  * or family, because a SO_REUSEPORT group has one entry, its head. The kernel's array
  * of the group (sk->sk_reuseport_cb) has all members. When the head closes, another
- * member becomes the head. A listener has no entry if its device changed, another one
- * has its place at the new device, and it could not join that one's group: each SYN
- * looks at all entries of its key, and each removal, with interrupts off, as well.
+ * member becomes the head. A listener whose device was changed has no entry if its
+ * place at the new device is taken and it could not join the group there. A second
+ * entry for one place would cost each SYN, and each removal, with interrupts off:
+ * they look at all entries of a key.
  *
  * The files of /proc use another table (xn->listeners).
  *
@@ -485,8 +486,8 @@ static __always_inline struct sock *lookup_at(struct xtcp_net *xn,
  * SO_ATTACH_REUSEPORT_CBPF or _EBPF decides first: it sees the segment without its
  * TCP header and returns a member's number. If the number is too high, or without
  * a program, SO_INCOMING_CPU decides, then a keyed hash of the connection. So the
- * members get equal shares, peers cannot choose, and a third ACK finds the member
- * that sent its cookie.
+ * members get equal shares, peers cannot choose, and a third segment finds the
+ * member that sent its cookie.
  */
 static struct sock *group_choice(struct sock *head, const struct xtcp_key *key,
 				 struct sk_buff *skb)

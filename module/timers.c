@@ -49,8 +49,8 @@
 
 /*
  * The entries that wait when a run ends get their next run after this time at the earliest, so that
- * several share an interrupt. A server of many active connections would have one for each entry
- * else. An entry that is set later may bring the run forward.
+ * several share an interrupt. Otherwise a server of many active connections would have one for each
+ * entry. An entry that is set later may bring the run forward.
  */
 #define REST_NS		(100 * NSEC_PER_USEC)
 

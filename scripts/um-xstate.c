@@ -6,7 +6,7 @@
  * It keeps 2,696 bytes of a process's floating point state, which end with
  * AVX-512's. A host whose processor has AMX as well takes back all 11,008 or none
  * (EFAULT), and the guest's first program dies. So the rest is filled up with what
- * the process has now; nothing in the guest can have changed it, for that takes a
+ * the process has now; nothing in the guest can have changed it, because that takes a
  * permission (arch_prctl(2), ARCH_REQ_XCOMP_PERM) that nobody there asks for.
  */
 #define _GNU_SOURCE

@@ -222,7 +222,10 @@ static bool is_used(void)
 	return xtcp_preload_later;
 }
 
-/* Its value points to memory, or is a descriptor, that may be another one at the choice. */
+/*
+ * Its value is a pointer or a descriptor, which may mean something else by the time the socket is
+ * replaced.
+ */
 static bool is_filter(int level, int name)
 {
 	if (level != SOL_SOCKET)

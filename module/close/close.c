@@ -610,7 +610,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 		close_enter_time_wait(sk);
 		if (!sock_flag(sk, SOCK_DEAD)) {
 			sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
-			sk->sk_data_ready(sk);
+			sk->sk_data_ready(sk);	/* as below */
 		}
 		return;
 	}
@@ -629,7 +629,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
 	else
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
-	/* Users in the kernel, and waiters for a signal's POLL_IN, may notice this call only. */
+	/* Users in the kernel may set this callback alone, and SIGIO with POLL_IN comes from it. */
 	sk->sk_data_ready(sk);
 }
 

@@ -12,7 +12,7 @@
  * some write to any socket as if it were one of the kernel's TCP. It must not sleep, because it
  * runs under RCU and often in softirq.
  *
- * A rule stays registered until this module is unloaded, for sockets may still use it.
+ * A rule stays registered until this module is unloaded, because sockets may still use it.
  * Without a program, because its map is gone, it behaves as Reno (RFC 5681); a new map of
  * the same name takes it over, with its connections.
  *
@@ -261,9 +261,10 @@ static int map_init(struct btf *btf)
 }
 
 /*
- * One that may sleep would hold a grace period, in process context, as long as it likes. The
- * verifier has listed its calls of kfuncs before, and asks nobody else about these: any struct_ops
- * program may call those that the kernel's TCP has for its own congestion controls.
+ * Refuse a program that may sleep: it would hold up a grace period as long as it likes. Refuse one
+ * that calls kfuncs, which the verifier has listed by now: it lets any struct_ops program call
+ * those that the kernel's TCP has for its own congestion controls, and asks no other function of
+ * this module about them.
  */
 static int map_check_member(const struct btf_type *t, const struct btf_member *member,
 			    const struct bpf_prog *prog)

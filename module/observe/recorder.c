@@ -4,7 +4,7 @@
  *
  * The record of a connection is allocated at the first event and hangs from its socket.
  * It keeps the last XTCP_RECORDER_ROWS events that change the state or are rare:
- * timeouts (but of delayed ACKs), RSTs, ICMP errors, segments that the checks refuse.
+ * timeouts (except that of the delayed ACK), RSTs, ICMP errors, segments that the checks refuse.
  * Payload and plain ACKs are no rows. An event that repeats in a state counts in its row,
  * so that a few invalid segments, over and over, do not push out the rest.
  *

@@ -795,7 +795,7 @@ static void halfopen_reset(const struct xtcp_halfopen *ho, const struct sk_buff 
 
 /*
  * End the connection and reset the peer. Returns false if another CPU has promoted, moved or
- * ended the record: then nothing is sent, for the connection may go on.
+ * ended the record: then nothing is sent, because the connection may go on.
  */
 static bool halfopen_abort(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 			   const struct xtcp_seg *seg, enum xtcp_event event,

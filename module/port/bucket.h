@@ -23,9 +23,9 @@ struct xtcp_port_crowd;
 struct xtcp_shadow;
 
 /*
- * A port that users can't bind, unless ip_unprivileged_port_start is lower, has a chain of its own:
- * they could keep the lock of a shared one.
- * XTCP_PORT_SHARED, a power of two, is the number of chains for the others.
+ * Each port below PROT_SOCK, which users cannot bind by default, has a chain of its own: a user who
+ * binds other ports all the time could keep the lock of a shared one. The other ports share
+ * XTCP_PORT_SHARED chains, a power of two.
  */
 #define XTCP_PORT_SHARED	4096
 #define XTCP_PORT_CHAINS	(PROT_SOCK + XTCP_PORT_SHARED)

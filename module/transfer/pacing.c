@@ -63,7 +63,10 @@ static bool pacing_is_off(const struct xtcp_sock *xs)
 	return xs->data_segs_out < UNPACED_SEGS;
 }
 
-/* False also after retransmissions that this host could not send, however many they were. */
+/*
+ * Only what has left counts as sent: after minutes in which this host could not send there is no
+ * due time either.
+ */
 static bool pacing_has_due(const struct xtcp_sock *xs, u64 now_ns)
 {
 	return xs->paced && now_ns - xs->last_snd_ns <= DUE_MAX_NS;

@@ -108,9 +108,9 @@ static bool may_report(struct sock *sk, seq_t start, seq_t *end)
 }
 
 /*
- * The ACK that reported a duplicate is lost as well, if it comes again. Then the path of our ACKs
- * may be dead: another flow label may lead to another one (RFC 6438). A timeout of our own changes
- * the label itself.
+ * The peer has repeated a segment that we had reported as a duplicate: our ACK with that report was
+ * lost, too. The path of our ACKs may be dead; another flow label may lead to another one (RFC
+ * 6438). A timeout of our own changes the label itself.
  */
 static void leave_path(struct sock *sk)
 {

@@ -205,7 +205,10 @@ static int diag_dump_one(struct netlink_callback *cb,
 	return nlmsg_unicast(net->diag_nlsk, answer, reader.portid);
 }
 
-/* Else the request names the ends, whatever is between them. */
+/*
+ * Does the request mean the one socket or record that has this cookie? Without a cookie it means
+ * any connection with these ends.
+ */
 static bool has_cookie(const struct inet_diag_sockid *id)
 {
 	return id->idiag_cookie[0] != INET_DIAG_NOCOOKIE ||

@@ -30,7 +30,7 @@ static void too_big(struct peer *p, const struct segment *quote, int mtu)
 
 /*
  * IPv4 has a bit for that. IPv6 has none, because no router divides its packets: there the test
- * shows only that the segment comes whole, for the peer reads no fragments.
+ * shows only that the segment comes whole, because the peer reads no fragments.
  */
 TEST_F(path, rfc1191_every_segment_forbids_fragments)
 {
