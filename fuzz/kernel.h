@@ -85,7 +85,6 @@ typedef unsigned int __poll_t, gfp_t;
 
 /* --- bytes in order ---------------------------------------------------- */
 
-#define cpu_to_be16(x)		__builtin_bswap16(x)
 #define cpu_to_be32(x)		__builtin_bswap32(x)
 #define htonl(x)		__builtin_bswap32(x)
 

@@ -94,7 +94,8 @@ void bench_value(const char *name, double value)
 	table->varies[i][side] = larger(table->varies[i][side], varies);
 }
 
-void bench_varies(double percent)
+/* The values that this side of the step stores from now on vary by that much: they are marked. */
+static void vary(double percent)
 {
 	varies = larger(varies, percent);
 }
@@ -112,7 +113,7 @@ static void difference(const char *name, const char *minuend, const char *subtra
 
 	if (!table->known[a][side] || !table->known[b][subtrahend_side])
 		return;
-	bench_varies(larger(table->varies[a][side], table->varies[b][subtrahend_side]));
+	vary(larger(table->varies[a][side], table->varies[b][subtrahend_side]));
 	bench_value(name, table->value[a][side] - table->value[b][subtrahend_side]);
 }
 
@@ -263,7 +264,7 @@ double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
 	}
 	if (is_stable(cost, n))
 		return median_of_last(cost, n, 3);
-	bench_varies(100 * spread_of_last(cost, n, n));
+	vary(100 * spread_of_last(cost, n, n));
 	return median_of_last(cost, n, n);
 }
 

@@ -73,12 +73,6 @@ void bench_value_difference(const char *row, const char *minuend,
 void bench_value_above_stock(const char *row, const char *minuend,
 			     const char *subtrahend);
 
-/*
- * The values that this side of the step stores from now on vary by that much: they are marked.
- * bench_cost() says so itself if its batches differ.
- */
-void bench_varies(double percent);
-
 /* One byte across; inlined, for the calls are counted. */
 static inline void bench_byte(int from, int to)
 {

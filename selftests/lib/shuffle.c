@@ -47,7 +47,8 @@ void shuffle_end(struct shuffle *s)
 	}
 }
 
-void shuffle_option_set(int fd, const struct shuffle_option *o, long value)
+/* Errors are ignored. */
+static void option_set(int fd, const struct shuffle_option *o, long value)
 {
 	int word = value;
 
@@ -65,13 +66,13 @@ void shuffle_option(struct shuffle *s, int fd, const struct shuffle_option *o, i
 	o += draw(options);
 	value = o->value[draw(o->values)];
 	shuffle_note(s, "%s: %s %ld", who, o->name, value);
-	shuffle_option_set(fd, o, value);
+	option_set(fd, o, value);
 }
 
 void shuffle_options_end(int fd, const struct shuffle_option *o, int options)
 {
 	for (int i = 0; i < options; i++)
-		shuffle_option_set(fd, &o[i], o[i].usual);
+		option_set(fd, &o[i], o[i].usual);
 }
 
 void shuffle_note(struct shuffle *s, const char *fmt, ...)

@@ -44,8 +44,6 @@ void shuffle_knob(struct shuffle *s, const char *who);
 /* Gives each knob of this namespace its usual value. */
 void shuffle_end(struct shuffle *s);
 
-/* Errors are ignored. */
-void shuffle_option_set(int fd, const struct shuffle_option *o, long value);
 /* Draws one of these options and a value. */
 void shuffle_option(struct shuffle *s, int fd, const struct shuffle_option *o, int options,
 		    const char *who);

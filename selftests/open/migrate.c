@@ -11,8 +11,6 @@
 
 PEER_FIXTURE(migrate);
 
-#define GROUP_MAX 4
-
 /* A group of which the first one is given every SYN. */
 static void group(struct __test_metadata *_metadata, int *fd, int n, int backlog)
 {
