@@ -144,7 +144,7 @@ TEST_F(killing, kill_half_open)
 	EXPECT_EQ(1, lifecycle_count("SYN-RECEIVED", "KILL", "CLOSED"));
 	counters_expect(_metadata, &before, NULL);
 	peer_expect_silence(p, 70000);
-	/* The third ACK comes too late; the next SYN connects. */
+	/* The third segment comes too late; the next SYN connects. */
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 1);
 	conn_open(p, &c, .lfd = c.lfd);

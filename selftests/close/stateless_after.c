@@ -279,7 +279,7 @@ TEST_F(stateless_after, old_syn_opens_nothing)
 		  .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(c.tsval_base, 0)));
 	peer_expect(p, .flags = SYN | ACK, .ack = c.peer_iss + 1, .sport = c.kport,
 		    .dport = c.pport);
-	/* An old third ACK acknowledges another number. */
+	/* An old third segment acknowledges another number. */
 	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1);
 	conn_expect(&c, .flags = RST, .seq = 1);
 	EXPECT_EQ(0, proc_rows(p->family, ROW_ESTABLISHED));

@@ -269,14 +269,14 @@ static void third_ack(struct __test_metadata *_metadata, struct peer *p, int len
 TEST_F_TIMEOUT(faults, third_ack, 36000)
 {
 	third_ack(_metadata, &self->peer, 100);
-	EXPECT_FAULTS("third ACK with text", 6);
+	EXPECT_FAULTS("third segment with text", 6);
 }
 
 TEST_F_TIMEOUT(faults, third_ack_of_a_cookie, 36000)
 {
 	ASSERT_EQ(0, knob_set("syncookies", 2));
 	third_ack(_metadata, &self->peer, 0);
-	EXPECT_FAULTS("third ACK of a cookie", 6);
+	EXPECT_FAULTS("third segment of a cookie", 6);
 }
 
 TEST_F_TIMEOUT(faults, accept, 36000)

@@ -2,7 +2,7 @@
 /* vm: wires v6 families smp=2 mem=2G timeout=600 grows=XTCP_STRESS_S:7 */
 /*
  * stampede: many connections at once, on two CPUs: thousands of them, listeners that
- * close while SYNs and third ACKs arrive on both CPUs, namespaces that die
+ * close while SYNs and third segments arrive on both CPUs, namespaces that die
  * meanwhile, changing devices and routes, and a process that tries to unload the
  * module all the while. Bytes that arrive must be right, nothing may hang, and
  * nothing may be left in the end. A debug kernel reports internal errors.

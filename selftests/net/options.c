@@ -598,7 +598,7 @@ TEST_F(options, rfc7323_paws_tsval_zero_of_a_caller)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The third ACK has the clock already, or only the data has. */
+	/* The third segment has the clock already, or only the data has. */
 	for (int i = 0; i < 2; i++) {
 		conn_start(p, &c, .kport = 6000 + i, .opt = TS_ZERO_SYN);
 		conn_send(&c, .flags = SYN, .seq = 0, .opt = TS_ZERO_SYN);

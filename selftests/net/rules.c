@@ -81,7 +81,7 @@ TEST_F(rules, filter_spares_the_header)
 	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 }
 
-/* A listener's is asked for the SYN and for the third ACK, and its children have it, too. */
+/* A listener's is asked for the SYN and for the third segment, and its children have it, too. */
 TEST_F(rules, filter_of_a_listener)
 {
 	struct peer *p = &self->peer;

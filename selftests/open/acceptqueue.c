@@ -267,7 +267,7 @@ TEST_F(acceptqueue, accept_takes_the_oldest_first)
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	for (int i = 0; i < 3; i++)
 		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = lfd);
-	/* In the order of the third ACKs, not of the SYNs. */
+	/* In the order of the third segments, not of the SYNs. */
 	for (int i = 2; i >= 0; i--)
 		conn_send(&c[i], .flags = ACK);
 	for (int i = 2; i >= 0; i--) {
@@ -280,7 +280,7 @@ TEST_F(acceptqueue, accept_takes_the_oldest_first)
 	}
 }
 
-/* Events of a connection between the third ACK and accept(). */
+/* Events of a connection between the third segment and accept(). */
 TEST_F(acceptqueue, sm_queued_child_goes_on)
 {
 	struct peer *p = &self->peer;
@@ -650,7 +650,7 @@ TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
 	}
 	EXPECT_EQ(7, seen);
 	counters_take(&after);
-	/* The third ACK and the data of each of the two, and what they send until there is room. */
+	/* Third segment and data of each of the two, and what they send until there is room. */
 	EXPECT_EQ(7, counter_get(&after, "ListenOverflows"));
 	EXPECT_EQ(3, counter_get(&after, "PassiveOpens"));
 }

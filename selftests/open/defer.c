@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * defer: TCP_DEFER_ACCEPT: a listener that accepts no connection before its first
- * data, and a client that holds back its third ACK. RFC 9293 3.10.7.4 fifth: a server
+ * data, and a client that holds back its third segment. RFC 9293 3.10.7.4 fifth: a server
  * may treat an ACK as lost.
  */
 /* vm: wires v6 families */
@@ -25,7 +25,7 @@ static int deferral(int fd)
 	return seconds;
 }
 
-/* Half-open, its third ACK ignored. */
+/* Half-open, its third segment ignored. */
 static void silent_client(struct peer *p, struct conn *c, int lfd)
 {
 	conn_to_state(p, c, ST_HALF_OPEN, .lfd = lfd);
@@ -270,7 +270,7 @@ TEST_F(defer, defer_accept_not_with_cookies)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-/* A client with SYN-ACK received, its third ACK not sent yet. */
+/* A client with SYN-ACK received, its third segment not sent yet. */
 static void client_with(struct peer *p, struct conn *c, void (*option)(int fd))
 {
 	conn_start(p, c, .active = true, .prepare = option);

@@ -45,7 +45,7 @@ static bool is_echo_of(const struct segment_options *o, const struct optbytes *s
 #define expect_echo(c) \
 	EXPECT_TRUE(is_echo_of(&(c)->peer->last.opt, &(c)->peer_opt))
 
-/* The SYN-ACK has a cookie, and the third ACK has it, too; time counts from it. */
+/* The SYN-ACK has a cookie, and the third segment has it, too; time counts from it. */
 #define connect_by_cookie(p, c, ...) \
 	do { \
 		conn_start(p, c, .active = true, ##__VA_ARGS__); \
@@ -316,7 +316,7 @@ TEST_F(client, lc_47_window_probe_carries_it)
 	p->leave_unread = true;
 }
 
-/* Data queued before the connection goes with the third ACK. */
+/* Data queued before the connection goes with the third segment. */
 TEST_F(client, lc_47_text_in_syn_sent)
 {
 	struct peer *p = &self->peer;

@@ -294,7 +294,7 @@ TEST_F(fastconnect, rfc7413_bad_cookies_are_not_kept)
 
 /* --- the answer --- */
 
-/* None of the data, or a part: the rest is sent again at once, and carries the third ACK. */
+/* None of the data, or a part: the rest is sent again at once, and carries the third segment. */
 TEST_F(fastconnect, rfc7413_ctr_TCPFastOpenActiveFail_data_is_not_acknowledged)
 {
 	struct peer *p = &self->peer;
@@ -852,7 +852,7 @@ TEST_F(fastconnect, msg_fastopen_beside_a_call_that_waits)
 
 /* --- both ends --- */
 
-/* A request before the third ACK, from connect() to the end. */
+/* A request before the third segment, from connect() to the end. */
 TEST_F(fastconnect_pair, rfc7413_request_and_answer)
 {
 	struct pair *pr = &self->pair;

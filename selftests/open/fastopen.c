@@ -43,7 +43,7 @@ TEST_F(fastopen, rfc7413_data_before_the_third_ack)
 	EXPECT_EQ(ROW_SYN_RECEIVED, info.tcpi_state);
 	EXPECT_TRUE(info.tcpi_options & TCPI_OPT_SYN_DATA);
 	EXPECT_EQ(5, info.tcpi_bytes_received);
-	/* The third ACK acknowledges both. */
+	/* The third segment acknowledges both. */
 	conn_send(&c, .flags = ACK, .seq = 6, .ack = 7);
 	conn_expect_state(&c, ST_ESTABLISHED);
 	info = conn_tcp_info(&c);
@@ -62,7 +62,7 @@ TEST_F(fastopen, rfc7413_data_before_the_third_ack)
 	conn_send(&c, .flags = ACK);
 }
 
-/* TCP_CORK and Nagle hold data back before the third ACK, too, and release it. */
+/* TCP_CORK and Nagle hold data back before the third segment, too, and release it. */
 TEST_F(fastopen, rfc7413_held_back_before_the_third_ack)
 {
 	struct peer *p = &self->peer;
@@ -273,7 +273,7 @@ TEST_F(fastopen, lc_47_syn_comes_again_whatever_shortens_time_wait)
 	}
 }
 
-/* A SYN-ACK is no third ACK: its payload is behind a SYN that counts as well. */
+/* A SYN-ACK is no third segment: its payload is behind a SYN that counts as well. */
 TEST_F(fastopen, rfc7413_syn_ack_with_payload_as_third_ack)
 {
 	struct peer *p = &self->peer;
@@ -322,7 +322,7 @@ TEST_F(fastopen, rfc7413_reset)
 	conn_send(&c, .flags = RST, .seq = 6);
 }
 
-/* close() before the third ACK. */
+/* close() before the third segment. */
 TEST_F(fastopen, rfc7413_closed_before_the_third_ack)
 {
 	struct peer *p = &self->peer;
@@ -402,7 +402,7 @@ TEST_F(fastopen, rfc7413_closed_and_the_syn_ack_is_not_acknowledged)
 }
 
 /*
- * close() before a third ACK that never comes: the SYN-ACK is repeated, the answer and the FIN
+ * close() before a third segment that never comes: the SYN-ACK is repeated, the answer and the FIN
  * are not, for the address has proved nothing. The end makes room for others.
  */
 TEST_F_TIMEOUT(fastopen, rfc7413_closed_and_never_acknowledged, 1000)
@@ -437,7 +437,7 @@ TEST_F_TIMEOUT(fastopen, rfc7413_closed_and_never_acknowledged, 1000)
 	conn_send(&c, .flags = RST, .seq = 6);
 }
 
-/* A paced answer does not wait for the third ACK. */
+/* A paced answer does not wait for the third segment. */
 TEST_F(fastopen, rfc7413_answer_is_paced)
 {
 	static uint8_t answer[5 * 1448];
@@ -543,7 +543,10 @@ static size_t resent(struct __test_metadata *_metadata, struct conn *c, size_t s
 	return sent + s->len;
 }
 
-/* More than a window: the third ACK does not end the recovery, so the next one lets the rest go. */
+/*
+ * More than a window: the third segment does not end the recovery, so the next one lets the rest
+ * go.
+ */
 TEST_F(fastopen, rfc1191_rfc7413_lc_106_answer_is_too_big_and_long)
 {
 	static uint8_t answer[9 * 1448];
@@ -583,8 +586,8 @@ TEST_F(fastopen, rfc1191_rfc7413_lc_106_answer_is_too_big_and_long)
 }
 
 /*
- * Before the third ACK, too, an error has to quote a segment that was too big. Of the SYN-ACK the
- * number alone has to do.
+ * Before the third segment, too, an error has to quote a segment that was too big. Of the SYN-ACK
+ * the number alone has to do.
  */
 TEST_F(fastopen, rfc5927_7_1_too_big_before_the_third_ack)
 {
@@ -662,7 +665,7 @@ TEST_F_TIMEOUT(fastopen, rfc7413_ctr_TCPFastOpenListenOverflow, 1000)
 	expect_declined(_metadata, &d, lfd);
 	EXPECT_EQ(-1, d.kern_opt.fastopen);
 	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenListenOverflow"));
-	/* A third ACK makes room. */
+	/* A third segment makes room. */
 	conn_send(&c[0], .flags = ACK, .seq = 6, .ack = 1);
 	syn(p, &d, lfd, with_cookie(cookie, 8, false), "hello");
 	conn_expect(&d, .flags = SYN | ACK, .ack = 6);
@@ -869,7 +872,7 @@ TEST_F_TIMEOUT(fastopen, rfc7413_full_queue, 1000)
 	p->leave_unread = true;
 }
 
-/* A child that waits for its third ACK goes to another listener of the group. */
+/* A child that waits for its third segment goes to another listener of the group. */
 TEST_F(fastopen, rfc7413_migrates)
 {
 	struct peer *p = &self->peer;

@@ -93,7 +93,7 @@ TEST_F(gate, lc_43_ctr_XtcpSynPerSourceDrop_one_source_floods)
 	half_open_ends(p, "192.0.2.1", 1000);
 	syn_is_answered(p, "192.0.2.1", 1005);
 	syn_is_dropped(p, "192.0.2.1", 1006);
-	/* the third ACK, */
+	/* the third segment, */
 	p->leave_unread = true;
 	peer_send(p, .flags = SYN, .src = ipaddr("192.0.2.3"), .sport = 2000, .seq = 1000);
 	peer_expect(p, .flags = SYN | ACK, .dst = ipaddr("192.0.2.3"), .dport = 2000);

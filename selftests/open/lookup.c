@@ -161,7 +161,10 @@ TEST_F(lookup, reuseport_group_follows_the_device)
 	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, N));
 }
 
-/* Not even when the other one closes, until it is moved again. */
+/*
+ * A listener whose place at its new device is taken gets no SYNs; not even when the other one
+ * closes, until its device is set again.
+ */
 TEST_F(lookup, listener_gets_no_syns_beside_another_one)
 {
 	struct peer *p = &self->peer;
@@ -581,7 +584,7 @@ TEST_F(lookup, reuseport_groups_meet_on_a_device)
 	meet_on_a_device(_metadata, &self->peer, true);
 }
 
-/* A third ACK belongs to the listener that answered the SYN. */
+/* A third segment belongs to the listener that answered the SYN. */
 TEST_F(lookup, lc_03_half_open_stays_with_its_listener)
 {
 	struct peer *p = &self->peer;

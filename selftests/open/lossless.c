@@ -101,7 +101,7 @@ TEST_F(server, rfc9768_5_1_lossless_cookies)
 		conn_expect(&c, .flags = SYN | ACK | (ts ? CWR : 0), .cookie = 1);
 		EXPECT_TRUE(state_of(c.kern_opt.cookie).accecn);
 		EXPECT_TRUE(state_of(c.kern_opt.cookie).ecn);
-		/* Not the third ACK, and ACE is not one of an opening. */
+		/* Not the third segment, and ACE is not one of an opening. */
 		conn_send(&c, .flags = ACK | AE | ECE, .len = 10, .opt = echo(&c));
 		conn_expect(&c, .flags = ACK | AE | ECE, .seq = 1, .ack = 11);
 		conn_accept(&c);
@@ -345,7 +345,7 @@ TEST_F(server, lc_47_agreed_is_agreed)
 	EXPECT_EQ(c.kern_opt.wscale, ti.tcpi_rcv_wscale + 0);
 }
 
-/* --- the third ACK is lost ------------------------------------------------- */
+/* --- the third segment is lost --------------------------------------------- */
 
 TEST_F(server, lc_47_text_brings_it)
 {
@@ -462,7 +462,7 @@ TEST_F(server, lc_47_server_speaks_first)
 	struct conn c;
 
 	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
-	/* The third ACK was lost; a second later it is repeated. */
+	/* The third segment was lost; a second later it is repeated. */
 	sleep_ms(1000);
 	redeem(&c);
 	ASSERT_EQ(6, send(c.fd, "banner", 6, 0));

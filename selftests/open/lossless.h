@@ -55,7 +55,7 @@ static inline struct optbytes echo(struct conn *c)
 	return with(c, c->kern_opt.cookie);
 }
 
-/* The client's third ACK, and the server's answer, which comes at once. */
+/* The client's third segment, and the server's answer, which comes at once. */
 static inline void redeem(struct conn *c)
 {
 	conn_send(c, .flags = ACK, .opt = echo(c));

@@ -474,7 +474,7 @@ TEST_F(states, sm_half_open_text_ahead_completes)
 }
 
 /*
- * RFC 7323 4.3: the third ACK comes with text ahead, whose timestamp does not count, because
+ * RFC 7323 4.3: the third segment comes with text ahead, whose timestamp does not count, because
  * what fills the hole was sent before it.
  */
 TEST_F(states, rfc7323_4_3_half_open_text_ahead_brings_no_timestamp)

@@ -474,7 +474,7 @@ TEST_F(synqueue, lc_45_no_socket_and_no_buffer_at_the_syn)
 	make_half_open(p, c, 12, lfd);
 	EXPECT_EQ(sockets, protocol_column(1));
 	EXPECT_EQ(pages, protocol_column(2));
-	/* The third ACK makes a socket. */
+	/* The third segment makes a socket. */
 	conn_send(&c[0], .flags = ACK);
 	EXPECT_EQ(sockets + 1, protocol_column(1));
 }

@@ -348,7 +348,7 @@ TEST_F(takeover, a_half_open_connection_of_stocks_goes_with_its_listener)
 	}
 }
 
-/* The third ACK of a cookie is xtcp's as well, although no record shows it. */
+/* The third segment of a cookie is xtcp's as well, although no record shows it. */
 TEST_F(takeover, a_cookies_ack_passes_a_half_open_connection_of_stocks)
 {
 	struct peer *p = &self->peer;

@@ -122,7 +122,7 @@ TEST_F(accecn, rfc9768_3_1_2_syns)
 	}
 }
 
-/* Table 2: the SYN-ACK reports how the SYN has arrived, the third ACK how the SYN-ACK has. */
+/* Table 2: the SYN-ACK reports how the SYN has arrived, the third segment how the SYN-ACK has. */
 TEST_F(accecn, rfc9768_3_1_1_codepoints_are_reported)
 {
 	struct peer *p = &self->peer;
@@ -237,7 +237,7 @@ TEST_F(accecn, rfc9768_3_1_4_2_syn_acks_again)
 	conn_expect(&c, .flags = PSH | ACK | ACE(FIRST), .len = 100, .tos = NOT_ECT);
 }
 
-/* 3.2.2.4: a third ACK with ACE 0: something clears the field. */
+/* 3.2.2.4: a third segment with ACE 0: something clears the field. */
 TEST_F(accecn, rfc9768_3_2_2_4_cleared_ace)
 {
 	struct peer *p = &self->peer;

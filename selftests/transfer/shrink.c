@@ -215,7 +215,7 @@ TEST_F(shrink, shld_14_a_hole_and_a_program_that_peeks)
 }
 
 /*
- * The window was taken back while segments were in the air. A window update of the peer has the
+ * The window was taken back while segments were in flight. A window update of the peer has the
  * number of the right edge then, below those of the segments.
  */
 TEST_F(shrink, rfc9293_3_10_7_4_update_from_the_edge)
@@ -301,7 +301,7 @@ TEST_F(shrink, rfc9293_must_34_survives_shrinking)
 }
 
 /*
- * The peer took its window back while two segments were in the air, received them all the same,
+ * The peer took its window back while two segments were in flight, received them all the same,
  * and its ACKs of them were lost. The same happened in the other direction: its ACKs have the
  * number of an old right edge. If each end ignored such an ACK of the other, both would repeat
  * their numbers for ever.
@@ -323,7 +323,10 @@ TEST_F(shrink, rfc9293_must_34_ack_from_an_old_edge)
 	EXPECT_EQ(4, conn_tcp_info(&c).tcpi_unacked);
 	conn_send(&c, .flags = ACK, .seq = 1 + 2 * MSS, .ack = 1 + MSS, .wnd = 0);
 	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_unacked);
-	/* Our ACKs have the number of the edge. What is not in the air or nobody's says nothing. */
+	/*
+	 * Our ACKs have the number of the edge. An ACK of what is not in flight says nothing, nor
+	 * does one from below the connection's first number.
+	 */
 	sleep_ms(600);
 	peer_drain(p, 0);
 	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 4 * MSS + 1, .wnd = 65535);

@@ -798,7 +798,7 @@ TEST_F(drops_by_hand, drops_have_a_reason)
 	drops_forget(_metadata);
 }
 
-/* The same before the third ACK, for which a record stands. */
+/* The same before the third segment, for which a record stands. */
 TEST_F(drops_by_hand, drops_of_a_half_open_have_a_reason)
 {
 	struct peer *p = &self->peer;
