@@ -701,7 +701,7 @@ static void close_in_user_namespace(struct __test_metadata *_metadata)
 	peer_close_at(WHERE(_metadata), &inner);
 }
 
-/* Its owner could fill the machine's log. */
+/* A user may own the namespace, and could fill the machine's log. */
 TEST_F(crowd, knob_max_orphans_no_line_in_a_user_namespace)
 {
 	int log;

@@ -586,7 +586,7 @@ TEST_F(timewait, lc_92_no_room_to_wait)
 	conn_to_state(p, &c, ST_TIME_WAIT, .kport = 6001);
 }
 
-/* Its owner could fill the machine's log. */
+/* A user may own the namespace, and could fill the machine's log. */
 TEST_F(timewait, lc_92_no_line_in_a_user_namespace)
 {
 	NOT_ON_STOCK();		/* has no such line */

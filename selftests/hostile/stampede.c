@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vm: wires v6 families smp=2 mem=2G timeout=600 grows=XTCP_STRESS_S:7 */
+/* vm: wires v6 families smp=2 mem=2G timeout=600 grows=XTCP_STRESS_S:8 */
 /*
  * stampede: many connections at once, on two CPUs: thousands of them, listeners that
  * close while SYNs and third segments arrive on both CPUs, namespaces that die

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * klog: the kernel's log. All sources share one limit: a test whose line must be there
- * waits for KLOG_QUIET_MS first.
+ * klog: the kernel's log. All sources share one limit: a test waits for KLOG_QUIET_MS first,
+ * also if no line may come. Otherwise the limit may have kept it back.
  */
 #ifndef SELFTESTS_LIB_KLOG_H
 #define SELFTESTS_LIB_KLOG_H

@@ -249,7 +249,7 @@ TEST_F(demux, netfilter_queue_a_verdict_that_skips_the_hook)
  * A rule makes the kernel's TCP get the native wire's segments: their sums are wrong there. New
  * kernels ignore such a rule.
  */
-TEST_F(demux, a_rule_that_changes_the_protocol)
+TEST_F(demux, stock_drops_what_a_rule_makes_tcp)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

@@ -65,8 +65,11 @@ TEST_F(ipv6headers, rfc8200_headers_that_lead_nowhere)
 	p->leave_unread = true;		/* IP's complaints */
 }
 
-/* The hook of the TCP wire looks at 16 headers; IPv6, at all, and since 7.3 at 12 before it drops. */
-TEST_F(ipv6headers, many_headers)
+/*
+ * The hook of the TCP wire finds a segment behind 15 extension headers, not behind 16. IPv6 itself
+ * has no limit, and since 7.3 drops what has more than 12.
+ */
+TEST_F(ipv6headers, tcp_wire_finds_a_segment_behind_15_headers)
 {
 	bool hook = stream_wire() == XTCP_WIRE_TCP && !stock_mode();
 	struct peer *p = &self->peer;

@@ -235,8 +235,11 @@ static void ipsec_forbids_socket(struct __test_metadata *_metadata, struct peer 
 				&policy, sizeof(policy)));
 }
 
-/* Also where a next hop has the route of an earlier connection. */
-TEST_F(rules, ipsec_policy_of_a_caller)
+/*
+ * A connection before it has left its route with the next hop, where it is cached: the policy
+ * counts all the same.
+ */
+TEST_F(rules, ipsec_policy_of_a_socket_stops_connect)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -252,7 +255,7 @@ TEST_F(rules, ipsec_policy_of_a_caller)
 	conn_open(p, &c, .active = true);
 }
 
-TEST_F(rules, ipsec_policy_of_a_connection)
+TEST_F(rules, ipsec_policy_of_a_socket_stops_segments)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -267,8 +270,7 @@ TEST_F(rules, ipsec_policy_of_a_connection)
 	conn_open(p, &c, .lfd = c.lfd);
 }
 
-/* The answers to a SYN, too. */
-TEST_F(rules, ipsec_policy_of_a_listener)
+TEST_F(rules, ipsec_policy_of_a_socket_stops_the_answer_to_a_syn)
 {
 	struct peer *p = &self->peer;
 	struct conn c, d;

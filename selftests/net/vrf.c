@@ -445,7 +445,7 @@ static void prepare_on_tun0(int fd)
 }
 
 /* The limit is for those that stay: a TIME-WAIT record gives way to a connection on its device. */
-TEST_F(vrf, a_record_among_connections_that_differ_by_their_device)
+TEST_F(vrf, time_wait_gives_way_although_four_are_alike)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -469,8 +469,11 @@ TEST_F(vrf, a_record_among_connections_that_differ_by_their_device)
 		socket_abort(fd[i]);
 }
 
-/* Those that get their device later count as well, though it may be the same one. */
-TEST_F(vrf, connections_that_get_their_device_later)
+/*
+ * Connections that were bound to a device after connect() count for the limit of four, even if all
+ * have the same device.
+ */
+TEST_F(vrf, no_fifth_connection_whose_device_was_set_after_connect)
 {
 	enum { MANY = 20 };
 	const int limit = stock_mode() ? MANY : 4;

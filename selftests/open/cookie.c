@@ -98,7 +98,7 @@ TEST_F(cookie, lc_35_one_line_a_listener)
 	forget_half_open(p);
 }
 
-/* Its owner could fill the machine's log. */
+/* A user may own the namespace, and could fill the machine's log. */
 TEST_F(cookie, lc_35_no_line_in_a_user_namespace)
 {
 	NOT_ON_STOCK();		/* logs it */
@@ -162,9 +162,11 @@ TEST_F(cookie, lc_37_always)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	int lfd, log = klog_open(_metadata);
+	int lfd, log;
 	struct conn c;
 
+	sleep_ms(KLOG_QUIET_MS);
+	log = klog_open(_metadata);
 	lfd = cookie_listener(p);
 	counters_take(&before);
 	for (int i = 0; i < 3; i++)
@@ -543,7 +545,10 @@ TEST_F(cookie, lc_39_private_option_on_either_wire)
 	conn_expect_state(&c, native ? ST_CLOSED : ST_ESTABLISHED);
 }
 
-/* Those of the cookie itself, of the ISN beside it, and of both: a step up or down is a bit. */
+/*
+ * Each bit of the cookie, of the peer's ISN, and of both together: a number that differs by a power
+ * of two is refused.
+ */
 TEST_F(cookie, lc_39_each_bit_counts)
 {
 	struct peer *p = &self->peer;

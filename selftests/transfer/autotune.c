@@ -158,9 +158,9 @@ TEST_F(autotune, unread_data_grows_no_buffer)
 
 /*
  * Of a large segment only the beginning fits the window. The memory of the whole is no measure
- * of what payload needs: the window would be a third of this for the connection's life.
+ * of what payload needs, or the window would stay at a third for the connection's life.
  */
-TEST_F(autotune, window_after_a_trimmed_segment)
+TEST_F(autotune, a_trimmed_segment_does_not_measure_memory)
 {
 	enum { SMALL = 500, LARGE = 20 * MSS };
 	struct peer *p = &self->peer;

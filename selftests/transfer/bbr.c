@@ -290,7 +290,7 @@ TEST_F(losses, cubic_after_bbr_is_paced)
 }
 
 /* A program limits the rate for a while: STARTUP goes on from the rate that it had before. */
-TEST_F(losses, a_limit_of_the_rate_that_is_lifted)
+TEST_F(losses, startup_goes_on_after_so_max_pacing_rate)
 {
 	struct peer *p = &self->peer;
 	uint64_t before;

@@ -226,7 +226,7 @@ static const struct {
 	{ "sources of SYNs", syn_sources, 32 << 10 },
 };
 
-TEST_F(memcg, tables_of_a_namespace)
+TEST_F(memcg, tables_of_a_namespace_are_charged)
 {
 	int ns[NAMESPACES];
 	long before, each;
@@ -259,7 +259,7 @@ TEST_F(memcg, tables_of_a_namespace)
 #define PORT_MIN (stream_wire() == XTCP_WIRE_TCP ? 360 : 36)
 #define LISTENER_MIN 300
 
-TEST_F(memcg, ports_and_listeners)
+TEST_F(memcg, ports_and_listeners_are_charged)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };
 	static int fds[PORTS];

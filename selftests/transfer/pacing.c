@@ -107,10 +107,10 @@ TEST_F(pacing, so_max_pacing_rate_of_short_bursts)
 #define ROUND_NS (1LL << 38)
 
 /*
- * In the latter half of the 275 s a due time of 0 looks like the future: to a new connection, and
- * to one that was idle.
+ * In the latter half of the 275 s in which the due time wraps, one of 0 looks like the future: to a
+ * new connection, and to one that was idle.
  */
-TEST_F_TIMEOUT(pacing, whatever_the_time, 1000)
+TEST_F_TIMEOUT(pacing, no_wait_for_a_due_time_that_is_long_past, 1000)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

@@ -27,7 +27,7 @@ static int ioctl_of_32_bit(int fd, unsigned int cmd, void *arg)
 }
 
 /* Routes have another form there. An empty one is refused for what it is, not unknown. */
-TEST_F(compat, ioctls_of_routes)
+TEST_F(compat, route_ioctls_are_known_to_32_bit_programs)
 {
 	bool v6 = self->peer.family == AF_INET6 || test_is_mapped();
 	int *arg = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
@@ -46,7 +46,7 @@ TEST_F(compat, ioctls_of_routes)
 	close(fd);
 }
 #else
-TEST_F(compat, not_here)
+TEST_F(compat, needs_x86)
 {
 	SKIP(return, "int 0x80 is x86");
 }

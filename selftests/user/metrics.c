@@ -371,8 +371,8 @@ TEST_F(metrics, metrics_gauge_each_state)
 	p->leave_unread = true;
 }
 
-/* Half-open records are kept by listener. */
-TEST_F(metrics, metrics_of_two_listeners)
+/* Half-open records of all listeners are counted. */
+TEST_F(metrics, metrics_half_open_of_several_listeners)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

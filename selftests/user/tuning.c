@@ -170,43 +170,24 @@ TEST_F(tuning, knob_icmp_soft_abort_off_reports_in_the_end)
  * A noted error belongs to its connection: the next one of the same socket, whose peer is silent,
  * does not report it.
  */
-static void next_connection_times_out(struct __test_metadata *_metadata, struct conn *c)
-{
-	struct peer *p = c->peer;
-
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
-	ASSERT_EQ(0, socket_disconnect(c->fd));
-	if (c->kern_nxt != c->kern_iss + 1)
-		conn_expect(c, .flags = RST | ACK);
-	ASSERT_EQ(0, socket_set(c->fd, IPPROTO_TCP, TCP_SYNCNT, 1));
-	peer_mark(p);
-	ASSERT_EQ(EINPROGRESS, socket_connect(c->fd, "10.0.0.2", 80));
-	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80, .at_ms = 0);
-	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80, .at_ms = 1000);
-	peer_expect_poll(p, c->fd, POLLOUT | POLLERR | POLLHUP, 3000);
-	EXPECT_EQ(ETIMEDOUT, socket_error(c->fd));
-	close(c->fd);
-}
-
 TEST_F(tuning, knob_icmp_soft_abort_off_reports_nothing_after_a_disconnect)
 {
+	struct peer *p = &self->peer;
 	struct conn c;
 
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("icmp_soft_abort", 0));
-	conn_to_state(&self->peer, &c, ST_SYN_SENT);
-	next_connection_times_out(_metadata, &c);
-}
-
-TEST_F(tuning, soft_error_ends_with_its_connection)
-{
-	struct conn c;
-
-	NOT_ON_STOCK();		/* which reports it */
-	conn_open(&self->peer, &c, .active = true);
-	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
-	conn_expect(&c, .flags = PSH | ACK, .data = "text");
-	next_connection_times_out(_metadata, &c);
+	conn_to_state(p, &c, ST_SYN_SENT);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_SYNCNT, 1));
+	peer_mark(p);
+	ASSERT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 80));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80, .at_ms = 0);
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80, .at_ms = 1000);
+	peer_expect_poll(p, c.fd, POLLOUT | POLLERR | POLLHUP, 3000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	close(c.fd);
 }
 
 /* A hard error ends it whatever the knob says. */

@@ -539,7 +539,7 @@ TEST_F(txstamp, wish_16_a_byte_in_the_middle)
 }
 
 /* The record has the data, and the program does not read it: the rest is sent again. */
-TEST_F(txstamp, wish_16_a_record_that_nobody_reads)
+TEST_F(txstamp, wish_16_an_unread_record_stops_no_retransmission)
 {
 	static char text[100];
 	struct peer *p = &self->peer;
@@ -566,7 +566,7 @@ TEST_F(txstamp, wish_16_a_record_that_nobody_reads)
 }
 
 /* The same of a FIN behind the data. */
-TEST_F(txstamp, wish_16_a_record_that_nobody_reads_before_a_fin)
+TEST_F(txstamp, wish_16_an_unread_record_stops_no_fin)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
