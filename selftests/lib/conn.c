@@ -248,6 +248,17 @@ void conn_write_at(struct where at, struct conn *c, int bytes)
 		peer_fail(at, c->peer, "the socket does not take %d bytes", bytes);
 }
 
+void conn_hoard_at(struct where at, struct peer *p, struct conn *hog)
+{
+	static uint8_t text[1 << 16];
+
+	conn_to_state_at(at, p, hog, ST_ESTABLISHED,
+			 (struct conn_setup){ CONN_SETUP_UNSET, .kport = 5999, .wnd = 0 });
+	setsockopt(hog->fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){ 8 << 20 }, sizeof(int));
+	while (send(hog->fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+		;
+}
+
 const struct segment *conn_expect_at(struct where at, struct conn *c,
 				     struct segment_want w)
 {

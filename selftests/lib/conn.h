@@ -129,6 +129,10 @@ void conn_send_sack_at(struct where at, struct conn *c, int flags, int64_t ack,
 #define conn_write(c, bytes) conn_write_at(WHERE((c)->peer->test), c, bytes)
 void conn_write_at(struct where at, struct conn *c, int bytes);
 
+/* Another connection, which uses up the MiB that each CPU may have before xtcp_mem counts. */
+#define conn_hoard(p, hog) conn_hoard_at(WHERE((p)->test), p, hog)
+void conn_hoard_at(struct where at, struct peer *p, struct conn *hog);
+
 #define conn_expect(c, ...) \
 	conn_expect_at(WHERE((c)->peer->test), c, SEGMENT_WANT(__VA_ARGS__))
 const struct segment *conn_expect_at(struct where at, struct conn *c,

@@ -674,69 +674,79 @@ static void redirect(struct peer *p, const struct segment *quote, int dport,
 	peer_send_raw(p, packet, 40 + len);
 }
 
-TEST_F(icmp, lc_104_redirect_changes_the_route)
-{
-	bool v6 = self->peer.family == AF_INET6;
-	struct ipaddr old = ipaddr(v6 ? "fe80::fe" : "10.0.0.254");
-	struct ipaddr new = ipaddr(v6 ? "fe80::fd" : "10.0.0.253"), gw;
-	struct ipaddr far = ipaddr("192.0.2.2");
-	struct where at = WHERE(_metadata);
-	struct peer *p = &self->peer;
-	struct segment text;
+/* A connection to a far host, by a router that knows a better one. */
+struct far {
+	struct ipaddr old, new, host;
+	struct segment text;	/* the last one, in flight */
 	struct conn c;
+};
 
+static void far_open(struct __test_metadata *_metadata, struct peer *p, struct far *far)
+{
+	bool v6 = p->family == AF_INET6;
+
+	far->old = ipaddr(v6 ? "fe80::fe" : "10.0.0.254");
+	far->new = ipaddr(v6 ? "fe80::fd" : "10.0.0.253");
+	far->host = ipaddr("192.0.2.2");
 	sysctl_write("/proc/sys/net/ipv4/conf/all/accept_redirects", "1");
 	sysctl_write("/proc/sys/net/ipv4/conf/tun0/accept_redirects", "1");
-	route_add(at, &far, 32, &old, "tun0");
-	conn_open(p, &c, .peer_addr = far);
-	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
-	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	route_add(WHERE(_metadata), &far->host, 32, &far->old, "tun0");
+	conn_open(p, &far->c, .peer_addr = far->host);
+}
+
+static void far_write(struct __test_metadata *_metadata, struct far *far)
+{
+	ASSERT_EQ(4, send(far->c.fd, "text", 4, 0));
+	far->text = *conn_expect(&far->c, .flags = ACK | PSH, .data = "text");
+}
+
+static void expect_gateway(struct __test_metadata *_metadata, const struct far *far,
+			   const struct ipaddr *want)
+{
+	struct ipaddr gw = route_gateway(WHERE(_metadata), &far->host);
+
+	EXPECT_TRUE(ipaddr_equal(want, &gw));
+}
+
+TEST_F(icmp, lc_104_redirect_changes_the_route)
+{
+	struct peer *p = &self->peer;
+	struct far far;
+
+	far_open(_metadata, p, &far);
+	far_write(_metadata, &far);
 	/* About a connection that does not exist: the route stays. */
-	redirect(p, &text, 9, &old, &new);
-	gw = route_gateway(at, &far);
-	EXPECT_TRUE(ipaddr_equal(&old, &gw));
-	redirect(p, &text, -1, &old, &new);
-	gw = route_gateway(at, &far);
-	EXPECT_TRUE(ipaddr_equal(&new, &gw));
-	conn_send(&c, .flags = ACK);
-	expect_alive(&c);
+	redirect(p, &far.text, 9, &far.old, &far.new);
+	expect_gateway(_metadata, &far, &far.old);
+	redirect(p, &far.text, -1, &far.old, &far.new);
+	expect_gateway(_metadata, &far, &far.new);
+	conn_send(&far.c, .flags = ACK);
+	expect_alive(&far.c);
 }
 
 /* A redirect that comes while a call owns the socket is lost; the next one is not. */
 TEST_F(icmp, lc_104_redirect_while_the_program_owns_the_socket)
 {
-	bool v6 = self->peer.family == AF_INET6;
-	struct ipaddr old = ipaddr(v6 ? "fe80::fe" : "10.0.0.254");
-	struct ipaddr new = ipaddr(v6 ? "fe80::fd" : "10.0.0.253"), gw;
-	struct ipaddr far = ipaddr("192.0.2.2");
-	struct where at = WHERE(_metadata);
 	struct peer *p = &self->peer;
 	struct counters before;
-	struct segment text;
 	struct holder h;
-	struct conn c;
+	struct far far;
 
-	sysctl_write("/proc/sys/net/ipv4/conf/all/accept_redirects", "1");
-	sysctl_write("/proc/sys/net/ipv4/conf/tun0/accept_redirects", "1");
-	route_add(at, &far, 32, &old, "tun0");
-	conn_open(p, &c, .peer_addr = far);
-	conn_send(&c, .flags = ACK | PSH, .data = "x");
-	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
-	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
-	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	far_open(_metadata, p, &far);
+	conn_send(&far.c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&far.c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	far_write(_metadata, &far);
 	counters_take(&before);
-	holder_hold(_metadata, &h, c.fd);
-	redirect(p, &text, -1, &old, &new);
+	holder_hold(_metadata, &h, far.c.fd);
+	redirect(p, &far.text, -1, &far.old, &far.new);
 	EXPECT_EQ(1, counter_moved(&before, "LockDroppedIcmps"));
 	holder_release(&h);
-	gw = route_gateway(at, &far);
-	EXPECT_TRUE(ipaddr_equal(&old, &gw));
-	redirect(p, &text, -1, &old, &new);
+	expect_gateway(_metadata, &far, &far.old);
+	redirect(p, &far.text, -1, &far.old, &far.new);
 	EXPECT_EQ(1, counter_moved(&before, "LockDroppedIcmps"));
-	gw = route_gateway(at, &far);
-	EXPECT_TRUE(ipaddr_equal(&new, &gw));
-	conn_send(&c, .flags = ACK);
-	conn_expect_state(&c, ST_ESTABLISHED);
+	expect_gateway(_metadata, &far, &far.new);
+	conn_send(&far.c, .flags = ACK);
+	conn_expect_state(&far.c, ST_ESTABLISHED);
 }
 
 TEST_F(icmp, lc_106_too_big_makes_segments_smaller)

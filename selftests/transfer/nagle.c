@@ -14,7 +14,6 @@ PEER_FIXTURE(nagle);
 #define MSS 1000
 #define SMALL_MSS OPT(OPT_MSS(MSS))
 
-
 /* A segment of so many bytes at relative seq, promptly. */
 #define expect_text(c, at, n, ...) \
 	conn_expect(c, .seq = at, .len = n, ##__VA_ARGS__)
@@ -171,41 +170,61 @@ TEST_F(nagle, rfc9293_shld_07_nagle)
 	conn_send(&c, .flags = ACK);
 }
 
-/* One small segment in flight, and window for many others. */
-static void small_in_flight(struct __test_metadata *_metadata, struct peer *p,
-			    struct conn *c)
+/* Full segments from @at on. Return: the number behind them. */
+static int expect_full(struct conn *c, int at, int n)
+{
+	for (int i = 0; i < n; i++, at += MSS)
+		expect_text(c, at, MSS);
+	return at;
+}
+
+/* Slow start has opened the window for ten segments and more. Return: the number behind them. */
+static int window_opened(struct peer *p, struct conn *c)
 {
 	int at = 1;
 
 	conn_open(p, c, .opt = SMALL_MSS);
-	/* Slow start opens the window. */
-	for (int i = 0; i < 10; i++, at += MSS) {
+	for (int i = 0; i < 10; i++) {
 		conn_write(c, MSS);
-		expect_text(c, at, MSS);
-		if (i == 9)
-			conn_send(c, .flags = ACK, .ack = at + MSS);
+		at = expect_full(c, at, 1);
 	}
+	conn_send(c, .flags = ACK, .ack = at);
+	return at;
+}
+
+/* One small segment in flight, and window for many others. Return: the number behind it. */
+static int small_in_flight(struct peer *p, struct conn *c)
+{
+	int at = window_opened(p, c);
+
 	conn_write(c, 1);
 	expect_text(c, at, 1);
+	return at + 1;
+}
+
+/* Ten full segments and @end bytes, in one call. */
+static void large_write(struct __test_metadata *_metadata, struct conn *c, int end, int flags)
+{
+	static uint8_t text[11 * MSS];
+
+	peer_mark(c->peer);
+	ASSERT_EQ(10 * MSS + end, send(c->fd, text, 10 * MSS + end, flags));
 }
 
 /* Behind a small segment, the end of a large write waits a millisecond. */
 TEST_F(nagle, the_end_of_a_large_write_waits_a_millisecond)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[10 * MSS + 100];
-	int at = 10 * MSS + 2;
 	struct conn c;
+	int at;
 
 	NOT_ON_STOCK();		/* where it waits for the ACK */
-	small_in_flight(_metadata, p, &c);
-	peer_mark(p);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	for (int i = 0; i < 10; i++, at += MSS)
-		expect_text(&c, at, MSS);
+	at = small_in_flight(p, &c);
+	large_write(_metadata, &c, 100, 0);
+	at = expect_full(&c, at, 10);
 	expect_text(&c, at, 100, .flags = ACK | PSH, .at_ms = 1);
 	/* It is a small segment, for which others wait. */
-	ASSERT_EQ(1, send(c.fd, text, 1, 0));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	peer_expect_silence(p, 10);
 	conn_send(&c, .flags = ACK, .ack = at);
 	peer_expect_silence(p, 10);
@@ -217,15 +236,12 @@ TEST_F(nagle, the_end_of_a_large_write_waits_a_millisecond)
 TEST_F(nagle, the_end_of_a_large_write_joins_the_next_write)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[10 * MSS + 40];
-	int at = 10 * MSS + 2;
 	struct conn c;
+	int at = small_in_flight(p, &c);
 
-	small_in_flight(_metadata, p, &c);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	ASSERT_EQ(MSS - 40, send(c.fd, text, MSS - 40, 0));
-	for (int i = 0; i < 11; i++, at += MSS)
-		expect_text(&c, at, MSS);
+	large_write(_metadata, &c, 40, 0);
+	conn_write(&c, MSS - 40);
+	at = expect_full(&c, at, 11);
 	peer_expect_silence(p, 10);
 	conn_send(&c, .flags = ACK, .ack = at);
 }
@@ -234,21 +250,18 @@ TEST_F(nagle, the_end_of_a_large_write_joins_the_next_write)
 TEST_F(nagle, the_end_of_a_large_write_goes_with_what_follows)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[10 * MSS + 40];
-	int at = 10 * MSS + 2;
 	struct conn c;
+	int at;
 
 	NOT_ON_STOCK();		/* where it waits for the ACK */
-	small_in_flight(_metadata, p, &c);
-	peer_mark(p);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	ASSERT_EQ(0, send(c.fd, text, 0, 0));
-	ASSERT_EQ(8, send(c.fd, text, 8, 0));
-	for (int i = 0; i < 10; i++, at += MSS)
-		expect_text(&c, at, MSS);
+	at = small_in_flight(p, &c);
+	large_write(_metadata, &c, 40, 0);
+	conn_write(&c, 0);
+	conn_write(&c, 8);
+	at = expect_full(&c, at, 10);
 	expect_text(&c, at, 48, .flags = ACK | PSH, .at_ms = 1);
 	/* Nagle's algorithm applies again. */
-	ASSERT_EQ(1, send(c.fd, text, 1, 0));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	peer_expect_silence(p, 10);
 	conn_send(&c, .flags = ACK, .ack = at + 48);
 	expect_text(&c, at + 48, 1);
@@ -258,14 +271,11 @@ TEST_F(nagle, the_end_of_a_large_write_goes_with_what_follows)
 TEST_F(nagle, the_end_of_a_large_write_with_msg_more_waits)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[10 * MSS + 40];
-	int at = 10 * MSS + 2;
 	struct conn c;
+	int at = small_in_flight(p, &c);
 
-	small_in_flight(_metadata, p, &c);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), MSG_MORE));
-	for (int i = 0; i < 10; i++, at += MSS)
-		expect_text(&c, at, MSS);
+	large_write(_metadata, &c, 40, MSG_MORE);
+	at = expect_full(&c, at, 10);
 	peer_expect_silence(p, 10);
 	conn_send(&c, .flags = ACK, .ack = at);
 	expect_text(&c, at, 40);
@@ -276,20 +286,11 @@ TEST_F(nagle, the_end_of_a_large_write_with_msg_more_waits)
 TEST_F(nagle, the_end_of_a_large_write_goes)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[10 * MSS + 100];
 	struct conn c;
-	int at = 1;
+	int at = window_opened(p, &c);
 
-	conn_open(p, &c, .opt = SMALL_MSS);
-	for (int i = 0; i < 10; i++, at += MSS) {
-		conn_write(&c, MSS);
-		expect_text(&c, at, MSS);
-	}
-	conn_send(&c, .flags = ACK, .ack = at);
-	peer_mark(p);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	for (int i = 0; i < 10; i++, at += MSS)
-		expect_text(&c, at, MSS);
+	large_write(_metadata, &c, 100, 0);
+	at = expect_full(&c, at, 10);
 	expect_text(&c, at, 100, .flags = ACK | PSH, .at_ms = 0);
 	conn_send(&c, .flags = ACK, .ack = at + 100);
 }
@@ -297,15 +298,13 @@ TEST_F(nagle, the_end_of_a_large_write_goes)
 TEST_F(nagle, the_end_of_a_lesser_write_waits)
 {
 	struct peer *p = &self->peer;
-	int at = 10 * MSS + 2;
 	struct conn c;
+	int at = small_in_flight(p, &c), small = at;
 
-	small_in_flight(_metadata, p, &c);
 	conn_write(&c, 9 * MSS + 100);
-	for (int i = 0; i < 9; i++, at += MSS)
-		expect_text(&c, at, MSS);
+	at = expect_full(&c, at, 9);
 	peer_expect_silence(p, 10);
-	conn_send(&c, .flags = ACK, .ack = 10 * MSS + 2);
+	conn_send(&c, .flags = ACK, .ack = small);
 	expect_text(&c, at, 100);
 	conn_send(&c, .flags = ACK);
 }

@@ -561,15 +561,10 @@ static void split_without_memory(struct __test_metadata *_metadata, struct peer 
 /* A lack of memory prevents no split, and a split does not shrink the send buffer. */
 TEST_F(recovery, skbs_are_split_where_memory_is_short)
 {
-	static uint8_t text[1 << 16];
 	struct conn hog;
 
 	NOT_ON_STOCK();
-	/* Each CPU may have a MiB before the limit is looked at: use it up. */
-	conn_open(&self->peer, &hog, .kport = 5999, .wnd = 0);
-	socket_set(hog.fd, SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20);
-	while (send(hog.fd, text, sizeof(text), MSG_DONTWAIT) > 0)
-		;
+	conn_hoard(&self->peer, &hog);
 	split_without_memory(_metadata, &self->peer, false);
 	split_without_memory(_metadata, &self->peer, true);
 	self->peer.leave_unread = true;

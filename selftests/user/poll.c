@@ -247,11 +247,7 @@ TEST_F(poll, poll_rcvlowat_when_memory_is_scarce)
 	char limit[64];
 
 	NOT_ON_STOCK();
-	/* Each CPU may have a MiB before the limit is looked at: use it up. */
-	conn_open(p, &hog, .kport = 5999, .wnd = 0);
-	socket_set(hog.fd, SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20);
-	while (send(hog.fd, text, sizeof(text), MSG_DONTWAIT) > 0)
-		;
+	conn_hoard(p, &hog);
 	conn_open(p, &c);
 	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 1000));
 	conn_send(&c, .flags = ACK | PSH, .len = 10);
@@ -741,11 +737,7 @@ TEST_F(poll, no_edge_before_the_ack_that_makes_room)
 	int ep;
 
 	NOT_ON_STOCK();
-	/* Each CPU may have a MiB before the limit is looked at: use it up. */
-	conn_open(p, &hog, .kport = 5999, .wnd = 0);
-	socket_set(hog.fd, SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20);
-	while (send(hog.fd, text, sizeof(text), MSG_DONTWAIT) > 0)
-		;
+	conn_hoard(p, &hog);
 	conn_open(p, &c);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1 << 20);
 	ep = edge_watch(_metadata, c.fd);
