@@ -35,8 +35,6 @@
 /* Of a pattern; each loses other segments. */
 #define FETCHES 100
 
-static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
-
 struct path {
 	struct netem netem;
 	int wire;
@@ -75,7 +73,7 @@ static void path_open(struct path *path)
 	for (int side = CLIENT; side <= SERVER; side++) {
 		netns_enter(HERE, path->pair.ns[side]);
 		if (!path->offloads)
-			link_set_single_segments(HERE, device[side]);
+			link_set_single_segments(HERE, pair_device[side]);
 		if (!bench_is_stock())
 			must(!knob_set("wire", path->wire), "wire");
 	}
@@ -103,10 +101,10 @@ static void path_set_late(struct path *path, double late_ms, int pattern)
 			       .seed = 2 * pattern + 1 };
 
 	netns_enter(HERE, path->pair.ns[SERVER]);
-	netem_set(HERE, device[SERVER],
+	netem_set(HERE, pair_device[SERVER],
 		  &(struct netem){ .delay_ms = 2 * DELAY_MS, .limit = 100000 });
 	netns_enter(HERE, path->pair.ns[CLIENT]);
-	netem_set(HERE, device[CLIENT], &netem);
+	netem_set(HERE, pair_device[CLIENT], &netem);
 }
 
 /* From now on the path is @netem, in a way that only @pattern determines. */
@@ -117,7 +115,7 @@ static void path_set(struct path *path, struct netem netem, int pattern)
 	for (int side = CLIENT; side <= SERVER; side++) {
 		netem.seed = 2 * pattern + side + 1;
 		netns_enter(HERE, path->pair.ns[side]);
-		netem_set(HERE, device[side], &netem);
+		netem_set(HERE, pair_device[side], &netem);
 	}
 	netns_enter(HERE, path->pair.ns[CLIENT]);
 }

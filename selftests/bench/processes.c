@@ -53,7 +53,6 @@ static int ends_socket(int wire)
 /* The two namespaces of a path, and the server's address. */
 static struct ipaddr path_open(enum path path, int ns[2])
 {
-	static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
 	struct pair pair;
 
 	if (path == LOOPBACK) {
@@ -67,11 +66,11 @@ static struct ipaddr path_open(enum path path, int ns[2])
 		if (path == VETH)
 			continue;
 		netns_enter(HERE, ns[s]);
-		link_set_offload(HERE, device[s], ETHTOOL_STSO, false);
-		link_set_offload(HERE, device[s], ETHTOOL_SGSO, false);
-		link_set_offload(HERE, device[s], ETHTOOL_SGRO, false);
+		link_set_offload(HERE, pair_device[s], ETHTOOL_STSO, false);
+		link_set_offload(HERE, pair_device[s], ETHTOOL_SGSO, false);
+		link_set_offload(HERE, pair_device[s], ETHTOOL_SGRO, false);
 		if (path == BARE)
-			link_set_offload(HERE, device[s], ETHTOOL_STXCSUM, false);
+			link_set_offload(HERE, pair_device[s], ETHTOOL_STXCSUM, false);
 	}
 	return pair.addr[SERVER];
 }

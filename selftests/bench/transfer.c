@@ -60,16 +60,15 @@ static void ends_open_veth(struct ends *e)
 /* Devices without offloads: the stack segments and checksums everything. */
 static void ends_open_plain(struct ends *e)
 {
-	static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
 	struct pair pair;
 
 	pair_open_at(HERE, &pair, NULL);
 	for (enum side s = CLIENT; s <= SERVER; s++) {
 		netns_enter(HERE, pair.ns[s]);
-		link_set_offload(HERE, device[s], ETHTOOL_STSO, false);
-		link_set_offload(HERE, device[s], ETHTOOL_SGSO, false);
-		link_set_offload(HERE, device[s], ETHTOOL_SSG, false);
-		link_set_offload(HERE, device[s], ETHTOOL_STXCSUM, false);
+		link_set_offload(HERE, pair_device[s], ETHTOOL_STSO, false);
+		link_set_offload(HERE, pair_device[s], ETHTOOL_SGSO, false);
+		link_set_offload(HERE, pair_device[s], ETHTOOL_SSG, false);
+		link_set_offload(HERE, pair_device[s], ETHTOOL_STXCSUM, false);
 	}
 	ends_open_over(e, pair.ns[CLIENT], pair.ns[SERVER], &pair.addr[SERVER]);
 }

@@ -231,11 +231,8 @@ TEST_F(incarnations, lc_90_a_thousand_in_a_row)
 {
 	struct pair *pr = &self->pair;
 	struct counters now;
-	int lfd, fd, child;
-	uint32_t said;
+	int lfd = pair_listen(pr, 80, 16);
 
-	pair_enter(pr, SERVER);
-	lfd = pair_listen(pr, 80, 16);
 	pair_enter(pr, CLIENT);
 	ASSERT_EQ(0, knob_set("tw_reuse", 1));
 	if (!stock_mode())
@@ -245,23 +242,7 @@ TEST_F(incarnations, lc_90_a_thousand_in_a_row)
 		/* The kernel's records must be a second old, and there are 20. */
 		if (stock_mode() && i % 20 == 0)
 			sleep_ms(2100);
-		fd = pair_connect(pr, 80);
-		child = accept(lfd, NULL, NULL);
-		ASSERT_LE(0, child);
-		ASSERT_EQ(sizeof(i), send(fd, &i, sizeof(i), 0));
-		sleep_ms(1);
-		ASSERT_EQ(sizeof(said), recv(child, &said, sizeof(said), 0));
-		ASSERT_EQ(i, said);
-		said = ~i;
-		ASSERT_EQ(sizeof(said), send(child, &said, sizeof(said), 0));
-		sleep_ms(1);
-		ASSERT_EQ(sizeof(said), recv(fd, &said, sizeof(said), 0));
-		ASSERT_EQ(~i, said);
-		close(fd);
-		sleep_ms(1);
-		ASSERT_EQ(0, recv(child, &said, sizeof(said), 0));
-		close(child);
-		sleep_ms(1);
+		pair_talk(pr, lfd, 80, i);
 	}
 	counters_take(&now);
 	EXPECT_EQ(1000, counter_get(&now, "ActiveOpens"));

@@ -614,34 +614,14 @@ TEST_F(stateless_pair, lc_117_a_thousand_in_a_row)
 {
 	struct pair *pr = &self->pair;
 	struct counters now;
-	int lfd, fd, child;
-	uint32_t said;
+	int lfd = pair_listen(pr, 80, 16);
 
-	pair_enter(pr, SERVER);
-	lfd = pair_listen(pr, 80, 16);
 	pair_enter(pr, CLIENT);
 	ASSERT_EQ(0, knob_set("tw_stateless", 1));
 	ASSERT_EQ(0, knob_set("tw_reuse", 0));
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40019"));
-	for (uint32_t i = 0; i < 1000; i++) {
-		fd = pair_connect(pr, 80);
-		child = accept(lfd, NULL, NULL);
-		ASSERT_LE(0, child);
-		ASSERT_EQ(sizeof(i), send(fd, &i, sizeof(i), 0));
-		sleep_ms(1);
-		ASSERT_EQ(sizeof(said), recv(child, &said, sizeof(said), 0));
-		ASSERT_EQ(i, said);
-		said = ~i;
-		ASSERT_EQ(sizeof(said), send(child, &said, sizeof(said), 0));
-		sleep_ms(1);
-		ASSERT_EQ(sizeof(said), recv(fd, &said, sizeof(said), 0));
-		ASSERT_EQ(~i, said);
-		close(fd);
-		sleep_ms(1);
-		ASSERT_EQ(0, recv(child, &said, sizeof(said), 0));
-		close(child);
-		sleep_ms(1);
-	}
+	for (uint32_t i = 0; i < 1000; i++)
+		pair_talk(pr, lfd, 80, i);
 	pair_enter(pr, CLIENT);
 	counters_take(&now);
 	EXPECT_EQ(1000, counter_get(&now, "ActiveOpens"));

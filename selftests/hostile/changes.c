@@ -39,8 +39,6 @@
 #define SETTLE_MS 3600000
 #define GONE_MS 200000		/* TIME-WAIT, and what comes before it */
 
-static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
-
 static const struct shuffle_knob knobs[] = {
 	{ "rto_min_us", { "1", "20", "1000", "200000", "2147483647" } },
 	{ "rto_max_ms", { "1000", "120000" } },
@@ -211,33 +209,13 @@ static void route_tune(struct round *r, enum side side)
 			m.value[RTAX_LOCK] |= 1 << RTAX_CC_ALGO;
 		note(r, "%s: congctl of the route is %s", pair_side[side], m.congctl);
 	}
-	route_add_metrics(WHERE(r->pair.test), &r->pair.addr[!side], 32, device[side], &m);
+	route_add_metrics(WHERE(r->pair.test), &r->pair.addr[!side], 32, pair_device[side], &m);
 }
 
 static void route_restore(struct round *r, enum side side)
 {
 	note(r, "%s: the route has no metrics", pair_side[side]);
-	route_add(WHERE(r->pair.test), &r->pair.addr[!side], 32, NULL, device[side]);
-}
-
-/* IPv6 needs 1280 bytes. */
-static void mtu_tune(struct round *r, enum side side)
-{
-	static const int mtus[] = { 1500, 1260, 9000, 576, 68 };
-	int mtu = mtus[draw(test_family() == AF_INET6 ? 3 : ARRAY_SIZE(mtus))];
-
-	note(r, "%s: MTU %d", pair_side[side], mtu);
-	link_set_mtu(WHERE(r->pair.test), device[side], mtu);
-}
-
-static void gso_tune(struct round *r, enum side side)
-{
-	static const uint32_t segs[] = { 1, 2, 17, 65535 }, sizes[] = { 400, 1500, 65536 };
-	uint32_t max_segs = segs[draw(ARRAY_SIZE(segs))];
-	uint32_t max_size = sizes[draw(ARRAY_SIZE(sizes))];
-
-	note(r, "%s: GSO up to %u segments, %u bytes", pair_side[side], max_segs, max_size);
-	link_set_gso(WHERE(r->pair.test), device[side], max_segs, max_size);
+	route_add(WHERE(r->pair.test), &r->pair.addr[!side], 32, NULL, pair_device[side]);
 }
 
 static void queue_tune(struct round *r, enum side side)
@@ -255,11 +233,11 @@ static void queue_tune(struct round *r, enum side side)
 	switch (draw(6)) {
 	case 0:
 		note(r, "%s: fq", pair_side[side]);
-		fq_set(WHERE(r->pair.test), device[side]);
+		fq_set(WHERE(r->pair.test), pair_device[side]);
 		break;
 	case 1:
 		note(r, "%s: pfifo limit 1", pair_side[side]);
-		pfifo_set(WHERE(r->pair.test), device[side], 1);
+		pfifo_set(WHERE(r->pair.test), pair_device[side], 1);
 		break;
 	default:
 		note(r, "%s: netem delay %.0f ms, loss %.0f %%, limit %d", pair_side[side],
@@ -270,6 +248,9 @@ static void queue_tune(struct round *r, enum side side)
 
 static void device_tune(struct round *r, enum side side)
 {
+	static const int mtus[] = { 1500, 1260, 9000, 576, 68 };
+	static const uint32_t sizes[] = { 400, 1500, 65536 };
+
 	switch (draw(5)) {
 	case 0:
 		route_tune(r, side);
@@ -278,10 +259,11 @@ static void device_tune(struct round *r, enum side side)
 		route_restore(r, side);
 		break;
 	case 2:
-		mtu_tune(r, side);
+		link_set_mtu(WHERE(r->pair.test), pair_device[side],
+			     shuffle_mtu(&r->shuffle, pair_side[side], mtus, ARRAY_SIZE(mtus)));
 		break;
 	case 3:
-		gso_tune(r, side);
+		shuffle_gso(&r->shuffle, &r->pair, side, sizes, ARRAY_SIZE(sizes));
 		break;
 	case 4:
 		queue_tune(r, side);
@@ -327,12 +309,7 @@ static void settings_tune(struct round *r)
 static void settings_restore(struct round *r)
 {
 	for (enum side s = CLIENT; s <= SERVER; s++) {
-		struct where at = WHERE(r->pair.test);
-
-		pair_enter(&r->pair, s);
-		link_set_mtu(at, device[s], 1500);
-		link_set_gso(at, device[s], 65535, 65536);
-		pfifo_set(at, device[s], 1000);
+		pair_device_restore(&r->pair, s);
 		route_restore(r, s);
 		shuffle_end(&r->shuffle);
 		for (int i = 0; i < TALKS; i++)

@@ -50,8 +50,6 @@
 #define PIPE_MAX 30000			/* bytes that a pipe takes in any case */
 #define LENT 6				/* buffers of MSG_ZEROCOPY at a time */
 
-static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
-
 static const struct shuffle_knob knobs[] = {
 	{ "sack", { "0", "1" } },
 	{ "dsack", { "0", "1" } },
@@ -679,16 +677,15 @@ static void socket_tune(const struct caller *c)
 	}
 }
 
-/* Of both devices: neither may be sent what it does not take. IPv6 needs 1280 bytes. */
+/* Of both devices: neither may be sent what it does not take. */
 static void mtu_tune(struct round *r)
 {
 	static const int mtus[] = { 1500, 1260, 9000, 576 };
-	int mtu = mtus[draw(test_family() == AF_INET6 ? 3 : ARRAY_SIZE(mtus))];
+	int mtu = shuffle_mtu(&r->shuffle, "both", mtus, ARRAY_SIZE(mtus));
 
-	note(r, "MTU %d", mtu);
 	for (enum side s = CLIENT; s <= SERVER; s++) {
 		pair_enter(&r->pair, s);
-		link_set_mtu(WHERE(r->pair.test), device[s], mtu);
+		link_set_mtu(WHERE(r->pair.test), pair_device[s], mtu);
 	}
 }
 
@@ -698,17 +695,7 @@ static void offload_tune(struct round *r, enum side side)
 	bool on = chance(50);
 
 	note(r, "%s: offload %u %s", pair_side[side], which, on ? "on" : "off");
-	link_set_offload(WHERE(r->pair.test), device[side], which, on);
-}
-
-static void gso_tune(struct round *r, enum side side)
-{
-	static const uint32_t segs[] = { 1, 2, 17, 65535 }, sizes[] = { 1500, 4000, 65536 };
-	uint32_t max_segs = segs[draw(ARRAY_SIZE(segs))];
-	uint32_t max_size = sizes[draw(ARRAY_SIZE(sizes))];
-
-	note(r, "%s: GSO up to %u segments, %u bytes", pair_side[side], max_segs, max_size);
-	link_set_gso(WHERE(r->pair.test), device[side], max_segs, max_size);
+	link_set_offload(WHERE(r->pair.test), pair_device[side], which, on);
 }
 
 static void queue_tune(struct round *r, enum side side)
@@ -730,11 +717,11 @@ static void queue_tune(struct round *r, enum side side)
 	switch (draw(6)) {
 	case 0:
 		note(r, "%s: fq", pair_side[side]);
-		fq_set(WHERE(r->pair.test), device[side]);
+		fq_set(WHERE(r->pair.test), pair_device[side]);
 		break;
 	case 1:
 		note(r, "%s: pfifo", pair_side[side]);
-		pfifo_set(WHERE(r->pair.test), device[side], 1000);
+		pfifo_set(WHERE(r->pair.test), pair_device[side], 1000);
 		break;
 	default:
 		note(r, "%s: delay %.0f+-%.0f ms, lost %.0f %%, twice %.0f, early %.0f, bad %.0f, limit %d",
@@ -746,6 +733,7 @@ static void queue_tune(struct round *r, enum side side)
 
 static void settings_tune(struct round *r)
 {
+	static const uint32_t sizes[] = { 1500, 4000, 65536 };
 	enum side side = draw(2);
 
 	pair_enter(&r->pair, side);
@@ -756,7 +744,7 @@ static void settings_tune(struct round *r)
 	if (chance(3))
 		offload_tune(r, side);
 	if (chance(2))
-		gso_tune(r, side);
+		shuffle_gso(&r->shuffle, &r->pair, side, sizes, ARRAY_SIZE(sizes));
 	if (chance(2))
 		mtu_tune(r);
 }
@@ -767,12 +755,10 @@ static void settings_restore(struct round *r)
 
 	note(r, "all settings are as they were");
 	for (enum side s = CLIENT; s <= SERVER; s++) {
-		pair_enter(&r->pair, s);
-		link_set_mtu(at, device[s], 1500);
-		link_set_gso(at, device[s], 65535, 65536);
-		pfifo_set(at, device[s], 1000);
+		pair_device_restore(&r->pair, s);
 		for (int i = 0; i < ARRAY_SIZE(offloads); i++)
-			link_set_offload(at, device[s], offloads[i], offloads[i] != ETHTOOL_SGRO);
+			link_set_offload(at, pair_device[s], offloads[i],
+					 offloads[i] != ETHTOOL_SGRO);
 		shuffle_end(&r->shuffle);
 		for (int i = 0; i < TALKS; i++)
 			shuffle_options_end(r->end[i][s].fd, options, ARRAY_SIZE(options));

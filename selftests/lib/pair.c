@@ -16,9 +16,8 @@
 #include "proc.h"
 #include "stream.h"
 
-static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
-
 const char *const pair_side[] = { [CLIENT] = "client", [SERVER] = "server" };
+const char *const pair_device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
 
 static void prepare_side(struct where at, struct pair *pr, enum side side)
 {
@@ -28,10 +27,10 @@ static void prepare_side(struct where at, struct pair *pr, enum side side)
 	if (!v6)
 		sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
 	if (test_family() == AF_INET6)
-		link_set_mtu(at, device[side], 1500);
-	context_apply_to_link(at, device[side]);
-	link_up(at, device[side]);
-	address_add(at, device[side], &pr->addr[side], v6 ? 64 : 24);
+		link_set_mtu(at, pair_device[side], 1500);
+	context_apply_to_link(at, pair_device[side]);
+	link_up(at, pair_device[side]);
+	address_add(at, pair_device[side], &pr->addr[side], v6 ? 64 : 24);
 	if (stock_mode())
 		knob_set("syn_linear_timeouts", 0);
 }
@@ -45,11 +44,11 @@ static void prepare_bridge(struct where at, struct pair *pr)
 	static const char *const up[] = { "port0", "port1", "port1.far" };
 
 	netns_enter(at, pr->ns[SERVER]);
-	bridge_new(at, device[SERVER]);
+	bridge_new(at, pair_device[SERVER]);
 	veth_new(at, "port1", pr->ns[SERVER], "port1.far");
 	for (int i = 0; i < 3; i++) {
 		if (i < 2)
-			link_set_master(at, up[i], device[SERVER]);
+			link_set_master(at, up[i], pair_device[SERVER]);
 		if (test_family() == AF_INET6)
 			link_set_mtu(at, up[i], 1500);
 		link_up(at, up[i]);
@@ -70,16 +69,16 @@ void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *set
 	pr->ns[SERVER] = netns_new(at);
 	pr->ns[CLIENT] = netns_new(at);
 	if (context_of_run(at) == CONTEXT_BRIDGE) {
-		veth_new(at, device[CLIENT], pr->ns[SERVER], "port0");
+		veth_new(at, pair_device[CLIENT], pr->ns[SERVER], "port0");
 		prepare_bridge(at, pr);
 	} else {
-		veth_new(at, device[CLIENT], pr->ns[SERVER], device[SERVER]);
+		veth_new(at, pair_device[CLIENT], pr->ns[SERVER], pair_device[SERVER]);
 	}
 	prepare_side(at, pr, SERVER);
 	prepare_side(at, pr, CLIENT);
 	for (enum side s = CLIENT; s <= SERVER; s++) {
 		netns_enter(at, pr->ns[s]);
-		link_await(at, device[s]);
+		link_await(at, pair_device[s]);
 	}
 	/* The other port alone makes the bridge ready, and the first frame would be lost. */
 	if (context_of_run(at) == CONTEXT_BRIDGE)
@@ -105,6 +104,16 @@ void pair_enter(struct pair *pr, enum side side)
 	netns_enter(WHERE(pr->test), pr->ns[side]);
 }
 
+void pair_device_restore(struct pair *pr, enum side side)
+{
+	struct where at = WHERE(pr->test);
+
+	pair_enter(pr, side);
+	link_set_mtu(at, pair_device[side], 1500);
+	link_set_gso(at, pair_device[side], 65535, 65536);
+	pfifo_set(at, pair_device[side], 1000);
+}
+
 /* So that no connect() ends because some questions for a neighbour's address are lost. */
 static void neighbours_ask_often(struct pair *pr)
 {
@@ -114,7 +123,7 @@ static void neighbours_ask_often(struct pair *pr)
 		pair_enter(pr, s);
 		for (int ip = 4; ip <= 6; ip += 2) {
 			snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/neigh/%s/mcast_solicit",
-				 ip, device[s]);
+				 ip, pair_device[s]);
 			sysctl_write(path, "100");
 		}
 	}
@@ -125,7 +134,7 @@ void pair_netem(struct pair *pr, enum side side, const struct netem *netem)
 	if (netem->loss || netem->corrupt)
 		neighbours_ask_often(pr);
 	pair_enter(pr, side);
-	netem_set(WHERE(pr->test), device[side], netem);
+	netem_set(WHERE(pr->test), pair_device[side], netem);
 	/*
 	 * On the TCP wire a damaged port number makes a segment the kernel's, whose
 	 * TCP finds a wrong checksum; so does a late segment of a connection that is
@@ -213,4 +222,30 @@ void pair_connected_at(struct where at, struct pair *pr, int port,
 	check(*server >= 0, at, "accept: %s", strerror(errno));
 	fd_nonblock(*server);
 	close(lfd);
+}
+
+static void number_pass(struct where at, int from, int to, uint32_t number)
+{
+	uint32_t said;
+
+	check(send(from, &number, sizeof(number), 0) == sizeof(number), at, "send: %s",
+	      strerror(errno));
+	sleep_ms(1);
+	check(recv(to, &said, sizeof(said), 0) == sizeof(said), at, "recv: %s", strerror(errno));
+	check(said == number, at, "%u has arrived as %u", number, said);
+}
+
+void pair_talk_at(struct where at, struct pair *pr, int lfd, int port, uint32_t number)
+{
+	int client = pair_connect_at(at, pr, port), server = accept(lfd, NULL, NULL);
+	char byte;
+
+	check(server >= 0, at, "accept: %s", strerror(errno));
+	number_pass(at, client, server, number);
+	number_pass(at, server, client, ~number);
+	close(client);
+	sleep_ms(1);
+	check(!recv(server, &byte, 1, 0), at, "the stream does not end");
+	close(server);
+	sleep_ms(1);
 }

@@ -12,6 +12,7 @@
 enum side { CLIENT, SERVER };
 
 extern const char *const pair_side[];	/* the names */
+extern const char *const pair_device[];	/* of each side */
 
 struct pair {
 	struct __test_metadata *test;
@@ -27,6 +28,8 @@ void pair_close_at(struct where at, struct pair *pr);
 
 /* Sockets are made there, and /proc/net and knobs read, from now on. */
 void pair_enter(struct pair *pr, enum side side);
+/* MTU, GSO limits and queue of that side's device are as they were. */
+void pair_device_restore(struct pair *pr, enum side side);
 /* netem for packets that leave that side. */
 void pair_netem(struct pair *pr, enum side side, const struct netem *netem);
 
@@ -47,5 +50,12 @@ int pair_connect_at(struct where at, struct pair *pr, int port);
 	pair_connected_at(WHERE((pr)->test), pr, port, client, server)
 void pair_connected_at(struct where at, struct pair *pr, int port,
 		       int *client, int *server);
+/*
+ * A connection to that port, whose listener is @lfd. It carries @number there and ~@number back;
+ * no end reads anything else. The client closes first.
+ */
+#define pair_talk(pr, lfd, port, number) \
+	pair_talk_at(WHERE((pr)->test), pr, lfd, port, number)
+void pair_talk_at(struct where at, struct pair *pr, int lfd, int port, uint32_t number);
 
 #endif

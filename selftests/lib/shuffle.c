@@ -10,6 +10,8 @@
 #include "netns.h"
 #include "proc.h"
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 void shuffle_begin(struct where at, struct shuffle *s, const struct shuffle_knob *knob, int knobs)
 {
 	check(knobs <= SHUFFLE_KNOBS, at, "%d knobs", knobs);
@@ -73,6 +75,24 @@ void shuffle_options_end(int fd, const struct shuffle_option *o, int options)
 {
 	for (int i = 0; i < options; i++)
 		option_set(fd, &o[i], o[i].usual);
+}
+
+int shuffle_mtu(struct shuffle *s, const char *who, const int *mtus, int n)
+{
+	int mtu = mtus[draw(test_family() == AF_INET6 ? 3 : n)];
+
+	shuffle_note(s, "%s: MTU %d", who, mtu);
+	return mtu;
+}
+
+void shuffle_gso(struct shuffle *s, struct pair *pr, enum side side, const uint32_t *sizes, int n)
+{
+	static const uint32_t segs[] = { 1, 2, 17, 65535 };
+	uint32_t max_segs = segs[draw(ARRAY_SIZE(segs))];
+	uint32_t max_size = sizes[draw(n)];
+
+	shuffle_note(s, "%s: GSO up to %u segments, %u bytes", pair_side[side], max_segs, max_size);
+	link_set_gso(WHERE(pr->test), pair_device[side], max_segs, max_size);
 }
 
 void shuffle_note(struct shuffle *s, const char *fmt, ...)

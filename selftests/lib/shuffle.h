@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * shuffle: knobs and socket options that get values at random during transfers, and the notes
- * of what was changed, which a failing test prints.
+ * shuffle: knobs, socket options and devices that get values at random during transfers, and the
+ * notes of what was changed, which a failing test prints.
  */
 #ifndef SELFTESTS_LIB_SHUFFLE_H
 #define SELFTESTS_LIB_SHUFFLE_H
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "check.h"
+#include "pair.h"
 
 #define SHUFFLE_VALUES 8	/* of a knob or an option */
 #define SHUFFLE_KNOBS 80
@@ -48,6 +49,14 @@ void shuffle_end(struct shuffle *s);
 void shuffle_option(struct shuffle *s, int fd, const struct shuffle_option *o, int options,
 		    const char *who);
 void shuffle_options_end(int fd, const struct shuffle_option *o, int options);
+
+/*
+ * Draws an MTU, which the caller sets. IPv6 needs 1280 bytes: over it only the first three of @mtus
+ * are drawn.
+ */
+int shuffle_mtu(struct shuffle *s, const char *who, const int *mtus, int n);
+/* Draws GSO limits of that side's device, in whose namespace this process is. */
+void shuffle_gso(struct shuffle *s, struct pair *pr, enum side side, const uint32_t *sizes, int n);
 
 void shuffle_note(struct shuffle *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The last notes, unless they were printed at once. */

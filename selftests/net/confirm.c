@@ -25,8 +25,6 @@ PAIR_FIXTURE(confirm);
 
 unsigned int if_nametoindex(const char *name);
 
-static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
-
 static void neighbour_knob(struct __test_metadata *_metadata, const char *dev,
 			   const char *name, const char *value)
 {
@@ -53,9 +51,9 @@ static int listen_in(struct __test_metadata *_metadata, struct pair *pr, enum si
 	int fd;
 
 	pair_enter(pr, side);
-	neighbour_knob(_metadata, device[side], "base_reachable_time_ms", "1000");
-	neighbour_knob(_metadata, device[side], "delay_first_probe_time", "1");
-	sll.sll_ifindex = if_nametoindex(device[side]);
+	neighbour_knob(_metadata, pair_device[side], "base_reachable_time_ms", "1000");
+	neighbour_knob(_metadata, pair_device[side], "delay_first_probe_time", "1");
+	sll.sll_ifindex = if_nametoindex(pair_device[side]);
 	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_ALL));
 	ASSERT_LE(0, fd);
 	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20);

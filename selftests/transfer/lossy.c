@@ -51,11 +51,9 @@ static void exchange_whole(struct __test_metadata *_metadata, struct pair *pr,
 static void exchange(struct __test_metadata *_metadata, struct pair *pr,
 		     const struct netem *netem, uint64_t bytes)
 {
-	static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
-
 	for (int side = CLIENT; side <= SERVER; side++) {
 		pair_enter(pr, side);
-		link_set_single_segments(WHERE(_metadata), device[side]);
+		link_set_single_segments(WHERE(_metadata), pair_device[side]);
 	}
 	exchange_whole(_metadata, pr, netem, bytes);
 }
