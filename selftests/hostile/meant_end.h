@@ -4,19 +4,40 @@
 #define SELFTESTS_HOSTILE_MEANT_END_H
 
 #include "meant.h"
+#include "meant_ack.h"
 
-/* After its FIN the peer goes on, perhaps with other bytes for the FIN's number. */
+/* May a segment of the peer bring its FIN? */
+static bool brings_fin(const struct episode *e, const struct transcript *t, int scene)
+{
+	const struct act *a = &e->act[scene];
+	int before = scene ? t->scene[scene - 1].state : ST_CLOSED;
+	uint32_t ahead = t->scene[scene].seq + a->len - (scene ? last_ack(t, scene - 1)->ack : 0);
+
+	return a->kind == ACT_SEGMENT && (a->flags & (FIN | SYN | RST | ACK)) == (FIN | ACK) &&
+	       before != ST_CLOSED && before != ST_LISTEN && before != ST_SYN_SENT && ahead < 1 << 20;
+}
+
+/*
+ * After its FIN the peer goes on, perhaps with other bytes for the FIN's number. What it sends again
+ * of the numbers before, and the FIN itself, excuses nothing.
+ */
 static bool goes_on_after_fin(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
 	bool fin = false;
+	uint32_t number = 0;
 
 	for (int i = 0; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
+		uint32_t end = ours->scene[i].seq + a->len;
 
-		if (fin && a->kind == ACT_SEGMENT && (a->len || a->flags & (FIN | URG)))
+		if (fin && a->kind == ACT_SEGMENT && (a->flags & URG || seq_before(number, end)) &&
+		    (a->len || a->flags & (FIN | URG)))
 			return true;
-		fin |= a->kind == ACT_SEGMENT && a->flags & FIN;
+		if (!fin && brings_fin(e, ours, i)) {
+			fin = true;
+			number = end;
+		}
 	}
 	return false;
 }

@@ -235,44 +235,82 @@ static void draw_act(struct act *a, bool holes)
 		draw_call(a);
 }
 
-/* The peer sends ACKs after its FIN, and nothing that has a number. */
-static void end_at_fin(struct episode *e)
+/* The numbers that it takes. */
+static int used(const struct act *a)
 {
-	bool fin = false;
+	return a->len + !!(a->flags & FIN);
+}
 
-	for (int i = 0; i < e->acts; i++) {
-		struct act *a = &e->act[i];
+/* What was sent in order comes again, as if our ACK of it was lost: the last of it, or the one before. */
+static void draw_again(struct act *a, const struct act *acts, int n)
+{
+	int back = chance(75) ? 1 : 2, seq = 0, pause_ms = a->pause_ms;
+	const struct act *again = NULL;
 
-		if (a->kind != ACT_SEGMENT)
+	while (back && n--) {
+		const struct act *before = &acts[n];
+
+		if (before->kind != ACT_SEGMENT || before->seq || !used(before) ||
+		    before->flags & (SYN | RST))
 			continue;
-		if (fin) {
-			a->flags &= ~(FIN | URG);
-			a->len = 0;
-		}
-		fin |= a->flags & FIN;
+		seq -= used(before);
+		again = before;
+		back--;
 	}
+	if (!again)
+		return;
+	*a = *again;
+	a->seq = seq;
+	a->pause_ms = pause_ms;
+}
+
+/* The place behind the peer's FIN, as an offset from what it sends next. */
+struct fin_place {
+	bool any;
+	int end;
+};
+
+/* After its FIN the peer sends ACKs, and what it has sent before: nothing that has a new number. */
+static void end_at_fin(struct act *a, struct fin_place *fin)
+{
+	if (a->kind != ACT_SEGMENT)
+		return;
+	if (fin->any && (a->flags & URG || a->seq + a->len + !!used(a) > fin->end)) {
+		a->flags &= ~(FIN | URG);
+		a->len = 0;
+	}
+	if (!fin->any && a->flags & FIN && a->seq + used(a) > 0 && a->seq < 65536)
+		*fin = (struct fin_place){ true, a->seq + used(a) };
+	if (!a->seq)
+		fin->end -= used(a);
 }
 
 void episode_draw(struct episode *e, uint64_t seed, int acts)
 {
-	bool holes;
+	struct fin_place fin = { 0 };
+	bool holes, ends;
 
 	draw_seed(seed);
-	*e = (struct episode){
-		.seed = seed, .active = chance(40), .syn = draw(4), .acts = acts,
-		.still_listens = chance(30), .knobs = chance(50) ? 1 + draw(EPISODE_KNOBS) : 0,
-		.cubic = seed % 2,
-	};
+	/* One by one: the order in an initializer is the compiler's. */
+	*e = (struct episode){ .seed = seed, .acts = acts, .cubic = seed % 2 };
+	e->active = chance(40);
+	e->syn = draw(4);
+	e->still_listens = chance(30);
+	e->knobs = chance(50) ? 1 + draw(EPISODE_KNOBS) : 0;
 	/* Different ones, or the value from before would be lost. */
 	for (int i = 0; i < e->knobs; i++)
 		e->knob[i] = i ? (e->knob[0] + 1 + draw(LENGTH(knobs) - 1)) % LENGTH(knobs) :
 			     draw(LENGTH(knobs));
 	/* After a loss, and behind a FIN, stacks differ on purpose: see more elsewhere. */
 	holes = chance(40);
-	for (int i = 0; i < acts; i++)
+	ends = chance(80);
+	for (int i = 0; i < acts; i++) {
 		draw_act(&e->act[i], holes);
-	if (chance(80))
-		end_at_fin(e);
+		if (i && e->act[i].kind == ACT_SEGMENT && chance(8))
+			draw_again(&e->act[i], e->act, i);
+		if (ends)
+			end_at_fin(&e->act[i], &fin);
+	}
 	/* Most handshakes go well: there is more to see behind them. */
 	if (chance(85)) {
 		e->act[0] = (struct act){ .kind = ACT_SEGMENT, .wnd = -1, .pause_ms = 60 };
