@@ -316,14 +316,26 @@ static const struct {
 /* How often a row has explained each of its differences; the last column is for all others. */
 static int meant_times[ARRAY_SIZE(meant)][ARRAY_SIZE(meant[0].what) + 1];
 
+/* What no stack may send, whatever the other one does. */
+static bool is_never_right(const char *what)
+{
+	static const char *const never[] = {
+		"broken segment", "wrong data sent", "timestamp", "window to the left",
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(never); i++)
+		if (!strcmp(what, never[i]))
+			return true;
+	return false;
+}
+
 /* The column of a difference in a row; -1 if the row does not name it. */
 static int column_of(int row, const struct difference *d)
 {
 	const int n = ARRAY_SIZE(meant[row].what);
 
 	if (!meant[row].what[0])
-		return d->is_counter || !strcmp(d->what, "broken segment") ||
-		       !strcmp(d->what, "wrong data sent") ? -1 : n;
+		return d->is_counter || is_never_right(d->what) ? -1 : n;
 	for (int i = 0; i < n && meant[row].what[i]; i++)
 		if (!strcmp(meant[row].what[i], d->what))
 			return i;
@@ -385,7 +397,7 @@ static struct difference compare(FIXTURE_DATA(differ) *self, int *stack)
 	for (*stack = 1; *stack < STACKS; ++*stack) {
 		const struct transcript *ours = &self->theatre->stage[*stack].transcript;
 
-		d = transcript_compare(stock, ours);
+		d = transcript_compare(e, stock, ours);
 		if (!d.what)
 			d = compare_counters(e, stock, ours);
 		else if (!strcmp(d.what, TRANSCRIPT_LATE)) {

@@ -17,7 +17,7 @@
 #define LENGTH(a) ((int)(sizeof(a) / sizeof((a)[0])))
 #define PICK(a) ((a)[draw(LENGTH(a))])
 
-#define MSS 1000
+#define MSS EPISODE_MSS
 
 struct optbytes episode_syn_options(const struct episode *e)
 {

@@ -17,6 +17,7 @@
 #include "conn.h"
 
 #define EPISODE_ACTS 40
+#define EPISODE_MSS 1000		/* the peer's, in each episode */
 
 enum act_kind {
 	ACT_NOTHING,			/* removed, or only a pause */

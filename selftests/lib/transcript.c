@@ -38,6 +38,25 @@ static void learn(struct conn *c, const struct segment *seg)
 		c->ts_recent = seg->opt.tsval;
 }
 
+/* All of a segment's options take space of the MSS (RFC 6691). */
+static bool is_too_large(const struct segment *seg)
+{
+	int options = seg->len ? seg->data - seg->packet - 40 : 0;	/* both headers have 20 bytes */
+
+	return seg->len + options > EPISODE_MSS;
+}
+
+/* How much the clock of a stack's timestamps may differ from time; it may go in ticks. */
+#define TSVAL_SLACK_MS 12
+
+static bool has_wrong_tsval(const struct player *pl, const struct segment *seg)
+{
+	int64_t ms = (seg->when_ns - pl->first_ns) / NSEC_PER_MSEC;
+	int64_t ahead = (int32_t)(seg->opt.tsval - pl->first_tsval) - ms;
+
+	return seg->opt.ts && (ahead < -TSVAL_SLACK_MS || ahead > TSVAL_SLACK_MS);
+}
+
 static void note(struct player *pl, struct scene *s, const struct segment *seg)
 {
 	const struct conn *c = &pl->conn;
@@ -58,13 +77,15 @@ static void note(struct player *pl, struct scene *s, const struct segment *seg)
 	h->seq = seg->flags & RST && !seg->seq ? 0 : seg->seq - c->kern_iss;
 	h->ack = seg->flags & ACK ? seg->ack - c->peer_iss : 0;
 	h->wnd = seg->flags & SYN ? seg->wnd : seg->wnd << c->kern_wscale;
+	h->urg = seg->flags & URG ? seg->urg : 0;
 	h->mss = seg->opt.mss;
 	h->wscale = seg->opt.wscale;
 	h->sackok = seg->opt.sackok;
 	h->ts = seg->opt.ts;
 	h->tsval = seg->opt.tsval - pl->first_tsval + TRANSCRIPT_TSVAL;
 	h->tsecr = seg->opt.tsecr ? seg->opt.tsecr - c->tsval_base : 0;
-	h->broken = seg->opt.malformed || !seg->csum_ok || seg->reserved;
+	h->broken = seg->opt.malformed || !seg->csum_ok || seg->reserved || is_too_large(seg);
+	h->wrong_tsval = has_wrong_tsval(pl, seg);
 	h->wrong_data = seg->len && pattern_check(seg->data, seg->len, h->seq - 1) >= 0;
 	h->sacks = seg->opt.sacks;
 	for (int i = 0; i < h->sacks && i < 4; i++)
@@ -84,8 +105,10 @@ static void listen_until(struct player *pl, struct scene *s, int64_t until_ns)
 			continue;
 		if (seg->is_tcp) {
 			learn(c, seg);
-			if (seg->opt.ts && !pl->first_tsval)
+			if (seg->opt.ts && !pl->first_ns) {
 				pl->first_tsval = seg->opt.tsval;
+				pl->first_ns = seg->when_ns;
+			}
 			memcpy(&pl->last, seg, offsetof(struct segment, packet) + seg->packet_len);
 			if (seg->flags & ACK)
 				pl->heard_ack = seg->ack;
@@ -247,6 +270,8 @@ void inside_main(void *arg, int number, int go, int done)
  * What the segments of some scenes say together: how many ACKs say it, and in how many
  * pieces the payload comes, is not compared.
  */
+#define SENT_KEPT 32
+
 struct summary {
 	int pieces;
 	struct piece {
@@ -254,26 +279,57 @@ struct summary {
 		uint32_t seq, end;
 		int64_t at_us;
 		int64_t act_us;		/* the next act */
+		int64_t again_us;	/* when its number was sent before; -1 if never */
+		uint32_t up;		/* the urgent pointer, with URG */
 		int mss, wscale;	/* of a SYN */
 		bool sackok, ts;
 	} piece[TRANSCRIPT_HEARD];
-	bool acked, zero_window, broken, wrong_data;
+	bool acked, zero_window, broken, wrong_data, wrong_tsval;
 	uint32_t ack, tsecr;
+	int acks;			/* pure ones, and no probes */
+	int arrived;			/* segments of the peer */
+	/* The end of our window, as the last ACK says; that of a SYN is not rounded to the scale. */
+	uint32_t edge, unit;
+	bool has_edge, of_syn, moved_left;
 	int sacks;
 	struct sack_block sack[4];
 	int icmps;
 	uint32_t nxt;			/* behind all that was sent */
 	int64_t last_us;		/* of the last piece before these scenes */
 	bool late;			/* since the stock timers were late, times say nothing */
+	/* The last segments with payload, SYN or FIN. */
+	struct {
+		uint32_t seq;
+		int64_t at_us;
+	} sent[SENT_KEPT];
+	unsigned int sent_n;
 };
 
-static struct summary summary_next(const struct summary *sum)
+/* What is only of these scenes begins anew. */
+static void summary_next(struct summary *sum)
 {
-	return (struct summary){
-		.nxt = sum->nxt,
-		.last_us = sum->pieces ? sum->piece[sum->pieces - 1].at_us : sum->last_us,
-		.late = sum->late,
-	};
+	if (sum->pieces)
+		sum->last_us = sum->piece[sum->pieces - 1].at_us;
+	sum->pieces = sum->acks = sum->arrived = sum->icmps = sum->sacks = 0;
+	sum->acked = sum->zero_window = sum->broken = sum->wrong_data = sum->wrong_tsval = false;
+	sum->moved_left = false;
+	sum->ack = sum->tsecr = 0;
+}
+
+static void note_sent(struct summary *sum, const struct said *h)
+{
+	unsigned int i = sum->sent_n++ % SENT_KEPT;
+
+	sum->sent[i].seq = h->seq;
+	sum->sent[i].at_us = h->at_us;
+}
+
+static int64_t when_sent(const struct summary *sum, uint32_t seq)
+{
+	for (unsigned int i = 1; i <= SENT_KEPT && i <= sum->sent_n; i++)
+		if (sum->sent[(sum->sent_n - i) % SENT_KEPT].seq == seq)
+			return sum->sent[(sum->sent_n - i) % SENT_KEPT].at_us;
+	return -1;
 }
 
 static bool is_pure_ack(const struct said *h)
@@ -291,23 +347,45 @@ static void add_piece(struct summary *sum, const struct said *h, int64_t act_us)
 	struct piece *last = sum->pieces ? &sum->piece[sum->pieces - 1] : NULL;
 	int flags = h->flags & ~PSH;
 	uint32_t end = h->seq + h->len;
+	int64_t again_us = when_sent(sum, h->seq);
 
+	note_sent(sum, h);
 	/* What follows closely is of the same piece. */
 	if (last && last->end == h->seq && h->len && !((last->flags | flags) & (SYN | RST)) &&
 	    !(last->flags & FIN) && h->at_us - last->at_us < 5000) {
 		last->end = end;
 		last->flags |= flags;
+		if (flags & URG)
+			last->up = h->seq + h->urg;
 		return;
 	}
 	if (sum->pieces < TRANSCRIPT_HEARD)
 		sum->piece[sum->pieces++] = (struct piece){
 			.flags = flags, .seq = h->seq, .end = end, .at_us = h->at_us, .act_us = act_us,
+			.again_us = again_us, .up = flags & URG ? h->seq + h->urg : 0,
 			.mss = h->mss, .wscale = h->wscale, .sackok = h->sackok, .ts = h->ts,
 		};
 }
 
-static void summarize(struct summary *sum, const struct scene *s)
+/* The window's end never moves to the left, but by rounding behind a SYN, where it begins. */
+static void note_window(struct summary *sum, const struct said *h)
 {
+	uint32_t edge = h->ack + h->wnd;
+
+	if (h->flags & SYN)
+		sum->unit = h->wscale > 0 ? 1 << h->wscale : 1;
+	if (!(h->flags & ACK) || h->flags & RST)
+		return;
+	if (!(h->flags & SYN) && sum->has_edge && seq_before(edge + (sum->of_syn ? sum->unit - 1 : 0), sum->edge))
+		sum->moved_left = true;
+	sum->of_syn = h->flags & SYN;
+	sum->edge = edge;
+	sum->has_edge = true;
+}
+
+static void summarize(struct summary *sum, const struct scene *s, const struct act *a)
+{
+	sum->arrived += a->kind == ACT_SEGMENT;
 	for (int i = 0; i < s->said_n; i++) {
 		const struct said *h = &s->said[i];
 
@@ -317,6 +395,9 @@ static void summarize(struct summary *sum, const struct scene *s)
 		}
 		sum->broken |= h->broken;
 		sum->wrong_data |= h->wrong_data;
+		sum->wrong_tsval |= h->wrong_tsval;
+		note_window(sum, h);
+		sum->acks += is_pure_ack(h) && !seq_before(h->seq, sum->nxt);
 		if (!is_pure_ack(h))
 			add_piece(sum, h, s->end_us);
 		if (h->flags & ACK && !(h->flags & RST)) {
@@ -347,14 +428,16 @@ static int64_t before_us(const struct summary *sum, int i)
 	return i ? sum->piece[i - 1].at_us : sum->last_us;
 }
 
-/* Timers count from the last act, or from the segment before. */
+/* Timers count from the last act, from the segment before, or from when it was sent before. */
 static bool close_in_time(int64_t from_us, const struct summary *stock, const struct summary *ours,
 			  int i)
 {
 	int64_t a = stock->piece[i].at_us, b = ours->piece[i].at_us;
 
 	return is_close(a - from_us, b - from_us) ||
-	       is_close(a - before_us(stock, i), b - before_us(ours, i));
+	       is_close(a - before_us(stock, i), b - before_us(ours, i)) ||
+	       (stock->piece[i].again_us >= 0 && ours->piece[i].again_us >= 0 &&
+		is_close(a - stock->piece[i].again_us, b - ours->piece[i].again_us));
 }
 
 static bool syn_options_match(const struct piece *a, const struct piece *b)
@@ -394,6 +477,8 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 			return TRANSCRIPT_LATE;
 		if (a->piece[i].flags != b->piece[i].flags)
 			return "flags";
+		if (a->piece[i].up != b->piece[i].up)
+			return "urgent pointer";
 		if (a->piece[i].seq != b->piece[i].seq)
 			return "sequence number";
 		if (a->piece[i].end != b->piece[i].end)
@@ -425,6 +510,10 @@ static const char *compare_summaries(int64_t from_us, struct summary *a,
 	/* After a second connection the pattern has another place, in both. */
 	if (b->wrong_data && !a->wrong_data)
 		return "wrong data sent";
+	if (b->wrong_tsval)
+		return "timestamp";
+	if (b->moved_left)
+		return "window to the left";
 	what = compare_pieces(from_us, a, b);
 	if (what)
 		return what;
@@ -434,6 +523,11 @@ static const char *compare_summaries(int64_t from_us, struct summary *a,
 		return "acknowledgement number";
 	if (a->zero_window != b->zero_window)
 		return "zero window";
+	/* xtcp may allow more, from its first ACK on; its window's end moves by a segment, or stays. */
+	if (a->acked && seq_before(b->edge + EPISODE_MSS + b->unit, a->edge))
+		return "window";
+	if (b->acks > a->acks + b->arrived)
+		return "number of ACKs";
 	if (a->tsecr != b->tsecr)
 		return "echoed timestamp";
 	if (a->sacks != b->sacks || memcmp(a->sack, b->sack, a->sacks * sizeof(a->sack[0])))
@@ -511,7 +605,7 @@ struct difference transcript_compare_counters(const struct transcript *stock,
 	return d;
 }
 
-struct difference transcript_compare(const struct transcript *stock,
+struct difference transcript_compare(const struct episode *e, const struct transcript *stock,
 				     const struct transcript *ours)
 {
 	struct summary a = { 0 }, b = { 0 };
@@ -524,8 +618,8 @@ struct difference transcript_compare(const struct transcript *stock,
 		d.what = compare_calls(s, o);
 		if (d.what)
 			return d;
-		summarize(&a, s);
-		summarize(&b, o);
+		summarize(&a, s, &e->act[d.scene]);
+		summarize(&b, o, &e->act[d.scene]);
 		if (s->end_us - s->begin_us < SETTLED_US)
 			continue;
 		d.what = compare_summaries(stock->scene[first].begin_us, &a, &b);
@@ -534,8 +628,8 @@ struct difference transcript_compare(const struct transcript *stock,
 		if (d.what)
 			return d;
 		first = d.scene + 1;
-		a = summary_next(&a);
-		b = summary_next(&b);
+		summary_next(&a);
+		summary_next(&b);
 	}
 	return d;
 }
@@ -556,8 +650,10 @@ static void print_heard(const struct said *h)
 			flags[n++] = letters[i];
 	printf("#        %10.3f > %s %u:%u(%d) ack %u win %d", h->at_us / 1000.0, flags, h->seq,
 	       h->seq + h->len, h->len, h->ack, h->wnd);
+	if (h->flags & URG)
+		printf(" urg %d", h->urg);
 	if (h->ts)
-		printf(" ecr %u", h->tsecr);
+		printf(" val %u ecr %u", h->tsval, h->tsecr);
 	for (int i = 0; i < h->sacks && i < 4; i++)
 		printf(" sack %u:%u", h->sack[i].left, h->sack[i].right);
 	printf("%s%s\n", h->broken ? " BROKEN" : "", h->wrong_data ? " WRONG DATA" : "");
@@ -609,6 +705,8 @@ static void script_heard(const struct said *h)
 	printf(" %u:%u(%d)", h->seq, h->seq + h->len, h->len);
 	if (h->flags & ACK)
 		printf(" ack %u", h->ack);
+	if (h->urg)
+		printf(" urg %d", h->urg);
 	if (any)
 		printf(" <");
 	if (syn)

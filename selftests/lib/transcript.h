@@ -17,8 +17,11 @@ struct said {
 	int flags, len;
 	uint32_t seq, ack;
 	int wnd;			/* bytes, scaled */
+	int urg;			/* with URG */
 	int mss, wscale;
-	bool sackok, ts, wrong_data, broken;
+	bool sackok, ts, wrong_data;
+	bool broken;			/* malformed, or larger than the peer's MSS */
+	bool wrong_tsval;		/* its clock does not go by time */
 	uint32_t tsval;			/* the kernel's first is TRANSCRIPT_TSVAL */
 	uint32_t tsecr;			/* relative to the peer's first timestamp */
 	int sacks;
@@ -60,6 +63,7 @@ struct player {
 	int64_t start_ns;
 	uint32_t heard_ack;		/* RCV.NXT as the kernel last told */
 	uint32_t first_tsval;		/* the kernel's */
+	int64_t first_ns;		/* when it came */
 	struct segment last;		/* of the connection */
 };
 
@@ -98,7 +102,7 @@ struct difference {
 #define TRANSCRIPT_LATE "late timers"
 
 /* @stock: of the kernel's TCP, whose timers may be late. */
-struct difference transcript_compare(const struct transcript *stock,
+struct difference transcript_compare(const struct episode *e, const struct transcript *stock,
 				     const struct transcript *ours);
 /*
  * The first counter from *@next on that has moved otherwise; *@next is then behind it. None if
