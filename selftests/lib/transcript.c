@@ -446,6 +446,9 @@ static bool syn_options_match(const struct piece *a, const struct piece *b)
 				     a->sackok == b->sackok && a->ts == b->ts);
 }
 
+/* Two segments that a timer of each stack sends are so far apart. */
+#define TIMED_US 2000
+
 /* A timer that was late delays the next ones, and round trip times are longer. */
 #define LATE_US 70000
 
@@ -577,6 +580,34 @@ static bool counter_is_compared(const char *name, int wire)
 		if (!strcmp(name, not[i]))
 			return false;
 	return wire != XTCP_WIRE_TCP || strcmp(name, "OutRsts");
+}
+
+/* The next segment with payload, SYN, FIN or RST up to a scene; or NULL. */
+static const struct said *next_text(const struct transcript *t, int *scene, int *said, int last)
+{
+	for (; *scene <= last; ++*scene, *said = 0)
+		while (*said < t->scene[*scene].said_n) {
+			const struct said *h = &t->scene[*scene].said[(*said)++];
+
+			if (!h->icmp && !is_pure_ack(h))
+				return h;
+		}
+	return NULL;
+}
+
+bool transcript_times_differ(const struct transcript *stock, const struct transcript *ours, int last)
+{
+	int scene[2] = { 0 }, said[2] = { 0 };
+	const struct said *a, *b;
+
+	for (;;) {
+		a = next_text(stock, &scene[0], &said[0], last);
+		b = next_text(ours, &scene[1], &said[1], last);
+		if (!a || !b)
+			return a || b;
+		if (a->at_us - b->at_us > TIMED_US || b->at_us - a->at_us > TIMED_US)
+			return true;
+	}
 }
 
 /* Each episode has an act, and so a scene. */
