@@ -36,6 +36,7 @@ LIFECYCLE_LOG = "/tmp/lifecycle.log"
 LARGE_S = int(os.environ.get("XTCP_TEST_LARGE") or 0) * 8 >> 20
 # Variables of the user that tests read.
 PASSED_ON = ("XTCP_FUZZ_SEED", "XTCP_FUZZ_ROUNDS", "XTCP_FUZZ_SHRINK", "XTCP_DIFFER_EXPLAIN",
+             "XTCP_DIFFER_UNDECIDED",
              "XTCP_TEST_LARGE", "XTCP_SOAK_MINUTES", "XTCP_TEST_OUTSIDE")
 
 # Guests to end and folders to remove when a run is interrupted.

@@ -8,6 +8,7 @@
  *
  *	XTCP_FUZZ_SEED=N	begin with that episode [1]
  *	XTCP_FUZZ_ROUNDS=N	so many episodes, each from the seed of its number [300]
+ *	XTCP_DIFFER_UNDECIDED=1	take also those for differences that are not there with all pauses
  *	XTCP_DIFFER_EXPLAIN=TEXT	show also those whose heading has this text
  *
  * vm: uml timeout=900 append=thash_entries=64 grows=XTCP_FUZZ_ROUNDS:2
@@ -133,7 +134,7 @@ static const struct {
 	{ "An ACK of what was never sent",
 	  { "acknowledgement number", "state", "sequence number", "flags", "TCPACKSkippedPAWS",
 	    "TCPAckCompressed" },
-	  acks_the_unsent },
+	  acks_the_unsent_of_record },
 	{ "An ACK of what was never sent", { "number of segments" }, is_timed_by_answer },
 	{ "A segment without ACK, RST and SYN",
 	  { "an ACK", "echoed timestamp", "SACK blocks", "time", "DelayedACKLost", "PAWSEstab",
@@ -289,6 +290,7 @@ static const struct {
 	  { "SACK blocks", "an ACK", "TCPAckCompressed" }, has_third_block },
 	{ "SACK blocks of an overtaken ACK",
 	  { "TCPDelivered", "time", "TW", "TCPAbortOnData" }, has_old_sack },
+	{ "SACK blocks of an overtaken ACK", { "number of segments" }, is_timed_by_old_sack },
 	{ "A window that ends within a segment",
 	  { "length", "number of segments", "sequence number", "SIOCOUTQ" }, has_small_window },
 	{ "A window that ends within a segment", { "TCPDelivered" }, delivers_by_small_window },
@@ -511,15 +513,25 @@ static bool is_timeless(const struct difference *d)
 	return true;
 }
 
+/* Does only a timer wait in this state, after close()? */
+static bool is_record(int state)
+{
+	return state == ST_TIME_WAIT || state == ST_ORPHAN_FIN_WAIT_2;
+}
+
 /*
  * A difference that is not there with other pauses is one of timers, unless no timer has sent
  * anything, and it is of what no time decides.
  */
 static bool is_undecided(FIXTURE_DATA(differ) *self, const struct difference *d, int stack)
 {
-	return !is_timeless(d) ||
-	       transcript_times_differ(&self->theatre->stage[0].transcript,
-				       &self->theatre->stage[stack].transcript, d->scene);
+	const struct transcript *stock = &self->theatre->stage[0].transcript;
+	const struct transcript *ours = &self->theatre->stage[stack].transcript;
+
+	if (!strcmp(d->what, "state") && (is_record(stock->scene[d->scene].state) ||
+					  is_record(ours->scene[d->scene].state)))
+		return true;
+	return !is_timeless(d) || transcript_times_differ(stock, ours, d->scene);
 }
 
 static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
@@ -560,7 +572,7 @@ TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
 		if (is_same(_metadata, self, &e, &other, &on)) {
 			if (differences++ < SHOWN)
 				report(_metadata, self, &e, other, on);
-		} else if (may_be) {
+		} else if (may_be && !getenv("XTCP_DIFFER_UNDECIDED")) {
 			undecided++;
 			printf("# undecided: seed %d, %s: %s\n", seed, stacks[stack].name, d.what);
 		} else {
@@ -579,7 +591,7 @@ TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
 	/* Behind a meant difference nothing is compared: that must not excuse most of it. */
 	if (rounds >= 100) {
 		EXPECT_LE(rounds * (STACKS - 1) / 2, to_the_end);
-		EXPECT_GE(rounds / 50 + 10, undecided);
+		EXPECT_GE(rounds / 100 + 10, undecided);
 	}
 }
 

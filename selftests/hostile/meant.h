@@ -57,6 +57,18 @@ static bool has_setting(const struct episode *e, int scene, const char *option)
 	return false;
 }
 
+/* The last value that an option was given, or 0. */
+static int last_setting(const struct episode *e, int scene, const char *name)
+{
+	char text[64];
+
+	for (; scene >= 0; scene--)
+		if (e->act[scene].kind == ACT_SET &&
+		    strstr(episode_act_text(&e->act[scene], text, sizeof(text)), name))
+			return e->act[scene].value;
+	return 0;
+}
+
 /* Did the peer acknowledge other data, because other data was in flight then? */
 static bool acks_other_data(const struct difference *d, const struct transcript *stock,
 			    const struct transcript *ours)
@@ -139,6 +151,13 @@ static bool act_is_plain(const struct act *a)
 static bool has_small_mtu(const struct episode *e, int scene)
 {
 	return e->act[scene].kind == ACT_ICMP && e->act[scene].mtu && e->act[scene].mtu < 1500;
+}
+
+/* What may end a connection without a timer. */
+static bool act_may_end(const struct act *a)
+{
+	return (a->kind == ACT_SEGMENT && a->flags & (RST | SYN)) || a->kind == ACT_ICMP ||
+	       a->kind == ACT_CLOSE || a->kind == ACT_CONNECT_NONE;
 }
 
 static bool has_fin(const struct episode *e, int scene)

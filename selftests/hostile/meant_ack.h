@@ -30,11 +30,23 @@ static bool acks_the_unsent(const struct episode *e, const struct difference *d,
 	    !seq_before(last_ack(ours, d->scene)->ack, last_ack(stock, d->scene)->ack))
 		return false;
 	/* Its timestamp is what the peer echoes from then on. */
-	if (!strcmp(d->what, "time"))
+	if (!strcmp(d->what, "time") && is_stamped(e))
 		for (int i = 0; i < d->scene; i++)
 			if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]))
 				return true;
-	return any_recent(e, d, act_acks_unsent);
+	return strcmp(d->what, "time") && any_recent(e, d, act_acks_unsent);
+}
+
+/* After close() Linux's records look at no ACK, and take the segment. */
+static bool acks_the_unsent_of_record(const struct episode *e, const struct difference *d,
+				      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]) &&
+		    (stock->scene[i - 1].state == ST_ORPHAN_FIN_WAIT_2 ||
+		     stock->scene[i - 1].state == ST_TIME_WAIT))
+			return acks_the_unsent(e, d, stock, ours);
+	return false;
 }
 
 /* The peer echoes the timestamp of xtcp's answer, and so the next timeouts differ. */
@@ -93,6 +105,7 @@ static bool restarts_time_wait(const struct episode *e, const struct difference 
 {
 	for (int i = 1; i < d->scene; i++)
 		if (e->act[i].kind == ACT_SEGMENT && act_has_no_flag(&e->act[i]) &&
+		    !e->act[i].len && !(e->act[i].flags & FIN) && has_fin(e, i - 1) &&
 		    stock->scene[i - 1].state == ST_CLOSED && ours->scene[i - 1].state == ST_CLOSED)
 			return e->act[d->scene].kind == ACT_SEGMENT;
 	return false;
@@ -125,6 +138,14 @@ static bool has_old_sack(const struct episode *e, const struct difference *d,
 				return true;
 	}
 	return false;
+}
+
+/* By what they report for the first time xtcp has measured a round trip: the next timeouts differ. */
+static bool is_timed_by_old_sack(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	return has_old_sack(e, d, stock, ours) && ends_with_retransmission(stock, d->scene) &&
+	       ends_with_retransmission(ours, d->scene);
 }
 
 /* Has the peer sent some of the payload of an act before? */
@@ -229,7 +250,7 @@ static bool has_other_stamp_behind(const struct episode *e, int scene)
 {
 	const struct act *payload = NULL;
 
-	for (int i = 0; i <= scene; i++) {
+	for (int i = 0; i <= scene && is_stamped(e); i++) {
 		const struct act *a = &e->act[i];
 
 		if (a->kind == ACT_SEGMENT && payload && payload->stamp != a->stamp)
@@ -267,6 +288,29 @@ static bool has_two_old_ones(const struct episode *e, const struct transcript *t
 	return false;
 }
 
+/* How many milliseconds are between two acts? */
+static int pause_between(const struct episode *e, int first, int last)
+{
+	int ms = 0;
+
+	for (int i = first; i < last; i++)
+		ms += e->act[i].pause_ms;
+	return ms;
+}
+
+/* Has the connection ended so soon behind payload or a FIN that an ACK of this may have waited? */
+static bool has_end_behind(const struct episode *e, const struct difference *d)
+{
+	for (int i = d->scene; i > 0; i--) {
+		for (int j = i - 1; act_may_end(&e->act[i]) && j >= 0 && pause_between(e, j, i) <= 200; j--)
+			if (e->act[j].kind == ACT_SEGMENT && (e->act[j].len || act_is_fin(&e->act[j])))
+				return true;
+		if (!is_recent(e, d, i))
+			break;
+	}
+	return false;
+}
+
 /*
  * A RST has come before the ACK was due; or another segment has come before Linux acknowledged a
  * FIN, and was too far ahead to give its timestamp; or before xtcp acknowledged payload, and so
@@ -277,10 +321,12 @@ static bool is_before_the_ack(const struct episode *e, const struct difference *
 			      const struct transcript *stock, const struct transcript *ours)
 {
 	/* Which timestamp is echoed stays so until another segment brings one. */
-	if (!strcmp(d->what, "echoed timestamp"))
-		for (int i = 0; i <= d->scene; i++)
-			if (e->act[i].kind == ACT_SEGMENT && act_is_fin(&e->act[i]))
-				return true;
+	for (int i = d->scene; i > 0 && !strcmp(d->what, "echoed timestamp"); i--) {
+		if (e->act[i].kind == ACT_SEGMENT && act_is_fin(&e->act[i]))
+			return true;
+		if (i < d->scene && act_is_plain(&e->act[i]) && e->act[i - 1].pause_ms >= 250)
+			break;
+	}
 	if (!strcmp(d->what, "echoed timestamp") && has_other_stamp_behind(e, d->scene))
 		return true;
 	if ((!strcmp(d->what, "an ACK") || !strcmp(d->what, "echoed timestamp")) &&
@@ -296,17 +342,8 @@ static bool is_before_the_ack(const struct episode *e, const struct difference *
 		if (e->act[i].kind == ACT_ICMP && e->act[i - 1].kind == ACT_SEGMENT &&
 		    e->act[i - 1].len && !e->act[i - 1].pause_ms)
 			return true;
-	return stock->scene[d->scene].state == ST_CLOSED && ours->scene[d->scene].state == ST_CLOSED;
-}
-
-/* How many milliseconds are between two acts? */
-static int pause_between(const struct episode *e, int first, int last)
-{
-	int ms = 0;
-
-	for (int i = first; i < last; i++)
-		ms += e->act[i].pause_ms;
-	return ms;
+	return stock->scene[d->scene].state == ST_CLOSED &&
+	       ours->scene[d->scene].state == ST_CLOSED && has_end_behind(e, d);
 }
 
 /* An act that brings nothing, and may be answered; no more than one in half a second is. */
@@ -372,7 +409,7 @@ static bool is_timed_before_the_ack(const struct episode *e, const struct differ
 static bool is_ahead_before_the_ack(const struct episode *e, const struct difference *d,
 				    const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = 1; i <= d->scene; i++) {
+	for (int i = 1; i <= d->scene && is_stamped(e); i++) {
 		if (e->act[i].kind != ACT_SEGMENT || e->act[i].stamp != STAMP_AHEAD)
 			continue;
 		for (int j = 0; j < i; j++)
@@ -441,7 +478,7 @@ static bool reports_overlap(const struct episode *e, const struct difference *d,
 static bool has_overtaken_ack(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
+	for (int i = d->scene; i >= 0 && is_stamped(e); i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].stamp == STAMP_AHEAD)
 			return true;
 	return false;

@@ -34,7 +34,8 @@ static bool goes_on_after_fin(const struct episode *e, const struct difference *
 		if (fin && a->kind == ACT_SEGMENT && (a->flags & URG || seq_before(number, end)) &&
 		    (a->len || a->flags & (FIN | URG)))
 			return true;
-		if (!fin && brings_fin(e, ours, i)) {
+		/* One that lay ahead may be overtaken by another one. */
+		if (brings_fin(e, ours, i) && (!fin || seq_before(end, number))) {
 			fin = true;
 			number = end;
 		}
@@ -42,19 +43,17 @@ static bool goes_on_after_fin(const struct episode *e, const struct difference *
 	return false;
 }
 
-/* A RST or SYN for a closed connection. */
+/* A RST or SYN for FIN-WAIT-2 after close(); a RST at RCV.NXT ends it in both. */
 static bool is_reset_beside(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
-	bool closed = false;
-
-	for (int i = 0; i <= d->scene; i++) {
+	for (int i = 1; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
 
-		if (closed && a->kind == ACT_SEGMENT && a->flags & (RST | SYN) &&
-		    (a->flags & RST || ours->scene[i - 1].state == ST_ORPHAN_FIN_WAIT_2))
+		if (a->kind == ACT_SEGMENT && a->flags & (RST | SYN) &&
+		    ours->scene[i - 1].state == ST_ORPHAN_FIN_WAIT_2 &&
+		    !(a->flags & RST && ours->scene[i].seq == last_ack(ours, i - 1)->ack))
 			return true;
-		closed |= is_orphan(e, ours, i);
 	}
 	return false;
 }
@@ -75,12 +74,13 @@ static bool is_linger2(const struct episode *e, const struct difference *d,
 	       ours->scene[d->scene].state == ST_CLOSED && is_orphan(e, ours, d->scene);
 }
 
-/* A FIN that lies below RCV.NXT. */
+/* A FIN that lies below RCV.NXT, after close(). */
 static bool has_old_fin(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].seq < 0 && e->act[i].flags & FIN)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & FIN &&
+		    e->act[i].seq + e->act[i].len < 0 && i && is_orphan(e, ours, i - 1))
 			return true;
 	return false;
 }
@@ -104,7 +104,7 @@ static bool is_urgent_at_the_end(const struct episode *e, const struct differenc
 static bool has_given_up(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
-	return has_setting(e, d->scene, "USER_TIMEOUT") &&
+	return last_setting(e, d->scene, "USER_TIMEOUT") > 0 &&
 	       (stock->scene[d->scene].state == ST_CLOSED ||
 		ours->scene[d->scene].state == ST_CLOSED);
 }
@@ -118,7 +118,19 @@ static bool gives_up_before_close(const struct episode *e, const struct differen
 
 	for (int i = d->scene; i > 0 && mine == theirs + 1; i--)
 		if (e->act[i].kind == ACT_CLOSE)
-			return has_setting(e, i, "USER_TIMEOUT") && has_given_up(e, d, stock, ours);
+			return has_given_up(e, d, stock, ours);
+	return false;
+}
+
+/* Has nothing come or been called since a stack's last segment that might have ended it? */
+static bool ends_by_timer(const struct episode *e, const struct transcript *t, int scene)
+{
+	for (int i = scene; i >= 0; i--) {
+		if (t->scene[i].said_n)
+			return ends_with_retransmission(t, scene);
+		if (act_may_end(&e->act[i]))
+			return false;
+	}
 	return false;
 }
 
@@ -128,10 +140,10 @@ static bool gives_up_earlier(const struct episode *e, const struct difference *d
 {
 	const struct scene *a = &stock->scene[d->scene], *b = &ours->scene[d->scene];
 
-	if (b->state == ST_CLOSED && has_setting(e, d->scene, "USER_TIMEOUT"))
+	if (b->state == ST_CLOSED && last_setting(e, d->scene, "USER_TIMEOUT") > 0)
 		return true;
 	return (a->state == ST_CLOSED || b->state == ST_CLOSED) &&
-	       (ends_with_retransmission(stock, d->scene) || ends_with_retransmission(ours, d->scene));
+	       (ends_by_timer(e, stock, d->scene) || ends_by_timer(e, ours, d->scene));
 }
 
 /* A new connection over TIME-WAIT has ended before it opened. */
@@ -151,7 +163,8 @@ static bool has_syn_after_fin(const struct episode *e, const struct difference *
 			      const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i > 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & SYN && has_fin(e, i - 1))
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & SYN && has_fin(e, i - 1) &&
+		    (stock->scene[i - 1].state == ST_TIME_WAIT || stock->scene[i - 1].state == ST_CLOSED))
 			return true;
 	return false;
 }
@@ -167,7 +180,7 @@ static bool is_synchronized(int state)
 static bool has_old_rst(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i > 0; i--)
+	for (int i = d->scene; i > 0 && is_stamped(e); i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & RST &&
 		    e->act[i].stamp == STAMP_OLD && !is_synchronized(ours->scene[i - 1].state))
 			return true;

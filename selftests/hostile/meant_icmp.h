@@ -26,6 +26,23 @@ static bool quotes_what_has_arrived(const struct episode *e, const struct differ
 	return false;
 }
 
+static int largest_len(const struct scene *s)
+{
+	int largest = 0;
+
+	for (int i = 0; i < s->said_n; i++)
+		largest = s->said[i].len > largest ? s->said[i].len : largest;
+	return largest;
+}
+
+/* All is acknowledged, and both have sent segments of one size, more than the small MTU lets go. */
+static bool sends_alike(const struct episode *e, const struct transcript *stock,
+			const struct transcript *ours, int scene)
+{
+	return is_all_acked(e, stock, ours, scene) && largest_len(&stock->scene[scene]) > 760 &&
+	       largest_len(&stock->scene[scene]) == largest_len(&ours->scene[scene]);
+}
+
 /*
  * The same of an MTU, which so stays as it was. An orphan does not tell what is in flight; an error
  * may shorten its timeout.
@@ -34,11 +51,14 @@ static bool keeps_mtu(const struct episode *e, const struct difference *d,
 		      const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i > 0; i--) {
+		if (i < d->scene && !d->is_counter && sends_alike(e, stock, ours, i))
+			break;
 		if (has_small_mtu(e, i) &&
 		    (!ours->scene[i - 1].outq ||
 		     last_len(ours, i) + 40 + 12 * is_stamped(e) <= e->act[i].mtu))
 			return true;
-		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu && is_orphan(e, ours, i - 1) &&
+		if ((!strcmp(d->what, "time") || !strcmp(d->what, "number of segments")) &&
+		    e->act[i].kind == ACT_ICMP && !e->act[i].mtu && is_orphan(e, ours, i - 1) &&
 		    resends(stock, i, i))
 			return true;
 	}
@@ -50,18 +70,48 @@ static bool has_too_big(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i > 0; i--)
-		if (has_small_mtu(e, i))
+		if (has_small_mtu(e, i) && resends(stock, i, i))
 			return true;
 	return false;
 }
 
-/* An ICMP error is remembered. */
+/* An ICMP error is remembered, in Linux only, or longer than here. */
+static const struct said *last_segment(const struct transcript *t, int scene)
+{
+	static const struct said none;
+
+	while (--scene >= 0)
+		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
+			if (!t->scene[scene].said[i].icmp)
+				return &t->scene[scene].said[i];
+	return &none;
+}
+
+/* One stack has answered a segment, and so the router quotes its answer, with a number in flight. */
+static bool quotes_an_answer(const struct episode *e, const struct transcript *stock,
+			     const struct transcript *ours, int scene)
+{
+	for (int i = scene; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)
+			return last_segment(stock, i)->seq != last_segment(ours, i)->seq;
+	return false;
+}
+
 static bool has_temporary_error(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
+	const struct scene *s = &stock->scene[d->scene], *o = &ours->scene[d->scene];
+
+	/* With the last timeout, which the error has shortened, Linux has ended before it keeps it. */
+	for (int i = d->scene - 1; i > 0 && s->error == ETIMEDOUT; i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
+		    stock->scene[i - 1].state != ST_CLOSED && stock->scene[i].state == ST_CLOSED)
+			return true;
 	/* It shows in SO_ERROR, or in a call that fails in both. */
-	if (e->act[d->scene].kind != ACT_GET_ERROR &&
-	    (stock->scene[d->scene].result >= 0 || ours->scene[d->scene].result >= 0))
+	if (quotes_an_answer(e, stock, ours, d->scene))
+		return true;
+	if (e->act[d->scene].kind == ACT_GET_ERROR ? o->result && o->result != ETIMEDOUT :
+	    s->result >= 0 || o->result >= 0 || (o->error != ETIMEDOUT && o->error != EAGAIN))
 		return false;
 	for (int i = d->scene; i > 0; i--)
 		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)

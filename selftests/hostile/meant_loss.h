@@ -7,12 +7,44 @@
 
 #include "meant.h"
 
+static bool act_sends(const struct act *a)
+{
+	return a->kind == ACT_WRITE || a->kind == ACT_WRITE_MORE || a->kind == ACT_WRITE_URGENT ||
+	       a->kind == ACT_SHUTDOWN || a->kind == ACT_CLOSE;
+}
+
+/*
+ * Since all was acknowledged, was there more to send than the smaller of two windows lets go? Each
+ * write may be a segment of its own. An orphan does not tell its window.
+ */
+static bool uses_window(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	int first = d->scene, writes = 0;
+
+	for (; first > 0; first--) {
+		writes += act_sends(&e->act[first]);
+		if (!d->is_counter && is_all_acked(e, stock, ours, first - 1))
+			break;
+	}
+	for (int i = first; i <= d->scene; i++) {
+		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
+		int queued = (a->outq > b->outq ? a->outq : b->outq) / EPISODE_MSS + 1 + writes;
+
+		if (is_orphan(e, stock, i) || is_orphan(e, ours, i))
+			return true;
+		if (a->accepted && b->accepted && queued > (int)(a->cwnd < b->cwnd ? a->cwnd : b->cwnd))
+			return true;
+	}
+	return false;
+}
+
 /*
  * xtcp stops earlier to open a window that is not used up, from the first ACK of payload on.
  * After a loss, a window probe or a pause the windows may differ in either direction.
  */
-static bool window_differs(const struct episode *e, const struct difference *d,
-			   const struct transcript *stock, const struct transcript *ours)
+static bool window_differs_once(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
 {
 	bool acked = false, other = false;
 
@@ -33,6 +65,12 @@ static bool window_differs(const struct episode *e, const struct difference *d,
 			return true;
 	}
 	return false;
+}
+
+static bool window_differs(const struct episode *e, const struct difference *d,
+			   const struct transcript *stock, const struct transcript *ours)
+{
+	return window_differs_once(e, d, stock, ours) && uses_window(e, d, stock, ours);
 }
 
 static bool delivers_by_growth(const struct episode *e, const struct difference *d,
@@ -116,7 +154,7 @@ static bool delivers_by_curve(const struct episode *e, const struct difference *
 static bool has_lower_threshold(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--) {
+	for (int i = d->scene; i >= 0 && uses_window(e, d, stock, ours); i--) {
 		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
 
 		if (a->accepted && b->accepted ?

@@ -28,21 +28,26 @@ static bool has_two_faults(const struct episode *e, const struct transcript *t, 
 	if (a->kind != ACT_SEGMENT)
 		return false;
 	if (a->flags & SYN || !(a->flags & (ACK | RST)) ||
-	    (a->flags & RST && a->stamp == STAMP_OLD))
+	    (a->flags & RST && a->stamp == STAMP_OLD && is_stamped(e)))
 		return true;
 	return !(a->flags & RST) && t->scene[scene].ack != 1 &&
-	       (t->scene[scene].seq != last_syn_ack(t, scene)->ack || a->stamp == STAMP_OLD);
+	       (t->scene[scene].seq != last_syn_ack(t, scene)->ack ||
+		(a->stamp == STAMP_OLD && is_stamped(e)));
 }
 
 /* Beside the socket of an earlier connection, which has ended. */
 static bool is_half_open_beside(const struct episode *e, const struct transcript *t, int scene)
 {
+	bool faults = false;
+
 	if (e->active || t->scene[scene].state != ST_CLOSED)
 		return false;
-	for (int i = scene; i >= 0; i--)
+	for (int i = scene; i >= 0; i--) {
 		for (int j = 0; j < t->scene[i].said_n; j++)
 			if ((t->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
-				return i > 0;
+				return i > 0 && faults;
+		faults |= has_two_faults(e, t, i);
+	}
 	return false;
 }
 
@@ -161,6 +166,9 @@ static bool is_syn_repeated(const struct episode *e, const struct difference *d,
 static bool is_simultaneous(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
+	if (!strcmp(d->what, "errno") && (stock->scene[d->scene].error != ECONNRESET ||
+					  ours->scene[d->scene].error != ECONNREFUSED))
+		return false;
 	for (int i = 0; e->active && i <= d->scene; i++) {
 		if (stock->scene[i].state == ST_SYN_RECEIVED)
 			return true;

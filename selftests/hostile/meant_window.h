@@ -26,11 +26,13 @@ static bool fills_window(const struct episode *e, const struct transcript *t, in
 	return false;
 }
 
-/* One stack has sent a part of a segment, up to the end of a small window. */
+/* One stack has sent a part of a segment, up to the end of a small window, since all was acknowledged. */
 static bool has_small_window(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = 0; i <= d->scene; i++) {
+	for (int i = d->scene; i >= 0; i--) {
+		if (i < d->scene && !d->is_counter && is_all_acked(e, stock, ours, i))
+			break;
 		for (int j = 0; j < stock->scene[i].said_n; j++)
 			if (fills_window(e, stock, i, &stock->scene[i].said[j]))
 				return true;
@@ -136,18 +138,6 @@ static bool delivers_held_data(const struct episode *e, const struct difference 
 	return false;
 }
 
-/* The last value that an option was given, or 0. */
-static int last_setting(const struct episode *e, int scene, const char *name)
-{
-	char text[64];
-
-	for (; scene >= 0; scene--)
-		if (e->act[scene].kind == ACT_SET &&
-		    strstr(episode_act_text(&e->act[scene], text, sizeof(text)), name))
-			return e->act[scene].value;
-	return 0;
-}
-
 /* When the first segment with payload, SYN or FIN of a scene was sent; INT64_MAX if none was. */
 static int64_t first_text_us(const struct scene *s)
 {
@@ -216,9 +206,11 @@ static bool has_notsent_limit(const struct episode *e, const struct difference *
 			      const struct transcript *stock, const struct transcript *ours)
 {
 	const enum act_kind kind = e->act[d->scene].kind;
+	const struct scene *s = &stock->scene[d->scene], *o = &ours->scene[d->scene];
 
 	return (kind == ACT_WRITE || kind == ACT_WRITE_MORE || kind == ACT_WRITE_URGENT) &&
-	       has_setting(e, d->scene, "NOTSENT_LOWAT");
+	       (s->result > 0 || s->error == EAGAIN) && (o->result > 0 || o->error == EAGAIN) &&
+	       last_setting(e, d->scene, "NOTSENT_LOWAT") > 0;
 }
 
 /* The urgent byte is behind the segment that announced it. */
@@ -281,6 +273,8 @@ static bool has_window_from_ahead(const struct episode *e, const struct differen
 	for (int i = 1; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
 
+		if (is_all_acked(e, stock, ours, i - 1) && act_is_plain(&e->act[i - 1]))
+			ahead = 0;
 		if (a->kind != ACT_SEGMENT)
 			continue;
 		if (ahead && a->seq < ahead && a->wnd >= 0)
@@ -333,14 +327,16 @@ static const struct said *last_probe(const struct transcript *t, int last)
 static bool is_probed(const struct episode *e, const struct difference *d,
 		      const struct transcript *stock, const struct transcript *ours)
 {
-	/* With a window of a byte the probe has that byte. */
-	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd == 1)
-			return true;
-	/* A keepalive probe looks the same. */
-	for (int i = d->scene; i >= 0; i--)
+	/* With a window of a byte the probe has that byte. A keepalive probe looks as others do. */
+	for (int i = d->scene; i >= 0; i--) {
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd >= 0)
-			return last_probe(ours, d->scene) || last_probe(stock, d->scene);
+			return e->act[i].wnd == 1 || last_probe(ours, d->scene) ||
+			       last_probe(stock, d->scene);
+		/* A window that both take has opened it, and all has arrived. */
+		if (i < d->scene && !d->is_counter && act_is_plain(&e->act[i]) &&
+		    is_all_acked(e, stock, ours, i))
+			break;
+	}
 	return false;
 }
 

@@ -397,7 +397,8 @@ static void summarize(struct summary *sum, const struct scene *s, const struct a
 		sum->wrong_data |= h->wrong_data;
 		sum->wrong_tsval |= h->wrong_tsval;
 		note_window(sum, h);
-		sum->acks += is_pure_ack(h) && !seq_before(h->seq, sum->nxt);
+		/* One of the two probes for an urgent pointer has the number SND.NXT. */
+		sum->acks += is_pure_ack(h) && !seq_before(h->seq, sum->nxt) && !(h->flags & URG);
 		if (!is_pure_ack(h))
 			add_piece(sum, h, s->end_us);
 		if (h->flags & ACK && !(h->flags & RST)) {
@@ -455,8 +456,7 @@ static bool syn_options_match(const struct piece *a, const struct piece *b)
 /* Is it sent again? The other stack may do so after these scenes. */
 static bool is_due_later(const struct summary *other, const struct piece *p)
 {
-	return !(p->flags & (SYN | RST)) &&
-	       !seq_before(other->nxt, p->end + !!(p->flags & FIN));
+	return !(p->flags & RST) && !seq_before(other->nxt, p->end + !!(p->flags & (SYN | FIN)));
 }
 
 /*
@@ -480,12 +480,12 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 			return TRANSCRIPT_LATE;
 		if (a->piece[i].flags != b->piece[i].flags)
 			return "flags";
-		if (a->piece[i].up != b->piece[i].up)
-			return "urgent pointer";
 		if (a->piece[i].seq != b->piece[i].seq)
 			return "sequence number";
 		if (a->piece[i].end != b->piece[i].end)
 			return "length";
+		if (a->piece[i].up != b->piece[i].up)
+			return "urgent pointer";
 		if (!syn_options_match(&a->piece[i], &b->piece[i]))
 			return a->piece[i].flags & ACK ? "options of a SYN-ACK" : "options of a SYN";
 		if (!a->late && !close_in_time(from_us, a, b, i))
@@ -566,14 +566,15 @@ static const char *compare_calls(const struct scene *stock, const struct scene *
 /*
  * Not compared are counters of segments, of ACKs and of ACKs that a limit has prevented. On
  * the TCP wire, RSTs for what belongs to no connection come from the kernel's TCP. Of a SYN that
- * is sent again after such a RST, Linux counts that its repetition was lost.
+ * is sent again after such a RST, Linux counts that its repetition was lost. Five minutes after boot,
+ * when its clock of ticks is 0, Linux thinks for two minutes that a SYN queue has overflowed.
  */
 static bool counter_is_compared(const char *name, int wire)
 {
 	static const char *const not[] = {
 		"InSegs", "OutSegs", "TCPPureAcks", "TCPOrigDataSent", "DelayedACKs",
 		"TCPRcvCoalesce", "TCPACKSkippedSeq", "TCPACKSkippedChallenge",
-		"TCPLostRetransmit",
+		"TCPLostRetransmit", "SyncookiesFailed",
 	};
 
 	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
