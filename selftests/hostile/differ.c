@@ -224,6 +224,7 @@ static const struct {
 	  has_dsack_beside_icmp },
 	{ "ICMP errors", { "errno", "result of the call" }, has_temporary_error },
 	{ "ICMP errors", { "number of segments" }, has_other_timeout },
+	{ "ICMP errors", { "time", "number of segments" }, is_timed_by_part },
 	{ "ICMP errors", { "time" }, has_two_errors },
 	{ "ICMP errors", { "number of segments" }, has_ack_beside_icmp },
 	{ "A window from ahead of the next payload", { "length", "number of segments" },

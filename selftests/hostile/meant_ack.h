@@ -468,7 +468,9 @@ static bool reports_overlap(const struct episode *e, const struct difference *d,
 				return true;
 		return false;
 	}
-	if (!b->sacks && has_fin(e, d->scene))
+	if (has_fin(e, d->scene) && a->sacks > b->sacks &&
+	    !memcmp(a->sack, b->sack, b->sacks * sizeof(a->sack[0])) &&
+	    (!b->sacks || !seq_before(a->ack, a->sack[a->sacks - 1].right)))
 		return true;
 	return b->sacks > 1 && b->sacks == a->sacks + 1 && lies_within(&b->sack[0], &b->sack[1]) &&
 	       !memcmp(&b->sack[1], a->sack, a->sacks * sizeof(a->sack[0]));

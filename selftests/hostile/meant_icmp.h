@@ -65,6 +65,18 @@ static bool keeps_mtu(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* So an ACK acknowledges a whole segment of Linux, which measures a round trip by it, and a part here. */
+static bool is_timed_by_part(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 &&
+		    seq_before(0, ours->scene[i].ack))
+			return keeps_mtu(e, d, stock, ours) && ends_with_retransmission(stock, d->scene) &&
+			       ends_with_retransmission(ours, d->scene);
+	return false;
+}
+
 /* A packet was too big, for Linux at least, which has sent at once. */
 static bool has_too_big(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
