@@ -44,8 +44,8 @@ static bool is_half_open_beside(const struct episode *e, const struct transcript
 		return false;
 	for (int i = scene; i >= 0; i--) {
 		for (int j = 0; j < t->scene[i].said_n; j++)
-			if ((t->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
-				return i > 0 && faults;
+			if ((t->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK) && i && faults)
+				return true;
 		faults |= has_two_faults(e, t, i);
 	}
 	return false;
