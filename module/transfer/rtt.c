@@ -199,6 +199,26 @@ void xtcp_rtt_min_guess(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 	xs->rack.min_guessed = 1;
 }
 
+/**
+ * xtcp_rtt_shift - the program has made the path longer or shorter
+ * @xs: the connection, locked
+ * @us: by so many microseconds; negative: shorter
+ *
+ * The timeout is that of the new path at once, without backoff, and the minimum is that of the
+ * samples to come.
+ */
+void xtcp_rtt_shift(struct xtcp_sock *xs, s32 us)
+{
+	s64 srtt_us = xs->rtt.srtt_us + 8LL * us;
+
+	xtcp_assert_owned(&xs->inet.sk);
+	xs->rtt.srtt_us = clamp_t(s64, srtt_us, 1, 8LL * XTCP_RTO_MAX_US);
+	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_us(xs));
+	xs->rtt.min_us = U32_MAX;
+	xs->rtt.min_last_us = U32_MAX;
+	xs->rack.min_guessed = 0;
+}
+
 /* The timeout by the estimators, also before the first sample. */
 static u32 estimated_rto_us(const struct xtcp_sock *xs)
 {

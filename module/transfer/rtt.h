@@ -95,6 +95,7 @@ static inline u32 xtcp_rtt_rto_max_us(const struct xtcp_sock *xs)
 void xtcp_rtt_init(struct xtcp_sock *xs);
 void xtcp_rtt_expect(struct xtcp_sock *xs, u32 srtt_us);
 void xtcp_rtt_sample(struct sock *sk, u32 rtt_us);
+void xtcp_rtt_shift(struct xtcp_sock *xs, s32 us);
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_min_us(const struct xtcp_sock *xs);
 void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns);

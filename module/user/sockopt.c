@@ -44,6 +44,7 @@
 #include "tcb.h"
 #include "transfer/ack.h"
 #include "transfer/congestion.h"
+#include "transfer/pacing.h"
 #include "transfer/probe.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -279,6 +280,21 @@ static int rare_check(int optname, int val)
 	return good ? 0 : -EINVAL;
 }
 
+/* What fq holds back from now on must not time out, so an open connection's RTO includes it. */
+static void tx_delay_set(struct sock *sk, struct xtcp_sockopt_rare *rare, u32 us)
+{
+	s32 longer;
+
+	lock_sock(sk);
+	longer = us - rare->tx_delay_us;
+	WRITE_ONCE(rare->tx_delay_us, us);
+	if (longer && sk->sk_state == XTCP_ESTABLISHED) {
+		xtcp_rtt_shift(xtcp_sk(sk), longer);
+		xtcp_pacing_update(sk);
+	}
+	release_sock(sk);
+}
+
 static int rare_set(struct sock *sk, int optname, int val)
 {
 	int err = rare_check(optname, val);
@@ -311,7 +327,7 @@ static int rare_set(struct sock *sk, int optname, int val)
 		WRITE_ONCE(rare->linger2_s, clamp(val, -1, LINGER2_MAX));
 		break;
 	case TCP_TX_DELAY:
-		WRITE_ONCE(rare->tx_delay_us, val);
+		tx_delay_set(sk, rare, val);
 		break;
 	}
 	return 0;

@@ -681,6 +681,77 @@ TEST_F(pacing, tx_delay_by_fq)
 	p->leave_unread = true;
 }
 
+/*
+ * A delay of an open connection is in its RTT and RTO at once, so that what fq holds does not time
+ * out, and what was the shortest RTT no longer is.
+ */
+TEST_F(pacing, tx_delay_of_an_open_connection)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info before, info;
+	struct counters counters;
+	struct conn c;
+
+	if (stock_mode() && !kernel_is_since(7, 3))
+		SKIP(return, "not in older kernels");
+	fq_set(WHERE(_metadata), "tun0");
+	conn_open(p, &c);
+	ASSERT_EQ(1, send(c.fd, "a", 1, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "a");
+	conn_send(&c, .flags = ACK);
+	before = conn_tcp_info(&c);
+	ASSERT_GE(20000, before.tcpi_rtt);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_TX_DELAY, 500000));
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(before.tcpi_rtt + 500000, info.tcpi_rtt);
+	EXPECT_LE(690000, info.tcpi_rto);
+	EXPECT_LT(100000, info.tcpi_min_rtt);
+	EXPECT_GT(before.tcpi_pacing_rate, info.tcpi_pacing_rate);
+	counters_take(&counters);
+	peer_mark(p);
+	ASSERT_EQ(1, send(c.fd, "b", 1, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 2, .data = "b", .at_ms = 500);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, counter_moved(&counters, "TCPTimeouts"));
+	/* A delay that is as long changes nothing, and without one all is as before. */
+	before = conn_tcp_info(&c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_TX_DELAY, 500000));
+	EXPECT_EQ(before.tcpi_min_rtt, conn_tcp_info(&c).tcpi_min_rtt);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_TX_DELAY, 0));
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(before.tcpi_rtt - 500000, info.tcpi_rtt);
+	EXPECT_EQ(before.tcpi_rto - 500000, info.tcpi_rto);
+	p->leave_unread = true;
+}
+
+/* Nothing holds the segments back, so the RTT becomes shorter than the delay that is taken away. */
+TEST_F(pacing, tx_delay_without_fq)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+
+	if (stock_mode() && !kernel_is_since(7, 3))
+		SKIP(return, "not in older kernels");
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_TX_DELAY, 100000));
+	for (int i = 0; i < 4; i++) {
+		conn_write(&c, 10);
+		conn_expect(&c, .len = 10);
+		conn_send(&c, .flags = ACK);
+	}
+	info = conn_tcp_info(&c);
+	EXPECT_LT(50000, info.tcpi_rtt);
+	EXPECT_GE(90000, info.tcpi_rtt);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_TX_DELAY, 0));
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(0, info.tcpi_rtt);
+	EXPECT_LE(200000, info.tcpi_rto);
+	conn_write(&c, 10);
+	conn_expect(&c, .len = 10);
+	conn_send(&c, .flags = ACK);
+}
+
 /* What is held back so does not count against the limit of the device's queue. */
 TEST_F(pacing, tx_delay_of_a_window)
 {
