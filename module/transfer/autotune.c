@@ -134,7 +134,8 @@ static void rtt_sample(struct xtcp_autotune *at, u32 ticks, bool least)
  *
  * Only the first segment that echoes a timestamp counts, if it is a full one: a
  * small one may have waited for the peer's user. Nor does an echo of what was sent
- * RTT_MS_MAX ago: the peer was silent meanwhile, and the number of ticks may have wrapped.
+ * RTT_MS_MAX ago: the peer was silent meanwhile, and the number of ticks may have wrapped. While there
+ * is something to read, the segment may have waited for a slow program, in the backlog.
  */
 void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -148,7 +149,8 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 		return;
 	ms = xtcp_tsval(xs) - seg->opt.tsecr;
 	if (ms && ms <= RTT_MS_MAX)
-		rtt_sample(&xs->autotune, ms * TICKS_PER_MS, false);
+		rtt_sample(&xs->autotune, ms * TICKS_PER_MS,
+			   xs->copied_seq != xs->rcv_nxt);
 }
 
 /**

@@ -227,6 +227,31 @@ TEST_F(autotune, rfc7323_small_segments_are_not_timed)
 	conn_send(&c, .flags = RST);
 }
 
+/*
+ * While data waits for the program, a segment may have waited for it, too. A longer time is not
+ * that of the path then; a shorter one is.
+ */
+TEST_F(autotune, unread_data_lengthens_no_round_trip)
+{
+	struct conn c;
+
+	if (stock_mode() && !kernel_is_since(7, 3))
+		SKIP(return, "not in older kernels");
+	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	echo_after(&c, 2 * RTT_MS, MSS);
+	EXPECT_LE(2000 * (RTT_MS - 2), rcv_rtt_us(&c));
+	echo_after(&c, RTT_MS, MSS);
+	EXPECT_LE(1000 * (RTT_MS - 2), rcv_rtt_us(&c));
+	EXPECT_GE(1000 * (RTT_MS + 2), rcv_rtt_us(&c));
+	for (int i = 0; i < 4; i++)
+		echo_after(&c, 500, MSS);
+	EXPECT_GE(1000 * (RTT_MS + 2), rcv_rtt_us(&c));
+	EXPECT_EQ(6 * MSS, conn_read_all(&c));
+	echo_after(&c, 500, MSS);
+	EXPECT_LE(1000 * (RTT_MS + 40), rcv_rtt_us(&c));
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F_TIMEOUT(autotune, rfc7323_echo_after_an_hour_is_not_timed, 5000)
 {
 	struct conn c;
