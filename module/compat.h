@@ -644,6 +644,11 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define TCP_DELACK_MAX_US	46
 #endif
 
+/* uapi/linux/tcp.h: a child of a fast open is marked since some 7.x. xtcp does so on every kernel. */
+#ifndef TCPI_OPT_TFO_CHILD
+#define TCPI_OPT_TFO_CHILD	128
+#endif
+
 /* uapi/linux/snmp.h: sent packets are counted apart from their bytes since 6.7 */
 #ifdef XTCP_HEADER_HAS_OUTREQUESTS
 #define XTCP_IP6_COUNT_OUT(net, idev, len)				\

@@ -154,6 +154,7 @@ enum xtcp_recovery {
  * @fast_held: @fastq is valid
  * @fast_sending: @fast_option is valid, to be sent with the SYN or SYN-ACK
  * @fast_tried: our SYN had the option of fast open, or data; open/fastconnect.c
+ * @fast_child: a SYN with the option of fast open created it, open/acceptqueue.c
  * @fast_taken: the data of a SYN was acknowledged, by us or by the peer
  * @fast_checks: the first use of fast open after a pause: is the path good again
  * @fast_fail: enum tcp_fastopen_client_fail, why a SYN's data was of no use
@@ -209,7 +210,6 @@ enum xtcp_recovery {
  * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
  * @bare_out: @in_flight is 1: our SYN or FIN, without an skb
- * @fragmented: xtcp_min_snd_mss is more than the path's MTU allows: IP divides a full segment
  * @sacked_out: of @in_flight, received by the peer: SACKed or, without SACK, the
  *	number of duplicate ACKs
  * @lost_out: of @in_flight, believed lost; @retrans_out: retransmitted since
@@ -431,7 +431,7 @@ struct xtcp_sock {
 			probe_resent:1,
 			frto:1,
 			bare_out:1,
-			fragmented:1;
+			fast_child:1;
 	);
 	u16		advmss;
 	u16		peer_mss;

@@ -537,6 +537,7 @@ static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
 		child_discard(sk);
 		return NULL;
 	}
+	xtcp_sk(sk)->fast_child = 1;
 	xtcp_fastq_enter(sk, q);
 	if (xtcp_send_syn_prepare(sk))
 		return sk;

@@ -643,7 +643,7 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	}
 
 	mss = pmtu > header ? pmtu - header : 0;
-	xs->fragmented = mss < least + xs->af->packet->options_len(sk);
+	xs->mtu.fragmented = mss < least + xs->af->packet->options_len(sk);
 	mss = xtcp_mtuprobe_bound(xs, min(mss, XTCP_MSS_MOST));
 	mss = min_t(u32, mss, xs->peer_mss);
 	mss -= min(mss, xs->af->packet->options_len(sk));

@@ -14,13 +14,15 @@
  * @high: upper end of the search
  * @probe: size of the probe in flight; 0: none
  * @searched: a search is in progress
+ * @fragmented: xtcp_min_snd_mss is more than the path's MTU allows: IP divides a full segment
  */
 struct xtcp_mtu_search {
 	seq_t	probe_end;
 	u16	low;
 	u16	high;
 	u16	probe;
-	u8	searched:1;
+	u8	searched:1,
+		fragmented:1;
 };
 
 #endif /* XTCP_TCB_MTUPROBE_H */

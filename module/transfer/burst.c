@@ -45,7 +45,7 @@ static u32 device_segs(const struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 segs = sk->sk_gso_max_size / xs->mss;
 
-	if (unlikely(xs->urgent.sending || xs->fragmented) || xtcp_accecn_needs_cwr(xs))
+	if (unlikely(xs->urgent.sending || xs->mtu.fragmented) || xtcp_accecn_needs_cwr(xs))
 		return 1;
 	return clamp_t(u32, segs, 1, max_t(u32, sk->sk_gso_max_segs, 1));
 }

@@ -64,6 +64,8 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 	}
 	if (xs->fast_taken)
 		info->tcpi_options |= TCPI_OPT_SYN_DATA;
+	if (xs->fast_child)
+		info->tcpi_options |= TCPI_OPT_TFO_CHILD;
 	info->tcpi_fastopen_client_fail = xs->fast_fail;
 	if (xs->ecn.ok)
 		info->tcpi_options |= TCPI_OPT_ECN;

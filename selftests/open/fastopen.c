@@ -14,6 +14,18 @@
 
 PEER_FIXTURE(fastopen);
 
+/* linux/tcp.h, newer kernels */
+#ifndef TCPI_OPT_TFO_CHILD
+#define TCPI_OPT_TFO_CHILD	128
+#endif
+
+/* True also of an older kernel's TCP, which does not tell. */
+static bool is_fast_child(const struct tcp_info *info)
+{
+	return info->tcpi_options & TCPI_OPT_TFO_CHILD ||
+	       (stock_mode() && !kernel_is_since(7, 3));
+}
+
 /* --- a connection that was opened at once --- */
 
 /* Read, and answered before the handshake is over. */
@@ -42,6 +54,7 @@ TEST_F(fastopen, rfc7413_data_before_the_third_ack)
 	info = conn_tcp_info(&c);
 	EXPECT_EQ(ROW_SYN_RECEIVED, info.tcpi_state);
 	EXPECT_TRUE(info.tcpi_options & TCPI_OPT_SYN_DATA);
+	EXPECT_TRUE(is_fast_child(&info));
 	EXPECT_EQ(5, info.tcpi_bytes_received);
 	/* The third segment acknowledges both. */
 	conn_send(&c, .flags = ACK, .seq = 6, .ack = 7);
@@ -50,6 +63,7 @@ TEST_F(fastopen, rfc7413_data_before_the_third_ack)
 	EXPECT_EQ(6, info.tcpi_bytes_acked);
 	EXPECT_EQ(0, info.tcpi_unacked);
 	EXPECT_TRUE(info.tcpi_options & TCPI_OPT_SYN_DATA);
+	EXPECT_TRUE(is_fast_child(&info));
 	/* And it goes on like any other. */
 	conn_send(&c, .flags = PSH | ACK, .data = "more");
 	conn_expect(&c, .flags = ACK, .seq = 7, .ack = 10, .within_ms = DELAYED_ACK_MS);
@@ -85,11 +99,12 @@ TEST_F(fastopen, rfc7413_held_back_before_the_third_ack)
 	p->leave_unread = true;
 }
 
-/* A cookie without data: the program may write at once. */
+/* A cookie without data: the program may write at once, and TCP_INFO has a bit of its own. */
 TEST_F(fastopen, rfc7413_cookie_without_data)
 {
 	struct peer *p = &self->peer;
 	int lfd = fast_listener(p);
+	struct tcp_info info;
 	uint8_t cookie[16];
 	struct conn c;
 
@@ -97,14 +112,43 @@ TEST_F(fastopen, rfc7413_cookie_without_data)
 	syn(p, &c, lfd, with_cookie(cookie, 8, false), NULL);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_accept(&c);
+	info = conn_tcp_info(&c);
+	EXPECT_TRUE(is_fast_child(&info));
+	EXPECT_FALSE(info.tcpi_options & TCPI_OPT_SYN_DATA);
 	EXPECT_FALSE(socket_poll(c.fd) & POLLIN);
 	ASSERT_EQ(2, send(c.fd, "hi", 2, 0));
 	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "hi");
 	conn_send(&c, .flags = PSH | ACK, .data = "yes", .ack = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
 	stream_expect_text(_metadata, c.fd, "yes");
+	info = conn_tcp_info(&c);
+	EXPECT_TRUE(is_fast_child(&info));
 	conn_send(&c, .flags = RST, .seq = 4);
+	/* The bit ends with the connection. */
+	if (!stock_mode()) {
+		EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+		ASSERT_EQ(0, connect(c.fd, &(struct sockaddr){ AF_UNSPEC }, sizeof(struct sockaddr)));
+		info = conn_tcp_info(&c);
+		EXPECT_FALSE(info.tcpi_options & TCPI_OPT_TFO_CHILD);
+	}
 	p->leave_unread = true;
+}
+
+/* And a child of a listener with fast open that was opened by three segments has none. */
+TEST_F(fastopen, info_of_a_child_without_a_cookie)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct tcp_info info;
+	struct conn c;
+
+	syn(p, &c, lfd, OPT(USUAL), NULL);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK, .ack = 1);
+	conn_accept(&c);
+	info = conn_tcp_info(&c);
+	EXPECT_FALSE(info.tcpi_options & (TCPI_OPT_TFO_CHILD | TCPI_OPT_SYN_DATA));
+	conn_send(&c, .flags = RST);
 }
 
 /* The SYN-ACK is lost: it comes again after 1, 3, 7 ... s, once more than the knob says. */
