@@ -4,9 +4,10 @@
  *
  * A window of segments in the queue of a slow device is latency for all others,
  * and hides from the connection that it sends too fast. So a socket stops when
- * as much as its pacing rate sends in a millisecond (if nothing paces it, at most
- * xtcp_limit_output_bytes) has not left the host, and continues when an skb of it
- * is freed.
+ * as much as its pacing rate sends in a millisecond, but at most
+ * xtcp_limit_output_bytes, has not left the host, and continues when an skb of it
+ * is freed. As in newer kernels, the knob also limits what is paced: on a short path
+ * a millisecond's worth may be a whole window.
  * In the same way short writes are held back while something of the socket has
  * not left, so that the next one can be put into the same segment
  * (xtcp_autocorking). Lost segments are sent again up to twice that limit, and
@@ -136,6 +137,7 @@ bool xtcp_smallqueue_is_full(struct sock *sk, u32 truesize, unsigned int shift)
 {
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	u32 limit = 2 * truesize;
+	u32 most;
 
 	xtcp_assert_owned(sk);
 	if (smallqueue_bytes(sk) <= limit)
@@ -143,9 +145,8 @@ bool xtcp_smallqueue_is_full(struct sock *sk, u32 truesize, unsigned int shift)
 	limit = max_t(unsigned long, limit,
 		      min_t(unsigned long, INT_MAX,
 			    rate >> READ_ONCE(sk->sk_pacing_shift)));
-	if (READ_ONCE(sk->sk_pacing_status) == SK_PACING_NONE)
-		limit = min_t(u32, limit,
-			      XTCP_KNOB(sock_net(sk), limit_output_bytes));
+	most = XTCP_KNOB(sock_net(sk), limit_output_bytes);
+	limit = min(limit, most);
 	limit <<= shift;
 	limit = min_t(u64, (u64)limit + bytes_delayed(sk), INT_MAX);
 	if (smallqueue_bytes(sk) <= limit ||

@@ -118,6 +118,29 @@ TEST_F(smallqueue, knob_limit_output_bytes_default)
 	EXPECT_LT(40000, after_one_write(_metadata, &self->pair, 1 << 20));
 }
 
+/* It also limits what is paced, of which as much as 200 kB may stand there for a millisecond. */
+TEST_F(smallqueue, knob_limit_output_bytes_of_a_paced_connection)
+{
+	static uint8_t text[200000];
+	uint32_t most = 0;
+	int client, server;
+
+	if (stock_mode() && !kernel_is_since(7, 3))
+		SKIP(return, "not in older kernels");
+	fast_then_shaped(_metadata, &self->pair, RATE, &client, &server);
+	EXPECT_EQ(0, socket_set(client, SOL_SOCKET, SO_MAX_PACING_RATE, 200 * RATE));
+	EXPECT_EQ(0, knob_set("limit_output_bytes", 20000));
+	ASSERT_LT(0, send(client, text, sizeof(text), MSG_DONTWAIT));
+	for (int ms = 0; ms < 10; ms++, sleep_ms(1))
+		if (not_left(client) > most)
+			most = not_left(client);
+	EXPECT_LT(15000, most);
+	EXPECT_GE(20000 + 2 * SKB_MAX, most);
+	self->pair.stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
+	close(client);
+	close(server);
+}
+
 /* With pacing, as much as leaves in a millisecond: two skbs, at this rate. */
 TEST_F(smallqueue, what_is_paced_stands_for_a_millisecond)
 {
