@@ -276,14 +276,17 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 static int control_read(struct sock *sk, struct msghdr *msg, u32 *tsflags)
 {
 	struct sockcm_cookie sockc;
+	int err;
 
 	sockcm_init(&sockc, sk);
+	err = sock_cmsg_send(sk, msg, &sockc);
+	if (err)
+		return err;
 	/*
 	 * A byte's key is its place in the stream, and can't be chosen. Payload in the memory of a
 	 * device has no address that could be copied from.
 	 */
-	if (sock_cmsg_send(sk, msg, &sockc) || XTCP_CMSG_HAS_KEY(sockc) ||
-	    XTCP_CMSG_HAS_DMABUF(sockc))
+	if (XTCP_CMSG_HAS_KEY(sockc) || XTCP_CMSG_HAS_DMABUF(sockc))
 		return -EINVAL;
 	*tsflags = sockc.tsflags;
 	return 0;

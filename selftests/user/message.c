@@ -642,6 +642,41 @@ TEST_F(message, msg_control_before_the_connection_is_open)
 	conn_send(&c, .flags = ACK);
 }
 
+/* errno of a write with a control message of a number that nobody may pass, and with a bad one. */
+static void expect_control_refused(struct __test_metadata *_metadata, int fd, int option,
+				   int value, int want)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { .header = {
+		.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = option,
+	} };
+	struct iovec iov = { "word", 4 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	memcpy(CMSG_DATA(&control.header), &value, sizeof(value));
+	EXPECT_EQ(want, errno_of(sendmsg(fd, &msg, MSG_DONTWAIT)));
+}
+
+TEST_F(message, msg_control_that_needs_a_capability)
+{
+	bool tells = !stock_mode() || kernel_is_since(7, 3);
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, seteuid(65534));
+	expect_control_refused(_metadata, c.fd, SO_MARK, 7, tells ? EPERM : EINVAL);
+	expect_control_refused(_metadata, c.fd, -1, 7, EINVAL);
+	ASSERT_EQ(0, seteuid(0));
+	expect_control_refused(_metadata, c.fd, SO_TIMESTAMPING_OLD, -1, EINVAL);
+	peer_expect_silence(&self->peer, 20);
+	conn_send(&c, .flags = RST);
+}
+
 /* The last segment's arrival, whatever came before and when it is read. */
 TEST_F(message_pair, so_timestamp_is_when_it_came)
 {
