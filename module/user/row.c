@@ -40,12 +40,12 @@ u32 xtcp_row_ms_left(u64 deadline_ns)
  * xtcp_row_owner - owner of a socket
  * @sk: socket
  *
- * Return: owner; root if nobody has it open: an orphan, or a child that was not
- * accepted yet.
+ * Return: owner; of an orphan the last one, of a child that was not accepted yet that of its
+ * listener. As in newer kernels: an admin can see whose orphans fill the table.
  */
 kuid_t xtcp_row_owner(const struct sock *sk)
 {
-	return READ_ONCE(sk->sk_socket) ? sk_uid(sk) : GLOBAL_ROOT_UID;
+	return sk_uid(sk);
 }
 
 /**
