@@ -649,6 +649,16 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define TCPI_OPT_TFO_CHILD	128
 #endif
 
+/*
+ * uapi/linux/inet_diag.h: the timer of a delayed ACK has a number since some 7.x; the ss of older
+ * distributions calls it "unknown".
+ */
+#ifdef XTCP_HEADER_HAS_TIMER_DELACK
+#define XTCP_DIAG_SHOWS_DELAYED_ACK	true
+#else
+#define XTCP_DIAG_SHOWS_DELAYED_ACK	false
+#endif
+
 /* uapi/linux/snmp.h: sent packets are counted apart from their bytes since 6.7 */
 #ifdef XTCP_HEADER_HAS_OUTREQUESTS
 #define XTCP_IP6_COUNT_OUT(net, idev, len)				\

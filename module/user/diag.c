@@ -96,6 +96,17 @@ static void id_from_record(struct inet_diag_sockid *id, u8 family,
 	id_set_v6(id, &key.v6.laddr, &key.v6.raddr);
 }
 
+/* As xtcp_row_timer(), where the kernel's own sockets show it with a delayed ACK. */
+static int timer_or_ack(const struct xtcp_sock *xs, u64 *deadline_ns)
+{
+	int tr = xtcp_row_timer(xs, deadline_ns);
+
+	if (tr || !XTCP_DIAG_SHOWS_DELAYED_ACK)
+		return tr;
+	*deadline_ns = READ_ONCE(xs->deadline_ns[XTCP_TIMER_DELAYED_ACK]);
+	return *deadline_ns ? XTCP_TR_DELAYED_ACK : XTCP_TR_NONE;
+}
+
 static bool sk_row(struct sock *sk, struct user_namespace *user_ns,
 		   struct xtcp_diag_row *row)
 {
@@ -109,13 +120,13 @@ static bool sk_row(struct sock *sk, struct user_namespace *user_ns,
 		return false;
 	msg->idiag_family = sk->sk_family;
 	id_from_sk(&msg->id, sk);
-	msg->idiag_timer = xtcp_row_timer(xs, &deadline_ns);
-	if (msg->idiag_timer) {
+	msg->idiag_timer = timer_or_ack(xs, &deadline_ns);
+	if (msg->idiag_timer)
 		msg->idiag_expires = xtcp_row_ms_left(deadline_ns);
+	if (msg->idiag_timer && msg->idiag_timer != XTCP_TR_DELAYED_ACK)
 		msg->idiag_retrans = msg->idiag_timer == XTCP_TR_RETRANSMIT ?
 				     READ_ONCE(xs->retransmit.in_row) :
 				     READ_ONCE(xs->probe.out);
-	}
 	xtcp_diag_get_info(sk, msg, NULL);
 	msg->idiag_uid = from_kuid_munged(user_ns, xtcp_row_owner(sk));
 	msg->idiag_inode = sock_i_ino(sk);

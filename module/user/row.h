@@ -18,6 +18,7 @@ struct xtcp_sock;
 #define XTCP_TR_KEEPALIVE	2	/* also an orphan socket in FIN-WAIT-2 */
 #define XTCP_TR_RECORD		3	/* lifetime of a TIME-WAIT record */
 #define XTCP_TR_PERSIST		4
+#define XTCP_TR_DELAYED_ACK	5	/* idiag_timer only, if no other timer runs */
 
 /* Both wires: a request that names none means a connection on either. */
 #define XTCP_ROW_WIRES		2
