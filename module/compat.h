@@ -263,6 +263,11 @@ static inline bool skb_frags_readable(const struct sk_buff *skb)
 #define SKB_DROP_REASON_SECURITY_HOOK		SKB_DROP_REASON_NOT_SPECIFIED
 #endif
 
+/* net/dropreason-core.h: an old ACK with an old timestamp has a reason of its own since some 7.x */
+#ifndef XTCP_HEADER_HAS_PAWS_ACK
+#define SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK	SKB_DROP_REASON_TCP_RFC7323_PAWS
+#endif
+
 /* net/gso.h: segmentation has a header of its own since 6.5 */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>

@@ -68,6 +68,7 @@
 	X(TOKEN_RATE_DROP,	"XtcpTokenRateDrop") \
 	X(PAWS_ACTIVE,		"PAWSActive") \
 	X(PAWS_ESTAB,		"PAWSEstab") \
+	X(PAWS_OLD_ACK,		"PAWSOldAck") \
 	X(DELAYED_ACKS,		"DelayedACKs") \
 	X(DELAYED_ACK_LOCKED,	"DelayedACKLocked") \
 	X(DELAYED_ACK_LOST,	"DelayedACKLost") \

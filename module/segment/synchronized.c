@@ -181,6 +181,16 @@ static bool is_a_tick_older(const struct xtcp_sock *xs, const struct xtcp_seg *s
 	return xs->ts_recent - seg->opt.tsval == 1;
 }
 
+/*
+ * Is it an ACK from before what has arrived since? Such ACKs are late, not harmful, and an answer
+ * would look like a duplicate ACK; as in newer kernels there is none.
+ */
+static bool is_late_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return (seg->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST | XTCP_ACK)) == XTCP_ACK &&
+	       !seg->len && seq_before(seg->seq, xs->rcv_nxt);
+}
+
 static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 {
 	/* As in Linux, a SYN counts as an error (InErrs) in ESTABLISHED only. */
@@ -207,9 +217,14 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 		outcome->why = SKB_DROP_REASON_TCP_INVALID_SYN;
 		return false;
 	}
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
+	if (is_late_ack(xs, seg)) {
+		XTCP_INC(sock_net(sk), PAWS_OLD_ACK);
+		outcome->why = SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK;
+		return false;
+	}
 	XTCP_INC(sock_net(sk), PAWS_ESTAB);
 	note_duplicate(sk, seg);
-	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 	answer_invalid(sk, seg, XTCP_MIB_ACK_SKIPPED_PAWS);
 	outcome->why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
 	return false;

@@ -486,6 +486,23 @@ static bool has_overtaken_ack(const struct episode *e, const struct difference *
 	return false;
 }
 
+/* Below what the peer has sent, or at least below what was acknowledged. Linux answers it. */
+static bool has_late_ack(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind == ACT_SEGMENT && a->stamp == STAMP_OLD && !a->len &&
+		    (a->flags & (SYN | FIN | RST | ACK)) == ACK &&
+		    (a->seq < 0 || seq_before(stock->scene[i].seq, last_ack(stock, i)->ack)))
+			return true;
+		if (!is_recent(e, d, i))
+			break;
+	}
+	return false;
+}
+
 /* The number of a FIN is a part of what Linux reports. */
 static bool is_fin_dsack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)

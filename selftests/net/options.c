@@ -466,6 +466,37 @@ TEST_F(options, rfc7323_paws_spares_an_overtaken_ack)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/*
+ * An old ACK from before payload that has come since is late, and harmless. Its sender would take
+ * an answer for a duplicate ACK, so there is none. What has payload is answered.
+ */
+TEST_F(options, rfc7323_ctr_PAWSOldAck)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	if (stock_mode() && !kernel_is_since(7, 3))
+		SKIP(return, "not in older kernels");
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+	counters_take(&before);
+	for (int seq = 1; seq < 4; seq++)
+		conn_send(&c, .flags = ACK, .seq = seq, .opt = OLD_TS(&c, 1000));
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 3, "PAWSOldAck", 3, NULL);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "abc", .opt = OLD_TS(&c, 1000));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4);
+	EXPECT_EQ(1, counter_moved(&before, "PAWSEstab"));
+	EXPECT_EQ(3, counter_moved(&before, "PAWSOldAck"));
+	sleep_ms(1000);
+	conn_send(&c, .flags = FIN | ACK, .seq = 2, .opt = OLD_TS(&c, 1000));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4);
+	EXPECT_EQ(2, counter_moved(&before, "PAWSEstab"));
+	conn_send(&c, .flags = RST, .seq = 4);
+}
+
 /* A pure ACK that would not open the window is overtaken, too; even 1.2 RTOs ago. */
 TEST_F(options, rfc7323_paws_spares_an_overtaken_ack_of_a_smaller_window)
 {
