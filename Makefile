@@ -237,7 +237,7 @@ matrix:
 	@$(call provide,check)
 	@KVER=$(if $(filter-out file,$(origin KVER)),$(call quoted,KVER)) scripts/matrix $(ROWS)
 
-# A few minutes on the host; QUICK=1: the small scenarios, a minute. BREAK=1: who notices a row
+# A few minutes on the host; QUICK=1: the small scenarios, half a minute. BREAK=1: who notices a row
 # that leads nowhere?
 model:
 	@command -v spin >/dev/null || { $(call provide,model); }

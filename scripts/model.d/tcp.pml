@@ -20,12 +20,13 @@
  * Numbers are small and never wrap. A SYN, each byte and a FIN take one. Timestamps, windows
  * that change, urgent data and ICMP are not modelled.
  *
- * A scenario defines: OPENS_0, OPENS_1 (calls of connect() of each end), LISTENS (end 1 has a
+ * A scenario sets these, for which scripts/model writes variables that are no part of a state, and
+ * read_scenario(): OPENS_0, OPENS_1 (calls of connect() of each end), LISTENS (end 1 has a
  * listener), LOSSES, COPIES, TRIES (retransmissions in a row), ABORTS, VANISHES (ends that may
  * stop without a word), RESTARTS (of end 0, which forgets its connection), WAITS (end 1 closes
- * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES, REUSE, TOKENS, OLD (the slot in
- * which an old segment is in the network at first: 0 on its way to end 0, 2 to end 1), FIRST_ISN,
- * HASTE (TIME-WAIT ends although segments are in the network) and SAME_ISN, which breaks the last
+ * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES, REUSE, TOKENS, OLD (an old
+ * segment is in the network at first: 1 on its way to end 0, 2 to end 1), FIRST_ISN, HASTE
+ * (TIME-WAIT ends although segments are in the network) and SAME_ISN, which breaks the last
  * rule together with it, to see that the search notices.
  */
 #define SYN	1
@@ -67,7 +68,8 @@ byte incs;			/* connections so far */
 /* Of the step that is being made; zero between steps. */
 byte o_flags, o_seq, o_ack, o_text, o_inc;
 byte me, ev, s_flags, s_seq, s_ack, s_text, s_inc, s_end, i;
-bool go;
+bool todo;			/* the segment goes on to what the state is now */
+bool content;			/* its payload and FIN are still to be looked at */
 
 c_code {
 	\#include "network.h"
@@ -84,12 +86,8 @@ c_code {
 
 /* Our numbers. */
 inline new_isn() {
-#ifdef SAME_ISN
-	E[me].iss = FIRST_ISN;
-#else
 	E[me].iss = isn;
-	isn = isn + GAP;
-#endif
+	isn = isn + (SAME_ISN -> 0 : GAP);
 	incs++;
 	E[me].inc = incs;
 	E[me].una = E[me].iss;
@@ -161,13 +159,10 @@ inline rcv_closed() {
 	:: s_flags & RST -> EVENT(RCV_RST_OUTSIDE)
 	:: (s_flags & (RST | SYN | ACK)) == (SYN | ACK) -> EVENT(RCV_SYN_ACK); send_reset()
 	:: (s_flags & (RST | SYN | ACK)) == SYN -> EVENT(RCV_SYN); send_reset()
-#ifdef TOKENS
-	:: (s_flags & (RST | SYN | ACK | FIN)) == (ACK | FIN) ->
+	:: TOKENS && (s_flags & (RST | SYN | ACK | FIN)) == (ACK | FIN) ->
 		EVENT(RCV_FIN); emit(ACK, s_ack, s_end, 0, 0)
-	:: (s_flags & (RST | SYN | ACK | FIN)) == ACK -> EVENT(RCV_ACK); send_reset()
-#else
-	:: (s_flags & (RST | SYN | ACK)) == ACK -> EVENT(RCV_ACK); send_reset()
-#endif
+	:: (s_flags & (RST | SYN | ACK)) == ACK && !(TOKENS && (s_flags & FIN)) ->
+		EVENT(RCV_ACK); send_reset()
 	:: else -> EVENT(RCV_BAD_FLAGS); send_reset()
 	fi
 }
@@ -186,24 +181,20 @@ inline rcv_listen() {
 	if
 	:: s_flags & RST -> EVENT(RCV_RST_OUTSIDE)
 	:: (s_flags & (RST | SYN | ACK)) == (SYN | ACK) -> EVENT(RCV_SYN_ACK); send_reset()
-#ifdef COOKIES
-	:: (s_flags & (RST | SYN | ACK)) == ACK && s_ack == COOKIE(s_seq - 1) + 1 ->
+	:: COOKIES && (s_flags & (RST | SYN | ACK)) == ACK && s_ack == COOKIE(s_seq - 1) + 1 ->
 		half_open(s_seq - 1, s_inc);
 		new_isn();
 		E[me].inc = s_inc + 50;
 		E[me].iss = COOKIE(s_seq - 1); E[me].una = E[me].iss; E[me].nxt = E[me].iss + 1;
-		rcv_half_open()
-	:: (s_flags & (RST | SYN | ACK)) == ACK && s_ack != COOKIE(s_seq - 1) + 1 ->
+		todo = 1
+	:: (s_flags & (RST | SYN | ACK)) == ACK && !(COOKIES && s_ack == COOKIE(s_seq - 1) + 1) ->
 		EVENT(RCV_ACK); send_reset()
-	:: (s_flags & (RST | SYN | ACK | FIN)) == SYN ->
+	:: COOKIES && (s_flags & (RST | SYN | ACK | FIN)) == SYN ->
 		EVENT(RCV_SYN_IN_WINDOW); emit(SYN | ACK, COOKIE(s_seq), s_seq + 1, 0, s_inc + 50)
-#else
-	:: (s_flags & (RST | SYN | ACK)) == ACK -> EVENT(RCV_ACK); send_reset()
-	:: (s_flags & (RST | SYN | ACK | FIN)) == SYN ->
+	:: !COOKIES && (s_flags & (RST | SYN | ACK | FIN)) == SYN ->
 		half_open(s_seq, s_inc);
 		new_isn();
 		emit(SYN | ACK, E[me].iss, E[me].rnxt, 0, E[me].inc)
-#endif
 	:: else -> EVENT(RCV_BAD_FLAGS)
 	fi
 }
@@ -233,7 +224,6 @@ inline rcv_syn_sent() {
 
 /* 3.10.7.4 for a record in SYN-RECEIVED */
 inline rcv_half_open() {
-	go = 0;
 	if
 	:: (s_flags & (SYN | ACK | RST | FIN)) == SYN && s_seq == E[me].irs ->
 		EVENT(RCV_SYN);
@@ -257,15 +247,10 @@ inline rcv_half_open() {
 			:: else ->
 				EVENT(RCV_ACK_OF_SYN);
 				E[me].una = s_ack; E[me].tries = 0;
-				go = 1
+				content = 1
 			fi
 		fi
-	fi;
-	if
-	:: go -> rcv_content()
-	:: else
-	fi;
-	go = 0
+	fi
 }
 
 /* Seventh and eighth: payload and FIN. */
@@ -334,7 +319,7 @@ inline rcv_ack() {
 		fi;
 		if
 		:: E[me].st == CLOSED || E[me].st == LISTEN || E[me].st == TIME_WAIT || E[me].st == ORPHAN_FIN_WAIT_2
-		:: else -> rcv_content()
+		:: else -> content = 1
 		fi
 	fi
 }
@@ -376,7 +361,7 @@ inline rcv_synchronized() {
 			:: else ->
 				EVENT(RCV_ACK_OF_SYN);
 				E[me].una = s_ack; E[me].tries = 0;
-				rcv_content()
+				content = 1
 			fi
 		:: else -> rcv_ack()
 		fi
@@ -416,19 +401,10 @@ inline rcv_orphan() {
 			EVENT(RCV_ACK)
 		:: (s_flags & ACK) && s_ack <= E[me].nxt && (s_flags & FIN) && s_end == E[me].rnxt + 1 ->
 			assert(s_inc == E[me].pinc);
-			EVENT(RCV_FIN); E[me].rnxt = s_end; send_ack(); time_wait_token()
+			EVENT(RCV_FIN); E[me].rnxt = s_end; send_ack()
 		:: else -> send_reset(); EVENT(RCV_TEXT_AFTER_CLOSE)
 		fi
 	fi
-}
-
-/* xtcp_tw_stateless: the peer has a token and needs no record. */
-inline time_wait_token() {
-#ifdef TOKENS
-	EVENT(TIME_WAIT_TOKEN)
-#else
-	skip
-#endif
 }
 
 /* TIME-WAIT; a new SYN (RFC 6191) goes on to the listener. */
@@ -436,10 +412,7 @@ inline rcv_time_wait() {
 	if
 	:: (s_flags & (SYN | ACK | RST | FIN)) == SYN && s_seq > E[me].rnxt ->
 		EVENT(RCV_SYN);
-		if
-		:: E[me].st == LISTEN -> rcv_listen()
-		:: else -> rcv_closed()
-		fi
+		todo = 1
 	:: else ->
 		if
 		:: s_seq == E[me].rnxt && !(s_flags & (RST | SYN | ACK)) -> EVENT(RCV_BAD_FLAGS)
@@ -469,32 +442,34 @@ inline arrive(stays) {
 	:: stays
 	:: else -> c_code { NETWORK_TAKE(); }
 	fi;
+	todo = !E[me].gone;
 	if
-	:: E[me].gone
-	:: else ->
-		if
-		:: E[me].st == CLOSED -> rcv_closed()
-		:: E[me].st == LISTEN -> rcv_listen()
-		:: E[me].st == SYN_SENT -> rcv_syn_sent()
-		:: E[me].st == HALF_OPEN -> rcv_half_open()
-		:: E[me].st == TIME_WAIT -> rcv_time_wait()
-		:: E[me].st == ORPHAN_FIN_WAIT_2 -> rcv_orphan()
-		:: else -> rcv_synchronized(); after_fin()
-		fi
-	fi;
-	s_flags = 0; s_seq = 0; s_ack = 0; s_text = 0; s_inc = 0; s_end = 0; me = 0; ev = 0; i = 0
-}
-
-/* A socket that has just reached TIME-WAIT. */
-inline after_fin() {
-#ifdef TOKENS
-	if
-	:: E[me].st == TIME_WAIT -> EVENT(TIME_WAIT_TOKEN)
+	:: todo && E[me].st == TIME_WAIT -> todo = 0; rcv_time_wait()
 	:: else
-	fi
-#else
-	skip
-#endif
+	fi;
+	if
+	:: todo && E[me].st == LISTEN -> todo = 0; rcv_listen()
+	:: else
+	fi;
+	if
+	:: todo && E[me].st == CLOSED -> rcv_closed()
+	:: todo && E[me].st == SYN_SENT -> rcv_syn_sent()
+	:: todo && E[me].st == HALF_OPEN -> rcv_half_open()
+	:: todo && E[me].st == ORPHAN_FIN_WAIT_2 -> rcv_orphan()
+	:: todo && (E[me].st == SYN_RECEIVED || SYNCHRONIZED(E[me])) -> rcv_synchronized()
+	:: else
+	fi;
+	if
+	:: content -> rcv_content()
+	:: else
+	fi;
+	/* xtcp_tw_stateless: the peer has a token and needs no record. */
+	if
+	:: TOKENS && E[me].st == TIME_WAIT -> EVENT(TIME_WAIT_TOKEN)
+	:: else
+	fi;
+	s_flags = 0; s_seq = 0; s_ack = 0; s_text = 0; s_inc = 0; s_end = 0; me = 0; ev = 0; i = 0;
+	todo = 0; content = 0
 }
 
 /* --- what the ends do by themselves; @e is the end */
@@ -591,11 +566,7 @@ inline vanish(e) {
 /* Which calls a program makes in which state. */
 #define MAY_OPEN(e)	(E[e].opens && !E[e].gone && (E[e].st == CLOSED || \
 			 (REUSE && E[e].st == TIME_WAIT)))
-#ifdef ONE_WAY
-#define WRITES(e)	(e == 0)
-#else
-#define WRITES(e)	1
-#endif
+#define WRITES(e)	(!ONE_WAY || e == 0)
 #define MAY_WRITE(e)	(WRITES(e) && !E[e].wrote && !E[e].fin && !E[e].closed && \
 			 (E[e].st == ESTABLISHED || E[e].st == CLOSE_WAIT))
 #define MAY_SHUT(e)	(!E[e].fin && !E[e].closed && (E[e].st == ESTABLISHED || \
@@ -604,20 +575,12 @@ inline vanish(e) {
 			 E[e].st == SYN_RECEIVED))
 #define MAY_ABORT(e)	(aborts && !E[e].closed && (SYNCHRONIZED(E[e]) || \
 			 E[e].st == SYN_SENT || E[e].st == SYN_RECEIVED))
-#ifdef WAITS
-#define WANTS(e)	(e == 0 || E[e].st == CLOSE_WAIT || E[e].fin)
-#else
-#define WANTS(e)	1
-#endif
+#define WANTS(e)	(!WAITS || e == 0 || E[e].st == CLOSE_WAIT || E[e].fin)
 #define IDLE(e)		(EMPTY && E[e].una == E[e].nxt && !SYNCHRONIZED(E[1 - e]) && \
 			 E[1 - e].st != SYN_RECEIVED && E[1 - e].st != HALF_OPEN && \
 			 E[1 - e].st != SYN_SENT && \
 			 (E[e].st == ESTABLISHED || E[e].st == CLOSE_WAIT || E[e].st == FIN_WAIT_2))
-#ifdef HASTE
-#define QUIET(e)	1
-#else
-#define QUIET(e)	(!LINGERS(E[e]))
-#endif
+#define QUIET(e)	(HASTE || !LINGERS(E[e]))
 
 /* An RTO is longer than the path; a timer that fires too early makes a copy (COPIES). */
 #define OVERDUE		EMPTY
@@ -642,8 +605,25 @@ inline vanish(e) {
 	:: d_step { N[n].used && copies -> copies--; i = n; arrive(1) }		\
 	:: d_step { N[n].used && losses -> losses--; i = n; c_code { NETWORK_TAKE(); }; i = 0 }
 
+/* Of a connection of the past: below all numbers that are in use, if FIRST_ISN is 10. */
+#define OLD_SLOT	((OLD - 1) * SLOTS)
+inline old_segment() {
+	select (i : 1 .. 7);
+	N[OLD_SLOT].seq = i;
+	select (i : 0 .. 7);
+	N[OLD_SLOT].ack = i;
+	select (i : 0 .. 15);
+	N[OLD_SLOT].flags = i;
+	select (i : 0 .. 1);
+	N[OLD_SLOT].text = i;
+	N[OLD_SLOT].inc = 200;
+	N[OLD_SLOT].used = 1;
+	i = 0
+}
+
 init {
 	d_step {
+		read_scenario();
 		losses = LOSSES; copies = COPIES; aborts = ABORTS;
 		vanishes = VANISHES; restarts = RESTARTS;
 		isn = FIRST_ISN;
@@ -654,20 +634,10 @@ init {
 		:: else -> E[1].st = CLOSED
 		fi
 	}
-#ifdef OLD
-	/* From a connection of the past: below all numbers that are in use, if FIRST_ISN is 10. */
-	select (i : 1 .. 7);
-	N[OLD].seq = i;
-	select (i : 0 .. 7);
-	N[OLD].ack = i;
-	select (i : 0 .. 15);
-	N[OLD].flags = i;
-	select (i : 0 .. 1);
-	N[OLD].text = i;
-	N[OLD].inc = 200;
-	N[OLD].used = 1;
-	i = 0;
-#endif
+	if
+	:: OLD -> old_segment()
+	:: else
+	fi;
 	do
 	STEPS(0)
 	STEPS(1)
