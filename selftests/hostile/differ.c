@@ -541,6 +541,8 @@ static bool is_undecided(FIXTURE_DATA(differ) *self, const struct difference *d,
 static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 		   struct episode *e, struct difference d, int stack)
 {
+	printf("# difference: seed %llu, %s: %s\n", (unsigned long long)e->seed,
+	       stacks[stack].name, d.what);
 	shrink(_metadata, self, e, &d, &stack);
 	d = compare(self, &stack);
 	if (d.what)

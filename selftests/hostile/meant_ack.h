@@ -140,7 +140,7 @@ static bool has_old_sack(const struct episode *e, const struct difference *d,
 	return false;
 }
 
-/* By what they report for the first time xtcp has measured a round trip: the next timeouts differ. */
+/* By what they report first xtcp has measured a round trip: the next timeouts differ. */
 static bool is_timed_by_old_sack(const struct episode *e, const struct difference *d,
 				 const struct transcript *stock, const struct transcript *ours)
 {
@@ -302,8 +302,9 @@ static int pause_between(const struct episode *e, int first, int last)
 static bool has_end_behind(const struct episode *e, const struct difference *d)
 {
 	for (int i = d->scene; i > 0; i--) {
-		for (int j = i - 1; act_may_end(&e->act[i]) && j >= 0 && pause_between(e, j, i) <= 200; j--)
-			if (e->act[j].kind == ACT_SEGMENT && (e->act[j].len || act_is_fin(&e->act[j])))
+		for (int j = i - 1; act_may_end(&e->act[i]) && j >= 0; j--)
+			if (e->act[j].kind == ACT_SEGMENT && pause_between(e, j, i) <= 200 &&
+			    (e->act[j].len || act_is_fin(&e->act[j])))
 				return true;
 		if (!is_recent(e, d, i))
 			break;

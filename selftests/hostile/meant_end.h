@@ -14,12 +14,13 @@ static bool brings_fin(const struct episode *e, const struct transcript *t, int 
 	uint32_t ahead = t->scene[scene].seq + a->len - (scene ? last_ack(t, scene - 1)->ack : 0);
 
 	return a->kind == ACT_SEGMENT && (a->flags & (FIN | SYN | RST | ACK)) == (FIN | ACK) &&
-	       before != ST_CLOSED && before != ST_LISTEN && before != ST_SYN_SENT && ahead < 1 << 20;
+	       before != ST_CLOSED && before != ST_LISTEN && before != ST_SYN_SENT &&
+	       ahead < 1 << 20;
 }
 
 /*
- * After its FIN the peer goes on, perhaps with other bytes for the FIN's number. What it sends again
- * of the numbers before, and the FIN itself, excuses nothing.
+ * After its FIN the peer goes on, perhaps with other bytes for the FIN's number. What it sends
+ * again of the numbers before, and the FIN itself, excuses nothing.
  */
 static bool goes_on_after_fin(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
@@ -164,7 +165,8 @@ static bool has_syn_after_fin(const struct episode *e, const struct difference *
 {
 	for (int i = d->scene; i > 0; i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & SYN && has_fin(e, i - 1) &&
-		    (stock->scene[i - 1].state == ST_TIME_WAIT || stock->scene[i - 1].state == ST_CLOSED))
+		    (stock->scene[i - 1].state == ST_TIME_WAIT ||
+		     stock->scene[i - 1].state == ST_CLOSED))
 			return true;
 	return false;
 }

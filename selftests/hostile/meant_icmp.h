@@ -65,14 +65,18 @@ static bool keeps_mtu(const struct episode *e, const struct difference *d,
 	return false;
 }
 
-/* So an ACK acknowledges a whole segment of Linux, which measures a round trip by it, and a part here. */
+/*
+ * So an ACK acknowledges a whole segment of Linux, which measures a round trip by it, and a part
+ * of one here.
+ */
 static bool is_timed_by_part(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i > 0; i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 &&
 		    seq_before(0, ours->scene[i].ack))
-			return keeps_mtu(e, d, stock, ours) && ends_with_retransmission(stock, d->scene) &&
+			return keeps_mtu(e, d, stock, ours) &&
+			       ends_with_retransmission(stock, d->scene) &&
 			       ends_with_retransmission(ours, d->scene);
 	return false;
 }
@@ -99,7 +103,7 @@ static const struct said *last_segment(const struct transcript *t, int scene)
 	return &none;
 }
 
-/* One stack has answered a segment, and so the router quotes its answer, with a number in flight. */
+/* One stack has answered a segment, and the router quotes its answer, whose number is SND.NXT. */
 static bool quotes_an_answer(const struct episode *e, const struct transcript *stock,
 			     const struct transcript *ours, int scene)
 {
@@ -114,7 +118,7 @@ static bool has_temporary_error(const struct episode *e, const struct difference
 {
 	const struct scene *s = &stock->scene[d->scene], *o = &ours->scene[d->scene];
 
-	/* With the last timeout, which the error has shortened, Linux has ended before it keeps it. */
+	/* With the last timeout, which the error has shortened, Linux ends before it keeps it. */
 	for (int i = d->scene - 1; i > 0 && s->error == ETIMEDOUT; i--)
 		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
 		    stock->scene[i - 1].state != ST_CLOSED && stock->scene[i].state == ST_CLOSED)

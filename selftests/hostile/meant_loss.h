@@ -30,10 +30,11 @@ static bool uses_window(const struct episode *e, const struct difference *d,
 	for (int i = first; i <= d->scene; i++) {
 		const struct scene *a = &stock->scene[i], *b = &ours->scene[i];
 		int queued = (a->outq > b->outq ? a->outq : b->outq) / EPISODE_MSS + 1 + writes;
+		uint32_t cwnd = a->cwnd < b->cwnd ? a->cwnd : b->cwnd;
 
 		if (is_orphan(e, stock, i) || is_orphan(e, ours, i))
 			return true;
-		if (a->accepted && b->accepted && queued > (int)(a->cwnd < b->cwnd ? a->cwnd : b->cwnd))
+		if (a->accepted && b->accepted && queued > (int)cwnd)
 			return true;
 	}
 	return false;

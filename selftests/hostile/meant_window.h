@@ -26,7 +26,10 @@ static bool fills_window(const struct episode *e, const struct transcript *t, in
 	return false;
 }
 
-/* One stack has sent a part of a segment, up to the end of a small window, since all was acknowledged. */
+/*
+ * One stack has sent a part of a segment, up to the end of a small window, since all was
+ * acknowledged.
+ */
 static bool has_small_window(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
 {

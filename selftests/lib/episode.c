@@ -241,7 +241,7 @@ static int used(const struct act *a)
 	return a->len + !!(a->flags & FIN);
 }
 
-/* What was sent in order comes again, as if our ACK of it was lost: the last of it, or the one before. */
+/* What was sent in order comes again, as if our ACK was lost: the last of it, or the one before. */
 static void draw_again(struct act *a, const struct act *acts, int n)
 {
 	int back = chance(75) ? 1 : 2, seq = 0, pause_ms = a->pause_ms;

@@ -41,7 +41,8 @@ static void learn(struct conn *c, const struct segment *seg)
 /* All of a segment's options take space of the MSS (RFC 6691). */
 static bool is_too_large(const struct segment *seg)
 {
-	int options = seg->len ? seg->data - seg->packet - 40 : 0;	/* both headers have 20 bytes */
+	/* Each of both headers has 20 bytes. */
+	int options = seg->len ? seg->data - seg->packet - 40 : 0;
 
 	return seg->len + options > EPISODE_MSS;
 }
@@ -288,7 +289,7 @@ struct summary {
 	uint32_t ack, tsecr;
 	int acks;			/* pure ones, and no probes */
 	int arrived;			/* segments of the peer */
-	/* The end of our window, as the last ACK says; that of a SYN is not rounded to the scale. */
+	/* The end of the own window in the last ACK; that of a SYN is not rounded to the scale. */
 	uint32_t edge, unit;
 	bool has_edge, of_syn, moved_left;
 	int sacks;
@@ -310,10 +311,19 @@ static void summary_next(struct summary *sum)
 {
 	if (sum->pieces)
 		sum->last_us = sum->piece[sum->pieces - 1].at_us;
-	sum->pieces = sum->acks = sum->arrived = sum->icmps = sum->sacks = 0;
-	sum->acked = sum->zero_window = sum->broken = sum->wrong_data = sum->wrong_tsval = false;
+	sum->pieces = 0;
+	sum->acks = 0;
+	sum->arrived = 0;
+	sum->icmps = 0;
+	sum->sacks = 0;
+	sum->acked = false;
+	sum->zero_window = false;
+	sum->broken = false;
+	sum->wrong_data = false;
+	sum->wrong_tsval = false;
 	sum->moved_left = false;
-	sum->ack = sum->tsecr = 0;
+	sum->ack = 0;
+	sum->tsecr = 0;
 }
 
 static void note_sent(struct summary *sum, const struct said *h)
@@ -376,7 +386,8 @@ static void note_window(struct summary *sum, const struct said *h)
 		sum->unit = h->wscale > 0 ? 1 << h->wscale : 1;
 	if (!(h->flags & ACK) || h->flags & RST)
 		return;
-	if (!(h->flags & SYN) && sum->has_edge && seq_before(edge + (sum->of_syn ? sum->unit - 1 : 0), sum->edge))
+	if (!(h->flags & SYN) && sum->has_edge &&
+	    seq_before(edge + (sum->of_syn ? sum->unit - 1 : 0), sum->edge))
 		sum->moved_left = true;
 	sum->of_syn = h->flags & SYN;
 	sum->edge = edge;
@@ -526,7 +537,7 @@ static const char *compare_summaries(int64_t from_us, struct summary *a,
 		return "acknowledgement number";
 	if (a->zero_window != b->zero_window)
 		return "zero window";
-	/* xtcp may allow more, from its first ACK on; its window's end moves by a segment, or stays. */
+	/* xtcp may allow more, from its first ACK on; its edge moves by a segment, or stays. */
 	if (a->acked && seq_before(b->edge + EPISODE_MSS + b->unit, a->edge))
 		return "window";
 	if (b->acks > a->acks + b->arrived)
@@ -566,8 +577,8 @@ static const char *compare_calls(const struct scene *stock, const struct scene *
 /*
  * Not compared are counters of segments, of ACKs and of ACKs that a limit has prevented. On
  * the TCP wire, RSTs for what belongs to no connection come from the kernel's TCP. Of a SYN that
- * is sent again after such a RST, Linux counts that its repetition was lost. Five minutes after boot,
- * when its clock of ticks is 0, Linux thinks for two minutes that a SYN queue has overflowed.
+ * is sent again after such a RST, Linux counts that its repetition was lost. Five minutes after
+ * boot, when its clock of ticks is 0, Linux thinks for two minutes that a SYN queue has overflowed.
  */
 static bool counter_is_compared(const char *name, int wire)
 {
@@ -596,7 +607,8 @@ static const struct said *next_text(const struct transcript *t, int *scene, int 
 	return NULL;
 }
 
-bool transcript_times_differ(const struct transcript *stock, const struct transcript *ours, int last)
+bool transcript_times_differ(const struct transcript *stock, const struct transcript *ours,
+			     int last)
 {
 	int scene[2] = { 0 }, said[2] = { 0 };
 	const struct said *a, *b;

@@ -114,7 +114,8 @@ struct difference transcript_compare_counters(const struct transcript *stock,
  * Does the time of any segment with payload, SYN, FIN or RST differ up to and including scene
  * @last, or does only one stack send it?
  */
-bool transcript_times_differ(const struct transcript *stock, const struct transcript *ours, int last);
+bool transcript_times_differ(const struct transcript *stock, const struct transcript *ours,
+			     int last);
 /* All of it, beside the acts, up to and including scene @last. */
 void transcript_print(const struct transcript *t, const struct episode *e, int last);
 /*
