@@ -37,7 +37,7 @@ static bool acks_the_unsent(const struct episode *e, const struct difference *d,
 	return strcmp(d->what, "time") && any_recent(e, d, act_acks_unsent);
 }
 
-/* After close() Linux's records look at no ACK, and take the segment. */
+/* After close() Linux's records look at no ACK, and take the segment, or restart 2MSL. */
 static bool acks_the_unsent_of_record(const struct episode *e, const struct difference *d,
 				      const struct transcript *stock, const struct transcript *ours)
 {
@@ -45,7 +45,10 @@ static bool acks_the_unsent_of_record(const struct episode *e, const struct diff
 		if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]) &&
 		    (stock->scene[i - 1].state == ST_ORPHAN_FIN_WAIT_2 ||
 		     stock->scene[i - 1].state == ST_TIME_WAIT))
-			return acks_the_unsent(e, d, stock, ours);
+			return acks_the_unsent(e, d, stock, ours) ||
+			       (!strcmp(d->what, "state") &&
+				stock->scene[d->scene].state == ST_TIME_WAIT &&
+				ours->scene[d->scene].state == ST_CLOSED);
 	return false;
 }
 

@@ -164,6 +164,18 @@ static bool has_two_errors(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* The same, but the error has ended connect(). */
+static bool has_end_of_connect(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
+		    stock->scene[i - 1].state == ST_SYN_SENT && stock->scene[i].state == ST_CLOSED &&
+		    ours->scene[i].state == ST_CLOSED)
+			return resends(stock, i, i) && !resends(ours, i, i);
+	return false;
+}
+
 /* The same, and at the same time a segment that acknowledges what Linux has sent again before. */
 static bool has_ack_beside_icmp(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)

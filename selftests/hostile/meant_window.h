@@ -330,15 +330,18 @@ static const struct said *last_probe(const struct transcript *t, int last)
 static bool is_probed(const struct episode *e, const struct difference *d,
 		      const struct transcript *stock, const struct transcript *ours)
 {
+	bool open = false;
+
 	/* With a window of a byte the probe has that byte. A keepalive probe looks as others do. */
 	for (int i = d->scene; i >= 0; i--) {
+		/* One from ahead stays, whatever a segment before it announces. */
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd >= 0)
-			return e->act[i].wnd == 1 || last_probe(ours, d->scene) ||
-			       last_probe(stock, d->scene);
+			return (!open || e->act[i].seq > 0) &&
+			       (e->act[i].wnd == 1 || last_probe(ours, d->scene) ||
+				last_probe(stock, d->scene));
 		/* A window that both take has opened it, and all has arrived. */
-		if (i < d->scene && !d->is_counter && act_is_plain(&e->act[i]) &&
-		    is_all_acked(e, stock, ours, i))
-			break;
+		open |= i < d->scene && !d->is_counter && act_is_plain(&e->act[i]) &&
+			is_all_acked(e, stock, ours, i);
 	}
 	return false;
 }
