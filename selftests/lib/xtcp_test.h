@@ -50,6 +50,7 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 600
 
+#include "alone.h"
 #include "check.h"
 #include "clock.h"
 #include "conn.h"

@@ -465,6 +465,31 @@ TEST_F(ipv6, knob_syn_per_source_prefix6)
 	peer_expect(p, .flags = SYN | ACK, .dst = ipaddr("fd00:a:0:1::1"));
 }
 
+/*
+ * No peer can know the key of the address digest (net/ipv6.c). If it were zero, these five
+ * addresses would have one digest, and four connections with the same ports would keep the fifth
+ * one out (ALIKE_MAX). They were found by computing hsiphash_4u32() of 2^28 addresses of
+ * fd00:d::/96, in the words of a little-endian machine of 64 bits, and sorting the results.
+ */
+TEST_F(ipv6, addresses_are_digested_by_a_secret)
+{
+	static const char *const peers[] = {
+		"fd00:d::4ac:b1f", "fd00:d::4c3:eb3d", "fd00:d::4c5:a896",
+		"fd00:d::5a2:186b", "fd00:d::9fd:c0b7",
+	};
+	struct peer *p = &self->peer;
+	int lfd;
+
+	route_add_default(WHERE(_metadata), "tun0", AF_INET6);
+	lfd = peer_listen(p, KERNEL_PORT, 64);
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
+		peer_send(p, .src = ipaddr(peers[i]), .flags = SYN, .seq = 1000);
+		peer_expect(p, .flags = SYN | ACK, .dst = ipaddr(peers[i]), .ack = 1001);
+	}
+	EXPECT_EQ((int)ARRAY_SIZE(peers), proc_rows(AF_INET6, ROW_SYN_RECEIVED));
+	close(lfd);
+}
+
 TEST_F(ipv6, kill_takes_brackets)
 {
 	struct peer *p = &self->peer;

@@ -192,6 +192,41 @@ TEST_F(gate, source_counters_are_shared_by_a_secret)
 	EXPECT_GT((n < m ? n : m) / 2, both);
 }
 
+/* --- who shares a chain of the flow table with whom -------------------------- */
+
+#define ALIKE 64
+
+/*
+ * No peer can know the multipliers of the hash (flow.c). If they were zero, it would depend on the
+ * sum of the peer's address and of the ports, as 32-bit words, and no seed would divide these. A
+ * chain of 16 then gets one more only in another table, and a chain of 16 in that one no more until
+ * a worker has moved the rest: half of the SYNs would be dropped. Over IPv6 the digest of the
+ * address has a secret of its own (net/ipv6).
+ */
+TEST_F(gate, flows_are_hashed_by_a_secret)
+{
+	struct peer *p = &self->peer;
+	char text[32];
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	anywhere_by_tun(p);
+	lfd = peer_listen(p, KERNEL_PORT, 2 * ALIKE);
+	alone_begin(WHERE(_metadata));
+	for (int i = 0; i < ALIKE; i++) {
+		snprintf(text, sizeof(text), "198.18.0.%d", i);
+		syn_from(p, text, 1024 + 255 - i);
+	}
+	alone_end(WHERE(_metadata));
+	for (int i = 0; i < ALIKE; i++) {
+		snprintf(text, sizeof(text), "198.18.0.%d", i);
+		expect_syn_ack(p, text, 1024 + 255 - i);
+	}
+	close(lfd);
+}
+
+/* --- how many addresses are one source ---------------------------------------- */
+
 TEST_F(gate, knob_syn_per_source_prefix)
 {
 	struct peer *p = &self->peer;

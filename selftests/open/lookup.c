@@ -584,6 +584,35 @@ TEST_F(lookup, reuseport_groups_meet_on_a_device)
 	meet_on_a_device(_metadata, &self->peer, true);
 }
 
+/*
+ * No user can know the multipliers of the hash (lookup.c). If they were zero, it would depend on
+ * the sum of address and port, as in open/gate. While a chain is full in the old table and in the
+ * new one, listen() fails for all whose place it is.
+ */
+TEST_F(lookup, listeners_are_hashed_by_a_secret)
+{
+	enum { N = 48 };
+	char addr[32];
+	int fd[N], err[N];
+
+	/* IPv6 has one local address here, and its digest is secret besides. */
+	if (self->peer.family != AF_INET)
+		return;
+	for (int i = 0; i < N; i++) {
+		fd[i] = socket_new(-1);
+		snprintf(addr, sizeof(addr), "127.1.%d.1", i);
+		ASSERT_EQ(0, socket_bind(fd[i], addr, 0x2000 + 255 - i));
+	}
+	alone_begin(WHERE(_metadata));
+	for (int i = 0; i < N; i++)
+		err[i] = socket_listen(fd[i], 4);
+	alone_end(WHERE(_metadata));
+	for (int i = 0; i < N; i++) {
+		EXPECT_EQ(0, err[i]) TH_LOG("the listener %d", i);
+		close(fd[i]);
+	}
+}
+
 /* A third segment belongs to the listener that answered the SYN. */
 TEST_F(lookup, lc_03_half_open_stays_with_its_listener)
 {

@@ -301,13 +301,12 @@ TEST_F(procfile, proc_growing_table_without_duplicates)
  */
 TEST_F(procfile, proc_reader_is_killed_while_the_table_grows)
 {
-	struct sched_param first = { .sched_priority = 1 }, usual = { 0 };
 	static char buf[BUFFER];
 	int fd, status, extra = 0;
 	pid_t pid;
 
 	NOT_ON_STOCK();
-	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+	alone_begin(WHERE(_metadata));
 	records_begin(_metadata, &self->peer);
 	while (extra < TABLE)
 		records_grow(&self->peer, &extra);
@@ -323,7 +322,7 @@ TEST_F(procfile, proc_reader_is_killed_while_the_table_grows)
 	EXPECT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(SIGKILL, status);
-	ASSERT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &usual));
+	alone_end(WHERE(_metadata));
 	close(fd);
 	EXPECT_EQ(STAYING + extra, proc_rows(AF_INET, ROW_SYN_RECEIVED));
 }
