@@ -214,7 +214,8 @@ static void limits_show(struct seq_file *m, struct metrics_reader *reader)
 	gauge_show(m, "memory_bytes", "Memory of the sockets' queues, of the whole machine.",
 		   (u64)memory << PAGE_SHIFT);
 	gauge_show(m, "memory_limit_bytes", "Its limit, the third number of xtcp_mem.",
-		   (u64)max(READ_ONCE(xtcp_socket_memory_limit[2]), 0L) << PAGE_SHIFT);
+		   min_t(u64, max(READ_ONCE(xtcp_socket_memory_limit[2]), 0L),
+			 U64_MAX >> PAGE_SHIFT) << PAGE_SHIFT);
 	/* xtcp_memory_peak misses what has not fallen yet. */
 	gauge_show(m, "memory_peak_bytes", "The most since the module was loaded.",
 		   (u64)max(atomic_read(&xtcp_memory_peak), memory) << PAGE_SHIFT);

@@ -443,6 +443,31 @@ TEST_F(metrics, metrics_of_memory)
 	EXPECT_EQ(peak, value_of("xtcp_memory_peak_bytes"));
 }
 
+/* A limit that is none, of more bytes than a number of 64 bits can say, is no small one. */
+TEST_F(metrics, metrics_of_memory_without_a_limit)
+{
+	static const char path[] = "/proc/sys/net/ipv4/xtcp_mem";
+	static const char none[] = "4503599627370497\t4503599627370497\t4503599627370497";
+	int here, first, err;
+	char usual[128];
+
+	NOT_ON_STOCK();
+	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	first = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, sysctl_read(path, usual, sizeof(usual)));
+	netns_enter(WHERE(_metadata), first);
+	err = sysctl_write(path, none);
+	take(_metadata);
+	EXPECT_EQ(0, sysctl_write(path, usual));
+	netns_enter(WHERE(_metadata), here);
+	ASSERT_EQ(0, err);
+	EXPECT_LE(0x1p63, value_of("xtcp_memory_limit_bytes"));
+	take(_metadata);
+	EXPECT_GT(0x1p63, value_of("xtcp_memory_limit_bytes"));
+	close(first);
+	close(here);
+}
+
 TEST_F(metrics, metrics_times_of_an_active_open_and_close)
 {
 	struct peer *p = &self->peer;
