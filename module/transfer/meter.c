@@ -13,10 +13,11 @@
  *
  * Times are counted in units of 2^20 ns (Linux: clock ticks), a round trip in
  * 2^10 ns, which needs no division. xs->measured.since has 29 bits of the former
- * units. That suffices: a limited sender tries again within XTCP_RTO_MAX_US, which
- * is less. Most fields share their
- * memory with the accept queue's link and the cookie; nothing is measured while
- * either is in use.
+ * units, 6.5 days. What holds the sender is noted when it sends something new and
+ * when data is acknowledged, not when it sends again. So of a longer time without
+ * either, which only a long TCP_USER_TIMEOUT allows, multiples of 6.5 days are
+ * missing. Most fields share their memory with the accept queue's link and the
+ * cookie; nothing is measured while either is in use.
  *
  * Context: socket lock; softirq or process.
  */
@@ -63,14 +64,27 @@ void xtcp_meter_init(struct xtcp_sock *xs)
 	xs->measured.limited = 0;
 }
 
+/*
+ * Time that @held has limited the sender until now. After 52 days it stands still: a reader takes
+ * differences, and if it began again at 0, one of them would be negative.
+ */
+static u32 spent_until(const struct xtcp_sock *xs, enum xtcp_held held, u64 now_ns)
+{
+	u32 span = ((now_ns >> SPAN_SHIFT) - xs->measured.since) & SINCE_MASK;
+	u32 spent = xs->meter.spent[held - 1];
+
+	if (xs->measured.held != held)
+		return spent;
+	return min(span, U32_MAX - spent) + spent;
+}
+
 static void held_by(struct xtcp_sock *xs, enum xtcp_held held, u64 now_ns)
 {
-	u32 now = (now_ns >> SPAN_SHIFT) & SINCE_MASK;
+	enum xtcp_held before = xs->measured.held;
 
-	if (xs->measured.held != XTCP_HELD_NOT)
-		xs->meter.spent[xs->measured.held - 1] +=
-			(now - xs->measured.since) & SINCE_MASK;
-	xs->measured.since = now;
+	if (before != XTCP_HELD_NOT)
+		xs->meter.spent[before - 1] = spent_until(xs, before, now_ns);
+	xs->measured.since = (now_ns >> SPAN_SHIFT) & SINCE_MASK;
 	xs->measured.held = held;
 }
 
@@ -185,12 +199,9 @@ void xtcp_meter_acked(struct sock *sk, u64 now_ns, u32 prior_pipe)
 
 static u64 spent_us(const struct xtcp_sock *xs, enum xtcp_held held)
 {
-	u32 spent = xs->meter.spent[held - 1];
+	u64 spent = spent_until(xs, held, xtcp_now_ns());
 
-	if (xs->measured.held == held)
-		spent += (u32)((xtcp_now_ns() >> SPAN_SHIFT) - xs->measured.since) &
-			 SINCE_MASK;
-	return div_u64((u64)spent << SPAN_SHIFT, NSEC_PER_USEC);
+	return div_u64(spent << SPAN_SHIFT, NSEC_PER_USEC);
 }
 
 /**
