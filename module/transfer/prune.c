@@ -73,7 +73,7 @@ static void buffer_stretch(struct sock *sk)
 		return;
 	if (sk->sk_rcvbuf < most)
 		WRITE_ONCE(sk->sk_rcvbuf,
-			   min(atomic_read(&sk->sk_rmem_alloc), most));
+			   min_t(u32, xtcp_prune_used(sk), most));
 }
 
 /* --- copying together --------------------------------------------------- */

@@ -16,9 +16,18 @@
 
 struct sk_buff;
 
+/*
+ * Memory of what has arrived. A buffer may have 2 GiB (SO_RCVBUFFORCE), and the segment that
+ * overfills it makes the int negative.
+ */
+static inline u32 xtcp_prune_used(const struct sock *sk)
+{
+	return atomic_read(&sk->sk_rmem_alloc);
+}
+
 static inline bool xtcp_prune_is_full(const struct sock *sk)
 {
-	return atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf);
+	return xtcp_prune_used(sk) > (u32)READ_ONCE(sk->sk_rcvbuf);
 }
 
 /**
@@ -33,9 +42,9 @@ static inline bool xtcp_prune_is_full(const struct sock *sk)
 static inline bool xtcp_prune_is_nearly_full(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	int most = READ_ONCE(sk->sk_rcvbuf);
+	u32 most = READ_ONCE(sk->sk_rcvbuf);
 
-	return atomic_read(&sk->sk_rmem_alloc) > most - (most >> 3) ||
+	return xtcp_prune_used(sk) > most - (most >> 3) ||
 	       xtcp_window_left(xs) <= xs->ack.rcv_mss || sk_under_memory_pressure(sk);
 }
 
