@@ -263,7 +263,10 @@ static inline bool skb_frags_readable(const struct sk_buff *skb)
 #define SKB_DROP_REASON_SECURITY_HOOK		SKB_DROP_REASON_NOT_SPECIFIED
 #endif
 
-/* net/dropreason-core.h: an old ACK with an old timestamp has a reason of its own since some 7.x */
+/*
+ * net/dropreason-core.h: an old ACK with an old timestamp has a reason of its own since some
+ * version after 6.12
+ */
 #ifndef XTCP_HEADER_HAS_PAWS_ACK
 #define SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK	SKB_DROP_REASON_TCP_RFC7323_PAWS
 #endif
@@ -649,14 +652,17 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define TCP_DELACK_MAX_US	46
 #endif
 
-/* uapi/linux/tcp.h: a child of a fast open is marked since some 7.x. xtcp does so on every kernel. */
+/*
+ * uapi/linux/tcp.h: a child of a fast open is marked since some version after 6.12. xtcp does so on
+ * every kernel.
+ */
 #ifndef TCPI_OPT_TFO_CHILD
 #define TCPI_OPT_TFO_CHILD	128
 #endif
 
 /*
- * uapi/linux/inet_diag.h: the timer of a delayed ACK has a number since some 7.x; the ss of older
- * distributions calls it "unknown".
+ * uapi/linux/inet_diag.h: the timer of a delayed ACK has a number since some version after 6.12;
+ * the ss of older distributions calls it "unknown".
  */
 #ifdef XTCP_HEADER_HAS_TIMER_DELACK
 #define XTCP_DIAG_SHOWS_DELAYED_ACK	true

@@ -134,8 +134,8 @@ static void rtt_sample(struct xtcp_autotune *at, u32 ticks, bool least)
  *
  * Only the first segment that echoes a timestamp counts, if it is a full one: a
  * small one may have waited for the peer's user. Nor does an echo of what was sent
- * RTT_MS_MAX ago: the peer was silent meanwhile, and the number of ticks may have wrapped. While there
- * is something to read, the segment may have waited for a slow program, in the backlog.
+ * RTT_MS_MAX ago: the peer was silent meanwhile, and the number of ticks may have wrapped. While
+ * there is something to read, the segment may have waited for a slow program, in the backlog.
  */
 void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {

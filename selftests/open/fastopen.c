@@ -103,6 +103,7 @@ TEST_F(fastopen, rfc7413_held_back_before_the_third_ack)
 TEST_F(fastopen, rfc7413_cookie_without_data)
 {
 	struct peer *p = &self->peer;
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	int lfd = fast_listener(p);
 	struct tcp_info info;
 	uint8_t cookie[16];
@@ -127,7 +128,7 @@ TEST_F(fastopen, rfc7413_cookie_without_data)
 	/* The bit ends with the connection. */
 	if (!stock_mode()) {
 		EXPECT_EQ(ECONNRESET, socket_error(c.fd));
-		ASSERT_EQ(0, connect(c.fd, &(struct sockaddr){ AF_UNSPEC }, sizeof(struct sockaddr)));
+		ASSERT_EQ(0, connect(c.fd, &nobody, sizeof(nobody)));
 		info = conn_tcp_info(&c);
 		EXPECT_FALSE(info.tcpi_options & TCPI_OPT_TFO_CHILD);
 	}
