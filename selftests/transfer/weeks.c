@@ -3,7 +3,7 @@
  * weeks: a sender that always has something in flight, for more weeks than its counters of time
  * can tell.
  */
-/* vm: uml slow rare timeout=600 */
+/* vm: uml slow rare timeout=3600 */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
