@@ -15,7 +15,8 @@
  *  - when nothing can happen any more, each end is in CLOSED or, with a listener, in LISTEN;
  *  - the last timeout, an acceptable RST and abort() end a connection at once;
  *  - payload and FIN of another connection are never accepted, nor another one's SYN
- *    acknowledged (each segment carries its connection's number, which no check looks at).
+ *    acknowledged (each segment carries its connection's number, which no check looks at);
+ *  - a connection that a cookie opens begins where its client's does.
  *
  * Numbers are small and never wrap. A SYN, each byte and a FIN take one. Timestamps, windows
  * that change, urgent data and ICMP are not modelled.
@@ -24,10 +25,11 @@
  * read_scenario(): OPENS_0, OPENS_1 (calls of connect() of each end), LISTENS (end 1 has a
  * listener), LOSSES, COPIES, TRIES (retransmissions in a row), ABORTS, VANISHES (ends that may
  * stop without a word), RESTARTS (of end 0, which forgets its connection), WAITS (end 1 closes
- * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES, REUSE, TOKENS, OLD (an old
- * segment is in the network at first: 1 on its way to end 0, 2 to end 1), FIRST_ISN, HASTE
- * (TIME-WAIT ends although segments are in the network) and SAME_ISN, which breaks the last
- * rule together with it, to see that the search notices.
+ * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES (1: unrelated numbers, 2: the
+ * client's plus a constant), REUSE, TOKENS, OLD (an old segment is in the network at first: 1 on
+ * its way to end 0, 2 to end 1), FIRST_ISN, HASTE (TIME-WAIT ends although segments are in the
+ * network) and SAME_ISN, which together with it lets payload of another connection in, to see that
+ * the search notices.
  */
 #define SYN	1
 #define FIN	2
@@ -38,6 +40,7 @@
 #define SLOTS	2		/* segments in the network, in each direction */
 #define ANSWERS	3		/* to unacceptable segments; the module limits their rate */
 #define GAP	6		/* numbers that a connection may use */
+#define OLD_INC	200		/* the connection of the past */
 
 typedef End {
 	byte st;		/* state, a number of the table */
@@ -64,6 +67,7 @@ Segment N[4];			/* SLOTS to end 0, then SLOTS to end 1 */
 byte losses, copies, aborts, vanishes, restarts;
 byte isn;			/* the next ISN: it only grows (RFC 6528) */
 byte incs;			/* connections so far */
+hidden byte cookie[32];		/* the number of a cookie for each of a client's */
 
 /* Of the step that is being made; zero between steps. */
 byte o_flags, o_seq, o_ack, o_text, o_inc;
@@ -175,15 +179,18 @@ inline half_open(seq, c) {
 	E[me].pinc = c
 }
 
-/* 3.10.7.2; a cookie's number, and that of its connection, are functions of the SYN's. */
-#define COOKIE(seq) (100 + seq)
+/*
+ * 3.10.7.2; a cookie's number, and that of its connection, are functions of the SYN's. The ACK
+ * that returns one says what the SYN's was: a sum of both fits in the midst of a stream, too, if
+ * as many bytes were sent as received.
+ */
+#define COOKIE(seq) cookie[seq]
 inline rcv_listen() {
 	if
 	:: s_flags & RST -> EVENT(RCV_RST_OUTSIDE)
 	:: (s_flags & (RST | SYN | ACK)) == (SYN | ACK) -> EVENT(RCV_SYN_ACK); send_reset()
 	:: COOKIES && (s_flags & (RST | SYN | ACK)) == ACK && s_ack == COOKIE(s_seq - 1) + 1 ->
 		half_open(s_seq - 1, s_inc);
-		new_isn();
 		E[me].inc = s_inc + 50;
 		E[me].iss = COOKIE(s_seq - 1); E[me].una = E[me].iss; E[me].nxt = E[me].iss + 1;
 		todo = 1
@@ -253,6 +260,15 @@ inline rcv_half_open() {
 	fi
 }
 
+/*
+ * What is accepted is of no other connection, nor of the midst of this one. While the listener
+ * keeps nothing of a SYN, each ISN is one of end 0.
+ */
+#define ISN_OF(c)	(FIRST_ISN + GAP * (c - 1))
+#define assert_own()	assert(s_inc == E[me].pinc &&				\
+			       (!COOKIES || me == 0 || s_inc == OLD_INC ||	\
+				E[me].irs == ISN_OF(s_inc)))
+
 /* Seventh and eighth: payload and FIN. */
 inline rcv_content() {
 	if
@@ -266,8 +282,7 @@ inline rcv_content() {
 			:: s_seq > E[me].rnxt && s_text -> EVENT(RCV_TEXT_OUT_OF_ORDER); send_ack()
 			:: s_seq > E[me].rnxt && !s_text && (s_flags & FIN) -> EVENT(RCV_FIN_OUT_OF_ORDER); send_ack()
 			:: s_seq <= E[me].rnxt && s_end > E[me].rnxt ->
-				/* Not one of another connection. */
-				assert(s_inc == E[me].pinc);
+				assert_own();
 				if
 				:: s_seq + s_text > E[me].rnxt -> EVENT(RCV_TEXT); E[me].rnxt = s_seq + s_text
 				:: else
@@ -400,7 +415,7 @@ inline rcv_orphan() {
 		:: (s_flags & ACK) && s_ack <= E[me].nxt && (s_end <= E[me].rnxt || s_end == s_seq) ->
 			EVENT(RCV_ACK)
 		:: (s_flags & ACK) && s_ack <= E[me].nxt && (s_flags & FIN) && s_end == E[me].rnxt + 1 ->
-			assert(s_inc == E[me].pinc);
+			assert_own();
 			EVENT(RCV_FIN); E[me].rnxt = s_end; send_ack()
 		:: else -> send_reset(); EVENT(RCV_TEXT_AFTER_CLOSE)
 		fi
@@ -605,18 +620,21 @@ inline vanish(e) {
 	:: d_step { N[n].used && copies -> copies--; i = n; arrive(1) }		\
 	:: d_step { N[n].used && losses -> losses--; i = n; c_code { NETWORK_TAKE(); }; i = 0 }
 
-/* Of a connection of the past: below all numbers that are in use, if FIRST_ISN is 10. */
+/*
+ * Of a connection of the past: below all numbers that are in use, if FIRST_ISN is 10. It may also
+ * bring the cookie of that connection, which is valid for a while.
+ */
 #define OLD_SLOT	((OLD - 1) * SLOTS)
 inline old_segment() {
 	select (i : 1 .. 7);
 	N[OLD_SLOT].seq = i;
-	select (i : 0 .. 7);
-	N[OLD_SLOT].ack = i;
+	select (i : 0 .. 7 + (COOKIES -> 1 : 0));
+	N[OLD_SLOT].ack = (i > 7 -> COOKIE(N[OLD_SLOT].seq - 1) + 1 : i);
 	select (i : 0 .. 15);
 	N[OLD_SLOT].flags = i;
 	select (i : 0 .. 1);
 	N[OLD_SLOT].text = i;
-	N[OLD_SLOT].inc = 200;
+	N[OLD_SLOT].inc = OLD_INC;
 	N[OLD_SLOT].used = 1;
 	i = 0
 }
@@ -624,6 +642,7 @@ inline old_segment() {
 init {
 	d_step {
 		read_scenario();
+		c_code { NETWORK_COOKIES(); };
 		losses = LOSSES; copies = COPIES; aborts = ABORTS;
 		vanishes = VANISHES; restarts = RESTARTS;
 		isn = FIRST_ISN;
