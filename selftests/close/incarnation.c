@@ -181,6 +181,7 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 {
 	struct peer *p = &self->peer;
 	struct conn old, c;
+	bool late;
 
 	reuse(_metadata, p, &old, &c);
 	conn_send(&c, .flags = SYN | ACK);
@@ -196,7 +197,9 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 		peer_note(p, "%s", d->what);
 		conn_send(&old, .flags = d->flags, .seq = d->seq, .len = d->len,
 			  .ack = 1, .opt = OLD_STAMP(&old));
-		if (!(d->flags & RST) && (d->flags || !stock_mode()))
+		/* Each connection's timestamps begin anywhere. An ACK with an older one is only late. */
+		late = d->flags == ACK && (int32_t)(old.tsval_base - c.tsval_base) < 0;
+		if (!(d->flags & RST) && (d->flags || !stock_mode()) && !late)
 			conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 		peer_expect_silence(p, 5);
 		conn_expect_state(&c, ST_ESTABLISHED);
