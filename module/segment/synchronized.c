@@ -322,7 +322,9 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 		   sk->sk_state != XTCP_SYN_RECEIVED) {
 		challenge_syn(sk, seg);
 	} else {
-		note_duplicate(sk, seg);
+		/* A SYN, in SYN-RECEIVED, is no data that was received before. */
+		if (!(seg->flags & XTCP_SYN))
+			note_duplicate(sk, seg);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 		if (unlikely(is_ack_from_old_edge(sk, seg)))
 			take_ack_from_old_edge(sk, seg, outcome);

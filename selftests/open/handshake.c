@@ -600,6 +600,22 @@ TEST_F(handshake, lc_22_fin_of_a_crossing_syn_ack)
 	EXPECT_EQ(0, recv(c.fd, &byte, 1, 0));
 }
 
+/* It is answered, but not reported as data that has come before (RFC 2883 4). */
+TEST_F(handshake, lc_22_syn_and_fin_of_old_numbers)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_RECEIVED,
+		      .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_NOP));
+	counters_begin(&before);
+	conn_send(&c, .flags = SYN | FIN, .seq = -500);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .sacks = 0);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	EXPECT_EQ(0, counter_moved(&before, "TCPDSACKOldSent"));
+}
+
 TEST_F(handshake, lc_22_simultaneous_open_ended_by_ack)
 {
 	struct peer *p = &self->peer;
