@@ -213,8 +213,8 @@ static bool is_old_payload_then(const struct episode *e, const struct difference
 {
 	int i = d->scene;
 
-	/* Counters are compared at the end only. */
-	while (d->is_counter && i && ours->scene[i].state != ST_ORPHAN_FIN_WAIT_2)
+	/* Another segment may have ended it since. */
+	while (i && is_recent(e, d, i - 1) && ours->scene[i].state != ST_ORPHAN_FIN_WAIT_2)
 		i--;
 	return ours->scene[i].state == ST_ORPHAN_FIN_WAIT_2 &&
 	       has_old_payload(e, d, stock, ours);
@@ -274,7 +274,7 @@ static bool has_other_stamp_behind(const struct episode *e, int scene)
 static bool has_two_old_ones(const struct episode *e, const struct transcript *t, int scene)
 {
 	const struct act *a = e->act;
-	int64_t first_us = INT64_MIN;
+	int64_t first_us = -1000000;	/* none */
 	bool behind = false;
 
 	for (int i = 0; i <= scene; i++) {
