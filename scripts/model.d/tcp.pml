@@ -13,23 +13,24 @@
  *
  *  - each pair of state and event that occurs is a row of the table;
  *  - when nothing can happen any more, each end is in CLOSED or, with a listener, in LISTEN;
- *  - the last timeout, an acceptable RST and abort() end a connection at once;
+ *  - the last timeout, an acceptable RST, abort(), the administrator, an ICMP error during the
+ *    opening and a lack of memory end a connection at once;
  *  - payload and FIN of another connection are never accepted, nor another one's SYN
  *    acknowledged (each segment carries its connection's number, which no check looks at);
  *  - a connection that a cookie opens begins where its client's does.
  *
  * Numbers are small and never wrap. A SYN, each byte and a FIN take one. Timestamps, windows
- * that change, urgent data and ICMP are not modelled.
+ * that change, urgent data and what ICMP does besides are not modelled.
  *
  * A scenario sets these, for which scripts/model writes variables that are no part of a state, and
  * read_scenario(): OPENS_0, OPENS_1 (calls of connect() of each end), LISTENS (end 1 has a
- * listener), LOSSES, COPIES, TRIES (retransmissions in a row), ABORTS, VANISHES (ends that may
- * stop without a word), RESTARTS (of end 0, which forgets its connection), WAITS (end 1 closes
- * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES (1: unrelated numbers, 2: the
- * client's plus a constant), REUSE, TOKENS, OLD (an old segment is in the network at first: 1 on
- * its way to end 0, 2 to end 1), FIRST_ISN, HASTE (TIME-WAIT ends although segments are in the
- * network) and SAME_ISN, which together with it lets payload of another connection in, to see that
- * the search notices.
+ * listener), LOSSES, COPIES, TRIES (retransmissions in a row), ABORTS, LEAVES (of a state by what
+ * else ends a connection, or by the end of the listener), VANISHES (ends that may stop without a
+ * word), RESTARTS (of end 0, which forgets its connection), WAITS (end 1 closes only after end 0),
+ * ONE_WAY (only end 0 sends payload), COOKIES (1: unrelated numbers, 2: the client's plus a
+ * constant), REUSE, TOKENS, OLD (an old segment is in the network at first: 1 on its way to end 0,
+ * 2 to end 1), FIRST_ISN, HASTE (TIME-WAIT ends although segments are in the network) and SAME_ISN,
+ * which together with it lets payload of another connection in, to see that the search notices.
  */
 #define SYN	1
 #define FIN	2
@@ -64,7 +65,7 @@ typedef Segment {
 
 End E[2];
 Segment N[4];			/* SLOTS to end 0, then SLOTS to end 1 */
-byte losses, copies, aborts, vanishes, restarts;
+byte losses, copies, aborts, leaves, vanishes, restarts;
 byte isn;			/* the next ISN: it only grows (RFC 6528) */
 byte incs;			/* connections so far */
 hidden byte cookie[32];		/* the number of a cookie for each of a client's */
@@ -85,7 +86,8 @@ c_code {
  */
 #define EVENT(event)	ev = event; c_code { LIFECYCLE_EVENT(); }; assert(ev != NO_ROW)
 /* An event that ends the connection, whatever its state. */
-#define END_EVENT(event) EVENT(event); assert(E[me].st == CLOSED || E[me].st == LISTEN)
+#define END_EVENT(event) EVENT(event); assert(AT_REST(E[me]))
+#define AT_REST(e)	(e.st == (e.lis -> LISTEN : CLOSED))
 #define gone_connection() c_code { LIFECYCLE_FORGET(); }
 
 /* Our numbers. */
@@ -545,6 +547,24 @@ inline abort(e) {
 	me = 0; ev = 0
 }
 
+/* The listener may end as well: by itself, or when its program closes it. */
+inline leave(e, event) {
+	me = e;
+	leaves--;
+	if
+	:: E[e].st == LISTEN || event == CLOSE -> E[e].lis = 0
+	:: else
+	fi;
+	if
+	:: (event == KILL || event == NO_MEMORY) && (E[e].st == SYN_RECEIVED || E[e].st == ESTABLISHED ||
+	   E[e].st == CLOSE_WAIT || E[e].st == FIN_WAIT_1 || E[e].st == FIN_WAIT_2) ->
+		emit(RST, E[e].nxt, 0, 0, E[e].inc)
+	:: else
+	fi;
+	END_EVENT(event);
+	me = 0; ev = 0
+}
+
 inline time_out(e) {
 	me = e;
 	if
@@ -597,6 +617,26 @@ inline vanish(e) {
 			 (E[e].st == ESTABLISHED || E[e].st == CLOSE_WAIT || E[e].st == FIN_WAIT_2))
 #define QUIET(e)	(HASTE || !LINGERS(E[e]))
 
+/* Which event may end what: KILL anything, CLOSE (here) and ABORT the listener, ABORT also a record. */
+#define MAY_LEAVE(e)	(leaves && !E[e].gone && E[e].st != CLOSED)
+#define LEAVES_BY(e)									\
+	:: d_step { MAY_LEAVE(e) -> leave(e, KILL) }					\
+	:: d_step { MAY_LEAVE(e) && (SYNCHRONIZED(E[e]) || E[e].st == SYN_SENT ||	\
+		    E[e].st == SYN_RECEIVED) -> leave(e, USER_TIMEOUT) }		\
+	:: d_step { MAY_LEAVE(e) && (E[e].st == SYN_SENT || E[e].st == SYN_RECEIVED) ->	\
+		    leave(e, ICMP_HARD) }						\
+	:: d_step { MAY_LEAVE(e) && (E[e].st == SYN_SENT || E[e].st == HALF_OPEN) ->	\
+		    leave(e, ICMP_SOFT) }						\
+	:: d_step { MAY_LEAVE(e) && E[e].closed && SYNCHRONIZED(E[e]) ->		\
+		    leave(e, NO_MEMORY) }						\
+	:: d_step { MAY_LEAVE(e) && (E[e].st == ORPHAN_FIN_WAIT_2 ||			\
+		    E[e].st == TIME_WAIT) -> leave(e, TIME_WAIT_FULL) }			\
+	:: d_step { MAY_LEAVE(e) && (E[e].st == LISTEN || E[e].st == HALF_OPEN ||	\
+		    E[e].st == ORPHAN_FIN_WAIT_2 || E[e].st == TIME_WAIT) ->		\
+		    leave(e, ABORT) }							\
+	:: d_step { MAY_LEAVE(e) && (E[e].st == LISTEN || E[e].st == HALF_OPEN) ->	\
+		    leave(e, CLOSE) }
+
 /* An RTO is longer than the path; a timer that fires too early makes a copy (COPIES). */
 #define OVERDUE		EMPTY
 
@@ -606,6 +646,7 @@ inline vanish(e) {
 	:: d_step { MAY_SHUT(e) && WANTS(e) -> shutdown(e) }			\
 	:: d_step { MAY_CLOSE(e) && WANTS(e) -> close(e) }			\
 	:: d_step { MAY_ABORT(e) -> abort(e) }					\
+	LEAVES_BY(e)								\
 	:: d_step { IN_FLIGHT(E[e]) && !E[e].gone && OVERDUE -> time_out(e) }	\
 	:: d_step { IDLE(e) && !E[e].gone -> keepalive(e) }			\
 	:: d_step { E[e].st == TIME_WAIT && QUIET(e) ->				\
@@ -643,7 +684,7 @@ init {
 	d_step {
 		read_scenario();
 		c_code { NETWORK_COOKIES(); };
-		losses = LOSSES; copies = COPIES; aborts = ABORTS;
+		losses = LOSSES; copies = COPIES; aborts = ABORTS; leaves = LEAVES;
 		vanishes = VANISHES; restarts = RESTARTS;
 		isn = FIRST_ISN;
 		E[0].st = CLOSED; E[0].opens = OPENS_0;
@@ -668,6 +709,5 @@ init {
 		    restarts--; i = E[0].opens; vanish(0); E[0].opens = i + 1; i = 0 }
 	:: else -> break
 	od;
-	assert(E[0].gone || E[0].st == CLOSED || E[0].st == LISTEN);
-	assert(E[1].gone || E[1].st == CLOSED || E[1].st == LISTEN)
+	assert(AT_REST(E[0]) && AT_REST(E[1]))
 }
