@@ -105,8 +105,8 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 		return rtt_us;
 	xs->rack.advanced = 1;
 	/*
-	 * In a flight that has shown delays the time only grows (xtcp_rack_rtt_raise()): a segment that
-	 * took the short way says nothing of those that took the long one.
+	 * In a flight that has shown delays the time only grows (xtcp_rack_rtt_raise()): a segment
+	 * that took the short way says nothing of those that took the long one.
 	 */
 	if (!xs->undo.absolved || !seq_before(xs->snd_una, xs->recover) ||
 	    rtt_us > xs->rack.rtt_us)

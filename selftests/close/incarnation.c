@@ -197,7 +197,7 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 		peer_note(p, "%s", d->what);
 		conn_send(&old, .flags = d->flags, .seq = d->seq, .len = d->len,
 			  .ack = 1, .opt = OLD_STAMP(&old));
-		/* Each connection's timestamps begin anywhere. An ACK with an older one is only late. */
+		/* Timestamps of a connection begin anywhere. An ACK with an older one is late. */
 		late = d->flags == ACK && (int32_t)(old.tsval_base - c.tsval_base) < 0;
 		if (!(d->flags & RST) && (d->flags || !stock_mode()) && !late)
 			conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);

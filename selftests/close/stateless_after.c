@@ -345,7 +345,7 @@ TEST_F(stateless_after, lc_117_duplicates_into_the_next_one)
 		conn_send(&old, .flags = flags[i], .seq = 1, .len = len, .ack = 1,
 			  .opt = OPT(OPT_NOP, OPT_NOP,
 				     OPT_TS(old.tsval_base, old.ts_recent)));
-		/* Each connection's timestamps begin anywhere. An ACK with an older one is only late. */
+		/* Timestamps of a connection begin anywhere. An ACK with an older one is late. */
 		if (flags[i] == ACK && (int32_t)(old.tsval_base - c.tsval_base) < 0)
 			peer_expect_silence(p, 100);
 		else

@@ -170,8 +170,8 @@ static bool has_end_of_connect(const struct episode *e, const struct difference 
 {
 	for (int i = d->scene; i > 0; i--)
 		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
-		    stock->scene[i - 1].state == ST_SYN_SENT && stock->scene[i].state == ST_CLOSED &&
-		    ours->scene[i].state == ST_CLOSED)
+		    stock->scene[i - 1].state == ST_SYN_SENT &&
+		    stock->scene[i].state == ST_CLOSED && ours->scene[i].state == ST_CLOSED)
 			return resends(stock, i, i) && !resends(ours, i, i);
 	return false;
 }

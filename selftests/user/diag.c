@@ -182,25 +182,25 @@ TEST_F(diag, diag_timer_delayed_ack)
 {
 	bool tells = kernel_is_since(7, 3);
 	struct peer *p = &self->peer;
-	struct row rows[ROWS_MAX];
+	struct diag_row rows[ROWS_MAX];
 	struct conn c;
 
 	conn_open(p, &c);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0));
 	conn_send(&c, .len = 5);
-	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+	ASSERT_EQ(1, diag_dump(p, STATE(ROW_ESTABLISHED), rows));
 	EXPECT_EQ(tells ? 5 : 0, rows[0].msg.idiag_timer);
 	EXPECT_LE(tells ? 20 : 0, rows[0].msg.idiag_expires);
 	EXPECT_GE(tells ? 200 : 0, rows[0].msg.idiag_expires);
 	EXPECT_EQ(0, rows[0].msg.idiag_retrans);
 	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = DELAYED_ACK_MS);
-	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+	ASSERT_EQ(1, diag_dump(p, STATE(ROW_ESTABLISHED), rows));
 	EXPECT_EQ(0, rows[0].msg.idiag_timer);
 	conn_write(&c, 5);
 	conn_expect(&c, .seq = 1, .len = 5);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0));
 	conn_send(&c, .len = 5, .ack = 1);
-	ASSERT_EQ(1, dump(_metadata, p, STATE(ROW_ESTABLISHED), rows));
+	ASSERT_EQ(1, diag_dump(p, STATE(ROW_ESTABLISHED), rows));
 	EXPECT_EQ(1, rows[0].msg.idiag_timer);
 	p->leave_unread = true;
 }
