@@ -174,6 +174,7 @@ static const struct {
 	  { "length", "number of segments", "sequence number", "flags" }, has_other_curve },
 	{ "Growth of CUBIC's window", { "TCPDelivered" }, delivers_by_curve },
 	{ "Keepalive probes and incoming payload", { "TCPKeepAlive" }, is_probed_before_payload },
+	{ "Keepalive probes after an answer", { "TCPKeepAlive" }, is_probed_after_an_answer },
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
 	{ "The RST of TCP_LINGER2 below 0", { "number of segments", "state" }, is_linger2_and_fin },
 	{ "The window after the first one", { "echoed timestamp" }, acks_payload_later },

@@ -415,4 +415,32 @@ static bool is_probed_before_payload(const struct episode *e, const struct diffe
 	return false;
 }
 
+/* In seconds: what a call has set, or else the knob, which an episode sets to 1. */
+static int keepalive_s(const struct episode *e, int scene, const char *option, const char *knob,
+		       int usual)
+{
+	int set = last_setting(e, scene, option);
+
+	if (set > 0)
+		return set;
+	return episode_has_knob(e, knob) ? 1 : usual;
+}
+
+/* One more in xtcp: a segment came after a probe, and Linux waits for the end of the interval. */
+static bool is_probed_after_an_answer(const struct episode *e, const struct difference *d,
+				      const struct transcript *stock,
+				      const struct transcript *ours)
+{
+	const long long more = counter_get(&ours->moved, d->what) - counter_get(&stock->moved, d->what);
+
+	if (!has_setting(e, d->scene, "KEEPALIVE") || more <= 0 ||
+	    keepalive_s(e, d->scene, "KEEPIDLE", "keepalive_time", 7200) >=
+	    keepalive_s(e, d->scene, "KEEPINTVL", "keepalive_intvl", 75))
+		return false;
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && last_probe(stock, i - 1))
+			return true;
+	return false;
+}
+
 #endif
