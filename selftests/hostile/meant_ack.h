@@ -230,6 +230,30 @@ static bool act_is_old(const struct act *a)
 	return a->seq < 0;
 }
 
+/*
+ * Old payload that acknowledges what was never sent comes at the same time as payload. What lies
+ * below the number that the last ACK had is reported by a D-SACK; what does not, is not, for its
+ * acknowledgement number.
+ */
+static bool is_unsent_before_the_ack(const struct episode *e, const struct difference *d,
+				     const struct transcript *stock,
+				     const struct transcript *ours)
+{
+	bool behind = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind == ACT_SEGMENT && a->len) {
+			if (behind && a->ack > 0 && act_is_old(a))
+				return true;
+			behind = true;
+		}
+		behind &= !a->pause_ms;
+	}
+	return false;
+}
+
 /* An urgent pointer below RCV.NXT comes at the same time as payload. */
 static bool has_old_urgent_behind(const struct episode *e, int scene)
 {

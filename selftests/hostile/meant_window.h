@@ -246,7 +246,9 @@ static bool has_closed_window(const struct episode *e, const struct difference *
 static bool is_thin_and_closed(const struct episode *e, const struct difference *d,
 			       const struct transcript *stock, const struct transcript *ours)
 {
-	return episode_has_knob(e, "thin_linear_timeouts") && has_closed_window(e, d, stock, ours);
+	return (episode_has_knob(e, "thin_linear_timeouts") ||
+		has_setting(e, d->scene, "THIN_LINEAR_TIMEOUTS 1")) &&
+	       has_closed_window(e, d, stock, ours);
 }
 
 /* Something was sent again behind a closed window, both before close() and after it. */
