@@ -171,19 +171,21 @@ static bool route6_is_one_of_several(const struct dst_entry *dst)
  * @sk: the socket, locked
  * @key: addresses, ports and wire as far as they are known; gets a local address if it has none
  *
- * If addresses and ports may choose another route, it is not cached: the caller looks it up
- * once they are known. Linux keeps the first one, until it looks up a route again and perhaps
- * finds another.
+ * A route by which the local address was chosen stays: another path might not carry that address.
+ * Else, if the port may choose another route, it is not cached: the caller looks it up once the
+ * port is known. Linux keeps it, until it looks up a route again and perhaps finds another.
  *
  * Return: 0, or the error of the lookup.
  */
 int xtcp_ipv6_route_first(struct sock *sk, struct xtcp_key *key)
 {
-	struct dst_entry *dst = xtcp_ipv6_route_find(sk, key, xtcp_ipv6_pinfo(sk)->flow_label);
+	bool bound = !ipv6_addr_any(&key->v6.laddr);
+	struct dst_entry *dst;
 
+	dst = xtcp_ipv6_route_find(sk, key, xtcp_ipv6_pinfo(sk)->flow_label);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
-	if (route6_is_one_of_several(dst))
+	if (bound && route6_is_one_of_several(dst))
 		sk_dst_reset(sk);
 	return 0;
 }

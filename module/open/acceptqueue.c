@@ -84,6 +84,8 @@ static void child_forget_listener(struct sock *sk)
 
 	sk->sk_ack_backlog = 0;
 	sk->sk_max_ack_backlog = 0;
+	/* It may have tried to connect before. */
+	sk->sk_txhash = 0;
 	/* Each socket has a cookie of its own: SO_COOKIE, sock_diag. */
 	atomic64_set(&sk->sk_cookie, 0);
 	/*

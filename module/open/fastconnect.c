@@ -234,10 +234,6 @@ static void syn_send(struct sock *sk, struct xtcp_fastconnect *fast,
 		cookie->len = 0;
 	xs->fast_option = cookie;
 	xs->fast_sending = cookie->len >= 0;
-	xs->fast_tried = xs->fast_sending || skb;
-	/* A plain SYN tests nothing. */
-	if (!xs->fast_tried)
-		xs->fast_checks = 0;
 	len = skb ? skb->len : 0;
 	if (skb && xtcp_send_syn_data(sk, skb, cookie->len > 0 ? &request : cookie)) {
 		fast->copied = len;
@@ -247,6 +243,10 @@ static void syn_send(struct sock *sk, struct xtcp_fastconnect *fast,
 		xtcp_send_syn(sk);
 	}
 	xs->fast_sending = 0;
+	/* A plain SYN tests nothing. */
+	xs->fast_tried = cookie->len >= 0 || seq_dist(xs->iss, xs->snd_nxt) > 1;
+	if (!xs->fast_tried)
+		xs->fast_checks = 0;
 }
 
 /**

@@ -272,6 +272,7 @@ static bool route_needs_no_cookie(const struct xtcp_halfopen *ho)
 	bool needs_none;
 
 	xtcp_synack_reply(ho, &reply);
+	reply.has_iss = false;	/* not chosen yet */
 	if (af->route->reply(sock_net(ho->ls->sk), &reply))
 		return false;
 	needs_none = dst_metric(reply.dst, RTAX_FASTOPEN_NO_COOKIE);

@@ -279,6 +279,7 @@ static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *
 	bool wants;
 
 	xtcp_synack_reply(ho, &reply);
+	reply.has_iss = false;	/* not chosen yet */
 	if (af->route->reply(net, &reply))
 		return false;
 	wants = xtcp_ecn_route_needs(reply.dst) ||

@@ -18,7 +18,7 @@ PEER_FIXTURE(multipath);
 struct paths {
 	int tun[2];
 	int usual;
-	struct ipaddr far;
+	struct ipaddr far, own[2];
 };
 
 static struct ipaddr far_address(const struct peer *p)
@@ -35,11 +35,11 @@ static void paths_open(struct __test_metadata *_metadata, struct peer *p, struct
 	paths->far = far_address(p);
 	for (int i = 0; i < 2; i++) {
 		const char *dev = i ? "tun2" : "tun1";
-		struct ipaddr own = ipaddr(v6 ? i ? "2001:db8:2::1" : "2001:db8:1::1" :
-						i ? "10.2.0.1" : "10.1.0.1");
 
+		paths->own[i] = ipaddr(v6 ? i ? "2001:db8:2::1" : "2001:db8:1::1" :
+					    i ? "10.2.0.1" : "10.1.0.1");
 		paths->tun[i] = tun_new(WHERE(_metadata), dev);
-		address_add(WHERE(_metadata), dev, &own, v6 ? 64 : 24);
+		address_add(WHERE(_metadata), dev, &paths->own[i], v6 ? 64 : 24);
 	}
 	/* A router does not check whether a gateway is reachable. */
 	if (v6)
@@ -90,35 +90,52 @@ static int path_of_next(struct peer *p, const struct paths *paths)
 	return i;
 }
 
-static int far_connect(struct __test_metadata *_metadata, const struct paths *paths)
+/* @own: bound to this address; NULL: to none. */
+static int far_connect(struct __test_metadata *_metadata, const struct paths *paths,
+		       const struct ipaddr *own)
 {
 	struct sockaddr_storage sa;
-	socklen_t len = ipaddr_sockaddr(&paths->far, 80, &sa);
 	int fd = socket_new(-1);
+	socklen_t len;
 
 	ASSERT_LE(0, fd);
+	if (own) {
+		len = ipaddr_sockaddr(own, 0, &sa);
+		ASSERT_EQ(0, socket_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+		ASSERT_EQ(0, bind(fd, (struct sockaddr *)&sa, len));
+	}
+	len = ipaddr_sockaddr(&paths->far, 80, &sa);
 	ASSERT_EQ(-1, connect(fd, (struct sockaddr *)&sa, len));
 	ASSERT_EQ(EINPROGRESS, errno);
 	return fd;
 }
 
-/* Opens connections to one port, and counts in @n[] the SYNs of each path. */
+/*
+ * Opens connections to one port, and counts in @n[] the SYNs of each path. Over IPv6 each leaves
+ * by the path that has its address; over IPv4 the path is looked up again, with that address.
+ */
 static void connections_spread(struct __test_metadata *_metadata, struct peer *p,
 			       const struct paths *paths, int n[2])
 {
+	const struct segment *syn;
 	int fd[CONNECTIONS];
 
 	for (int i = 0; i < CONNECTIONS; i++)
-		fd[i] = far_connect(_metadata, paths);
-	paths_count(p, paths, n);
+		fd[i] = far_connect(_metadata, paths, NULL);
+	for (int i = 0; i < 2; i++) {
+		p->tun = paths->tun[i];
+		for (; (syn = peer_read(p, now_ns() + NSEC_PER_MSEC)); n[i]++)
+			EXPECT_TRUE(p->family == AF_INET || ipaddr_equal(&paths->own[i], &syn->src));
+	}
+	p->tun = paths->usual;
 	for (int i = 0; i < CONNECTIONS; i++)
 		close(fd[i]);
 	EXPECT_EQ(CONNECTIONS, n[0] + n[1]);
 }
 
 /*
- * The port is chosen after the first lookup of the route. Over IPv6, the kernel's TCP keeps
- * that route: until 6.16, when it began to be drawn, all connections had the same.
+ * The port is chosen after the first lookup of the route. Over IPv6 that route stays: until
+ * 6.16, when it began to be drawn, all connections have the same.
  */
 TEST_F(multipath, the_ports_choose_the_path)
 {
@@ -129,7 +146,7 @@ TEST_F(multipath, the_ports_choose_the_path)
 	paths_open(_metadata, p, &paths);
 	policy_set(_metadata, p, "1");
 	connections_spread(_metadata, p, &paths, n);
-	if (p->family == AF_INET6 && stock_mode() && !kernel_is_since(6, 16)) {
+	if (p->family == AF_INET6 && !kernel_is_since(6, 16)) {
 		EXPECT_EQ(0, n[0] * n[1]);
 	} else {
 		EXPECT_LE(MANY, n[0]);
@@ -172,7 +189,7 @@ TEST_F(multipath, a_timeout_leaves_the_path)
 	policy_set(_metadata, p, "0");
 	ASSERT_EQ(0, knob_set("syn_retries", 40));
 	ASSERT_EQ(0, knob_set("rto_max_ms", 1000));
-	fd = far_connect(_metadata, &paths);
+	fd = far_connect(_metadata, &paths, NULL);
 	sleep(60);
 	paths_count(p, &paths, n);
 	close(fd);
@@ -233,28 +250,25 @@ TEST_F(multipath, the_syn_ack_takes_the_path_of_the_data)
 	paths_close(p, &paths);
 }
 
-/*
- * Another route, for nobody here, makes each connection look up its own again. By now it has a
- * local address, which the kernel's TCP had not looked up with over IPv6, until 7.3.
- */
-TEST_F(multipath, a_new_lookup_finds_the_same_path)
+/* Another route, for nobody here, makes each connection look up its own again. */
+static void looks_up_again(struct __test_metadata *_metadata, struct peer *p, const char *policy,
+			   bool both)
 {
-	if (stock_mode() && !kernel_is_since(7, 3))
-		NOT_ON_STOCK();
-	struct peer *p = &self->peer;
+	bool v6 = p->family == AF_INET6;
 	int way, fd, n[2] = { 0, 0 };
 	struct segment syn;
 	struct paths paths;
 
 	paths_open(_metadata, p, &paths);
-	policy_set(_metadata, p, "0");
-	for (int i = 0; i < 16; i++) {
-		fd = far_connect(_metadata, &paths);
+	policy_set(_metadata, p, policy);
+	for (int i = 0; i < 24; i++) {
+		/* Over IPv6, a lookup without an address has another key than the later ones. */
+		fd = far_connect(_metadata, &paths, v6 ? &paths.own[0] : NULL);
 		way = path_of_next(p, &paths);
 		ASSERT_LE(0, way);
 		syn = *peer_read(p, now_ns() + NSEC_PER_MSEC);
 		n[way]++;
-		shell_run(WHERE(_metadata), p->family == AF_INET6 ?
+		shell_run(WHERE(_metadata), v6 ?
 			  "ip -6 route replace 2001:db8:9:1::/64 via fe80::1 dev tun1 metric 7;"
 			  " ip -6 route del 2001:db8:9:1::/64" :
 			  "ip route add 198.51.100.0/24 dev tun1; ip route del 198.51.100.0/24");
@@ -266,8 +280,22 @@ TEST_F(multipath, a_new_lookup_finds_the_same_path)
 		ASSERT_EQ(way, path_of_next(p, &paths));
 		peer_drain(p, 1);
 	}
-	EXPECT_EQ(p->family == AF_INET6 && kernel_is_since(7, 3), n[0] && n[1]);
+	EXPECT_EQ(both, n[0] && n[1]);
 	paths_close(p, &paths);
+}
+
+TEST_F(multipath, a_new_lookup_by_addresses_finds_the_same_path)
+{
+	looks_up_again(_metadata, &self->peer, "0",
+		       self->peer.family == AF_INET6 && kernel_is_since(7, 3));
+}
+
+/* The kernel's TCP keeps the route of a lookup without the port over IPv6. */
+TEST_F(multipath, a_new_lookup_by_ports_finds_the_same_path)
+{
+	if (self->peer.family == AF_INET6)
+		NOT_ON_STOCK();
+	looks_up_again(_metadata, &self->peer, "1", true);
 }
 
 TEST_HARNESS_MAIN
