@@ -132,6 +132,32 @@ TEST_F(options6, autoflowlabel_of_the_namespace)
 	conn_send(&c, .flags = ACK);
 }
 
+static void connect_in_vain(int fd)
+{
+	do_connect(fd, "2001:db8:dead::1", 0);
+}
+
+/* A listener that once failed to connect has no label to give to its children. */
+TEST_F(options6, each_child_has_a_label_of_its_own)
+{
+	struct peer *p = &self->peer;
+	uint32_t label[2];
+	struct conn c[2];
+
+	shell_run(WHERE(_metadata), "ip -6 route add unreachable 2001:db8:dead::/48");
+	for (int i = 0; i < 2; i++) {
+		if (i)
+			conn_open(p, &c[i], .lfd = c[0].lfd);
+		else
+			conn_open(p, &c[i], .prepare = connect_in_vain);
+		ASSERT_EQ(1, send(c[i].fd, "x", 1, 0));
+		conn_expect(&c[i], .len = 1);
+		label[i] = label_of(&p->last);
+		conn_send(&c[i], .flags = ACK);
+	}
+	EXPECT_NE(label[0], label[1]);
+}
+
 /*
  * The program's label is on every segment. Once a label of the namespace is exclusive,
  * all labels have to be allocated before use.
