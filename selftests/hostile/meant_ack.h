@@ -192,19 +192,37 @@ static bool is_one_dsack_more(const struct said *more, const struct said *less)
 	return !seq_before(more->ack, b->right) || (n && lies_within(b, b + 1));
 }
 
+/* In a scene, has an ACK of one stack a D-SACK more than one of the other? Probes may follow. */
+static bool has_one_dsack_more(const struct transcript *stock, const struct transcript *ours,
+			       int scene)
+{
+	const struct said *a = last_ack(stock, scene), *b = last_ack(ours, scene);
+
+	if (is_one_dsack_more(a, b) || is_one_dsack_more(b, a))
+		return true;
+	for (int i = 0; i < stock->scene[scene].said_n; i++)
+		for (int j = 0; j < ours->scene[scene].said_n; j++) {
+			a = &stock->scene[scene].said[i];
+			b = &ours->scene[scene].said[j];
+			if (!a->icmp && !b->icmp && a->ack == b->ack &&
+			    (is_one_dsack_more(a, b) || is_one_dsack_more(b, a)))
+				return true;
+		}
+	return false;
+}
+
 /* The same, and one stack still has to report it. Two such blocks may differ altogether. */
 static bool has_other_dsack(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
-	const struct said *a = last_ack(stock, d->scene), *b = last_ack(ours, d->scene);
 	int n = 0;
 
 	for (int i = d->scene; i > 0 && is_recent(e, d, i); i--)
 		n += e->act[i].kind == ACT_SEGMENT && e->act[i].len &&
 		     (seq_before(ours->scene[i].seq, last_ack(ours, i - 1)->ack) ||
 		      repeats_payload(e, ours, i));
-	return n > 1 || (n && (!strcmp(d->what, "an ACK") || is_one_dsack_more(a, b) ||
-			       is_one_dsack_more(b, a)));
+	return n > 1 || (n && (!strcmp(d->what, "an ACK") ||
+			       has_one_dsack_more(stock, ours, d->scene)));
 }
 
 /* Payload that was received before brings the ACK of our FIN after close(). */
