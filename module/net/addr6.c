@@ -120,7 +120,7 @@ static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 		.v6	= { .raddr = peer->sin6_addr,
 			    .laddr = sk->sk_v6_rcv_saddr },
 	};
-	/* It may choose the path. The ISN, of which it follows elsewhere, is chosen later. */
+	/* The flow hash may choose the path. Elsewhere it follows from the ISN, which comes later. */
 	sk_set_txhash(sk);
 	err = xtcp_ipv6_route_first(sk, key);
 	if (err)

@@ -228,8 +228,8 @@ static bool ipv4_ports_decide(struct net *net, const struct sock *sk)
  * Find the route to a peer, and the local address if the user has chosen none. A lookup
  * for 0.0.0.0 finds an address of this host, whatever device the socket is bound to. As in
  * Linux, a second one finds out whether that device leads to the address. The local address
- * is part of what chooses among several paths: one that the first lookup has found is looked up,
- * too, so that the connection's later lookups find the same path.
+ * is part of what chooses among several paths. So if the first lookup has chosen it, a second one
+ * includes it, as the connection's later lookups do: they find the same path.
  */
 static struct rtable *ipv4_connect_lookup(struct sock *sk, struct flowi4 *fl4)
 {

@@ -41,7 +41,7 @@ struct xtcp_origin {
  * @transparent: without @sk: the source need not be an address of this host
  * @extended: IPv6: the extension headers of @sk go with the segment
  * @has_iss: @iss is valid
- * @iss: ISS of a half-open connection, of which the flow hash follows that its socket will have
+ * @iss: ISS of a half-open connection, from which its flow hash follows
  * @spare: received segment that is not needed any more, or NULL;
  *	xtcp_reply_send() consumes it, and recycles it for the answer if it can
  * @dst: route, or NULL: xtcp_reply_send() looks it up
