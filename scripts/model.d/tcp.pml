@@ -331,11 +331,7 @@ inline rcv_ack() {
 		:: else -> EVENT(RCV_ACK)
 		fi;
 		if
-		:: E[me].st == FIN_WAIT_2 && E[me].closed && !(s_end != s_seq) -> EVENT(ORPHAN_RECORD)
-		:: else
-		fi;
-		if
-		:: E[me].st == CLOSED || E[me].st == LISTEN || E[me].st == TIME_WAIT || E[me].st == ORPHAN_FIN_WAIT_2
+		:: E[me].st == CLOSED || E[me].st == LISTEN || E[me].st == TIME_WAIT
 		:: else -> content = 1
 		fi
 	fi
@@ -450,6 +446,13 @@ inline rcv_time_wait() {
 	fi
 }
 
+/*
+ * A record waits for the FIN of an orphan's peer: at once, or, if xtcp_fin_timeout is longer than a
+ * minute, the socket first, which may then leave by NO_MEMORY.
+ */
+#define MAY_REST(e)	(E[e].st == FIN_WAIT_2 && E[e].closed && !E[e].gone)
+#define SOCKET_FIRST	LEAVES
+
 /* Segment @i arrives; a copy of it stays if @stays. */
 inline arrive(stays) {
 	me = i / SLOTS;
@@ -478,6 +481,11 @@ inline arrive(stays) {
 	fi;
 	if
 	:: content -> rcv_content()
+	:: else
+	fi;
+	/* An orphan's FIN is acknowledged, and the segment did not bring the peer's. */
+	if
+	:: MAY_REST(me) && !SOCKET_FIRST -> EVENT(ORPHAN_RECORD)
 	:: else
 	fi;
 	/* xtcp_tw_stateless: the peer has a token and needs no record. */
@@ -530,9 +538,16 @@ inline close(e) {
 	EVENT(CLOSE);
 	if
 	:: (E[e].st == FIN_WAIT_1 || E[e].st == LAST_ACK) && !E[e].fin -> send_fin()
-	:: E[e].st == FIN_WAIT_2 -> EVENT(ORPHAN_RECORD)
+	:: MAY_REST(e) && !SOCKET_FIRST -> EVENT(ORPHAN_RECORD)
 	:: else
 	fi;
+	me = 0; ev = 0
+}
+
+/* The part of xtcp_fin_timeout that is beyond a minute is over. */
+inline rest(e) {
+	me = e;
+	EVENT(ORPHAN_RECORD);
 	me = 0; ev = 0
 }
 
@@ -651,6 +666,7 @@ inline vanish(e) {
 	:: d_step { IDLE(e) && !E[e].gone -> keepalive(e) }			\
 	:: d_step { E[e].st == TIME_WAIT && QUIET(e) ->				\
 		    end_wait(e, TIME_WAIT_TIMEOUT) }				\
+	:: d_step { MAY_REST(e) && SOCKET_FIRST -> rest(e) }			\
 	:: d_step { E[e].st == ORPHAN_FIN_WAIT_2 ->				\
 		    end_wait(e, FIN_WAIT_2_TIMEOUT) }				\
 	:: d_step { vanishes && !E[e].gone && E[e].st != CLOSED &&		\
