@@ -136,13 +136,14 @@ static const struct {
 	  { "acknowledgement number", "state", "sequence number", "flags" },
 	  acks_the_unsent_of_record },
 	{ "An ACK of what was never sent", { "number of segments" }, is_timed_by_answer },
+	{ "An ACK of what was never sent", { "number of segments" }, restarts_time_wait_by_unsent },
 	{ "A segment without ACK, RST and SYN",
 	  { "an ACK", "echoed timestamp", "SACK blocks", "time", "DelayedACKLost", "PAWSEstab",
 	    "TCPChallengeACK", "TCPACKSkippedPAWS", "TCPAckCompressed" },
 	  is_without_ack },
 	{ "A segment without ACK, RST and SYN", { "TCPDSACKOldSent", "TCPDSACKOfoSent" }, is_without_ack },
-	{ "A segment without ACK, RST and SYN", { "number of segments", "flags", "an ACK" },
-	  restarts_time_wait },
+	{ "A segment without ACK, RST and SYN",
+	  { "number of segments", "flags", "an ACK", "echoed timestamp" }, restarts_time_wait },
 	{ "A segment without ACK, RST and SYN", { "state" }, is_time_wait_longer },
 	{ "What follows a FIN", { NULL }, goes_on_after_fin },
 	{ "A RST or SYN for FIN-WAIT-2 after close()",
@@ -169,10 +170,12 @@ static const struct {
 	  { "length", "number of segments", "sequence number", "flags", "SIOCOUTQ",
 	    "echoed timestamp", "state", "TCPSACKDiscard" },
 	  window_differs },
-	{ "Growth of a window that is not used up", { "TCPDelivered" }, delivers_by_growth },
+	{ "Growth of a window that is not used up", { "TCPDelivered", "TW", "TCPAbortOnData" },
+	  delivers_by_growth },
 	{ "Growth of CUBIC's window",
 	  { "length", "number of segments", "sequence number", "flags" }, has_other_curve },
 	{ "Growth of CUBIC's window", { "TCPDelivered" }, delivers_by_curve },
+	{ "Growth of CUBIC's window", { "length", "number of segments", "flags" }, grows_by_part },
 	{ "Keepalive probes and incoming payload", { "TCPKeepAlive" }, is_probed_before_payload },
 	{ "Keepalive probes after an answer", { "TCPKeepAlive" }, is_probed_after_an_answer },
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
@@ -180,7 +183,8 @@ static const struct {
 	{ "The window after the first one", { "echoed timestamp" }, acks_payload_later },
 	{ "A SYN-ACK for a half-open connection", { NULL }, is_opened_by_syn_ack },
 	{ "A SYN-ACK for a half-open connection",
-	  { "InErrs", "TCPChallengeACK", "TCPSYNChallenge", "PassiveOpens", "CurrEstab" },
+	  { "InErrs", "TCPChallengeACK", "TCPSYNChallenge", "PassiveOpens", "CurrEstab",
+	    "echoed timestamp" },
 	  is_opened_beside },
 	{ "A SYN-ACK for a half-open connection", { "state" }, is_opened_behind_socket },
 	{ "A repeated SYN", { "time", "number of segments" }, is_syn_repeated },
@@ -214,8 +218,11 @@ static const struct {
 	  has_sack_beside_payload },
 	{ "ICMP errors",
 	  { "length", "number of segments", "sequence number", "result of the call",
-	    "TCPDelivered", "flags", "SIOCOUTQ", "echoed timestamp" },
+	    "TCPDelivered", "flags", "SIOCOUTQ", "echoed timestamp", "time" },
 	  keeps_mtu },
+	{ "ICMP errors", { "time" }, is_timed_by_quote },
+	{ "ICMP errors", { "length", "number of segments", "sequence number" },
+	  has_smaller_mtu_after_timeout },
 	{ "ICMP errors", { "OutOfWindowIcmps" }, quotes_what_has_arrived },
 	{ "ICMP errors",
 	  { "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious", "RetransSegs", "TCPLossFailures",
@@ -241,7 +248,8 @@ static const struct {
 	  is_closed_behind_window },
 	{ "A path MTU that shrinks after a timeout", { "TCPSpuriousRTOs", "TCPLossUndo" },
 	  shrinks_after_timeout },
-	{ "A RST with an old timestamp", { "PAWSEstab", "state", "TCPChallengeACK", "an ACK" },
+	{ "A RST with an old timestamp",
+	  { "PAWSEstab", "state", "TCPChallengeACK", "an ACK", "number of segments" },
 	  has_old_rst },
 	{ "An overtaken ACK", { "PAWSEstab", "an ACK", "TCPACKSkippedPAWS" }, has_overtaken_ack },
 	{ "A late ACK with an old timestamp",
@@ -253,9 +261,13 @@ static const struct {
 	  is_simultaneous },
 	{ "A FIN of old numbers after close()",
 	  { "TW", "TWKilled", "an ACK", "SACK blocks", "number of segments", "TCPAbortOnData",
-	    "TCPSYNChallenge" },
+	    "TCPSYNChallenge", "echoed timestamp", "TCPACKSkippedFinWait2", "TCPDSACKOldSent" },
 	  has_old_fin },
 	{ "TIME-WAIT behind a half-open connection", { "state" }, is_time_wait_again },
+	{ "TIME-WAIT behind a half-open connection", { "flags", "number of segments" },
+	  answers_from_time_wait },
+	{ "A SYN with FIN for TIME-WAIT", { "flags", "number of segments", "an ACK" },
+	  has_syn_fin_in_time_wait },
 	{ "Old payload with the ACK of the FIN after close()",
 	  { "an ACK", "echoed timestamp", "SACK blocks", "TCPDSACKOldSent" },
 	  is_old_payload_then },
@@ -263,7 +275,7 @@ static const struct {
 	{ "A window while urgent data is in flight",
 	  { "length", "number of segments", "sequence number", "flags", "SIOCOUTQ" },
 	  has_urgent_write },
-	{ "A write after an ACK", { "sequence number", "length", "number of segments" },
+	{ "A write after an ACK", { "sequence number", "length", "number of segments", "time" },
 	  has_write_after_ack },
 	{ "D-SACK of data above a hole", { "SACK blocks" }, is_fin_dsack },
 	{ "A D-SACK after a repeated SYN-ACK", { "TCPDSACKIgnoredNoUndo", "TCPDSACKUndo" },
@@ -318,9 +330,13 @@ static const struct {
 	{ "Window probes", { "state", "poll" }, is_probe_in_time },
 	{ "Window probes", { "SACK blocks" }, is_urgent_probe },
 	{ "Window probes", { "time" }, is_probe_after_timeout },
+	{ "Window probes", { "flags", "length", "number of segments" }, is_probed_by_a_byte },
+	{ "Window probes", { "state" }, is_probed_after_close },
 	{ "The reordering timer", { "time", "number of segments", "sequence number", "length" },
 	  is_reordering_timer },
 	{ "SACK blocks beside payload", { "time" }, has_more_segments },
+	{ "A window that shrinks", { "echoed timestamp", "sequence number", "an ACK" },
+	  is_ack_below_window },
 	{ "Window scale and the number of an ACK", { "sequence number" }, is_reset_beyond_window },
 	{ "Window scale and the number of an ACK", { "echoed timestamp", "SACK blocks" },
 	  is_ack_beyond_window },
@@ -550,10 +566,18 @@ static bool is_undecided(FIXTURE_DATA(differ) *self, const struct difference *d,
 static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 		   struct episode *e, struct difference d, int stack)
 {
+	struct episode whole = *e;
+
 	printf("# difference: seed %llu, %s: %s\n", (unsigned long long)e->seed,
 	       stacks[stack].name, d.what);
 	shrink(_metadata, self, e, &d, &stack);
 	d = compare(self, &stack);
+	if (!d.what) {
+		printf("# not in the smaller episode:\n");
+		*e = whole;
+		play(_metadata, self, e);
+		d = compare(self, &stack);
+	}
 	if (d.what)
 		print_difference(self, e, d, stack);
 }

@@ -157,7 +157,8 @@ static bool has_small_mtu(const struct episode *e, int scene)
 static bool act_may_end(const struct act *a)
 {
 	return (a->kind == ACT_SEGMENT && a->flags & (RST | SYN)) || a->kind == ACT_ICMP ||
-	       a->kind == ACT_CLOSE || a->kind == ACT_CONNECT_NONE;
+	       a->kind == ACT_CLOSE || a->kind == ACT_CONNECT_NONE ||
+	       (a->kind == ACT_SHUTDOWN && a->what != SHUT_WR);
 }
 
 static bool has_fin(const struct episode *e, int scene)

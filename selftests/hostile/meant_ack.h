@@ -52,6 +52,18 @@ static bool acks_the_unsent_of_record(const struct episode *e, const struct diff
 	return false;
 }
 
+/* Behind both FINs: Linux has restarted 2MSL, which is over in xtcp. */
+static bool restarts_time_wait_by_unsent(const struct episode *e, const struct difference *d,
+					 const struct transcript *stock,
+					 const struct transcript *ours)
+{
+	for (int i = 1; i < d->scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]) && has_fin(e, i - 1) &&
+		    stock->scene[i - 1].state == ST_CLOSED && ours->scene[i - 1].state == ST_CLOSED)
+			return true;
+	return false;
+}
+
 /* The peer echoes the timestamp of xtcp's answer, and so the next timeouts differ. */
 static bool is_timed_by_answer(const struct episode *e, const struct difference *d,
 			       const struct transcript *stock, const struct transcript *ours)
@@ -110,7 +122,8 @@ static bool restarts_time_wait(const struct episode *e, const struct difference 
 		if (e->act[i].kind == ACT_SEGMENT && act_has_no_flag(&e->act[i]) &&
 		    !e->act[i].len && !(e->act[i].flags & FIN) && has_fin(e, i - 1) &&
 		    stock->scene[i - 1].state == ST_CLOSED && ours->scene[i - 1].state == ST_CLOSED)
-			return e->act[d->scene].kind == ACT_SEGMENT;
+			return e->act[d->scene].kind == ACT_SEGMENT ||
+			       !strcmp(d->what, "echoed timestamp");
 	return false;
 }
 
@@ -532,6 +545,15 @@ static bool has_overtaken_ack(const struct episode *e, const struct difference *
 	return false;
 }
 
+/* Less than 1,000 ms ago a segment had a timestamp that lies so far ahead. */
+static bool is_behind_stamp_ahead(const struct episode *e, int scene)
+{
+	for (int i = scene - 1; i >= 0 && pause_between(e, i, scene) < 1000; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].stamp == STAMP_AHEAD)
+			return true;
+	return false;
+}
+
 /* Below what the peer has sent, or at least below what was acknowledged. Linux answers it. */
 static bool has_late_ack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
@@ -539,7 +561,9 @@ static bool has_late_ack(const struct episode *e, const struct difference *d,
 	for (int i = d->scene; i >= 0; i--) {
 		const struct act *a = &e->act[i];
 
-		if (a->kind == ACT_SEGMENT && a->stamp == STAMP_OLD && !a->len &&
+		/* Or one of now, behind one of the future. */
+		if (a->kind == ACT_SEGMENT && !a->len &&
+		    (a->stamp == STAMP_OLD || is_behind_stamp_ahead(e, i)) &&
 		    (a->flags & (SYN | FIN | RST | ACK)) == ACK &&
 		    (a->seq < 0 || seq_before(stock->scene[i].seq, last_ack(stock, i)->ack)))
 			return true;

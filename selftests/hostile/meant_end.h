@@ -160,6 +160,42 @@ static bool is_time_wait_again(const struct episode *e, const struct difference 
 	return false;
 }
 
+/* It has ended before it opened, and TIME-WAIT answers: its numbers are below the SYN-ACK's. */
+static bool answers_from_time_wait(const struct episode *e, const struct difference *d,
+				   const struct transcript *stock, const struct transcript *ours)
+{
+	uint32_t number = 0;
+
+	for (int i = 0; i <= d->scene; i++) {
+		for (int j = 0; j < ours->scene[i].said_n; j++) {
+			const struct said *h = &ours->scene[i].said[j];
+
+			if ((h->flags & (SYN | ACK)) == (SYN | ACK))
+				number = h->seq;
+			if (has_fin(e, i) && (h->flags & (SYN | ACK | RST)) == ACK &&
+			    seq_before(h->seq, number))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Both FINs have been acknowledged, and the socket is CLOSED, when a segment has SYN and FIN. */
+static bool has_syn_fin_in_time_wait(const struct episode *e, const struct difference *d,
+				     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+		int before = ours->scene[i - 1].state;
+
+		if (a->kind == ACT_SEGMENT && (a->flags & (SYN | FIN | RST | ACK)) == (SYN | FIN) &&
+		    has_fin(e, i - 1) && e->still_listens && stock->scene[i - 1].state == before &&
+		    (before == ST_CLOSED || before == ST_TIME_WAIT))
+			return true;
+	}
+	return false;
+}
+
 static bool has_syn_after_fin(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {

@@ -108,8 +108,28 @@ static bool quotes_an_answer(const struct episode *e, const struct transcript *s
 			     const struct transcript *ours, int scene)
 {
 	for (int i = scene; i > 0; i--)
-		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)
-			return last_segment(stock, i)->seq != last_segment(ours, i)->seq;
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
+		    last_segment(stock, i)->seq != last_segment(ours, i)->seq)
+			return true;
+	return false;
+}
+
+/* Only the one that quotes SND.UNA shortens a timeout (RFC 6069). */
+static bool is_timed_by_quote(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	return quotes_an_answer(e, stock, ours, d->scene) && resends(stock, 0, d->scene) &&
+	       resends(ours, 0, d->scene);
+}
+
+/* After a timeout, Linux takes what it resends for a smaller MTU for another timeout, too. */
+static bool has_smaller_mtu_after_timeout(const struct episode *e, const struct difference *d,
+					  const struct transcript *stock,
+					  const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (has_small_mtu(e, i) && resends(stock, i, i) && resends(ours, i, i))
+			return resends(stock, 0, i - 1) && resends(ours, 0, i - 1);
 	return false;
 }
 
@@ -180,8 +200,8 @@ static bool has_end_of_connect(const struct episode *e, const struct difference 
 static bool has_ack_beside_icmp(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene - 1; i > 0 && !e->act[i].pause_ms; i--)
-		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
+	for (int i = d->scene - 1; i > 0 && is_recent(e, d, i); i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu && !e->act[i].pause_ms &&
 		    e->act[i + 1].kind == ACT_SEGMENT && e->act[i + 1].flags & ACK)
 			return resends(stock, i, i) && !resends(ours, i, i);
 	return false;

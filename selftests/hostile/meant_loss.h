@@ -151,6 +151,19 @@ static bool delivers_by_curve(const struct episode *e, const struct difference *
 	       (acks_other_data(d, stock, ours) || acks_a_part_of_others(e, d, stock, ours));
 }
 
+/* After a timeout an ACK ends within a segment. The window grows by what it acknowledges. */
+static bool grows_by_part(const struct episode *e, const struct difference *d,
+			  const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0 && is_recent(e, d, i); i--) {
+		const struct act *a = &e->act[i];
+
+		if (e->cubic && a->kind == ACT_SEGMENT && a->flags & ACK && a->ack < 0)
+			return resends(stock, 0, i - 1) && resends(ours, 0, i - 1);
+	}
+	return false;
+}
+
 /* Both have reduced. An orphan does not tell. */
 static bool has_lower_threshold(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)

@@ -273,19 +273,35 @@ static bool is_closed_behind_window(const struct episode *e, const struct differ
 static bool has_window_from_ahead(const struct episode *e, const struct difference *d,
 				  const struct transcript *stock, const struct transcript *ours)
 {
-	int ahead = 0;
+	int ahead = -1;		/* of the peer's next number, which is 0 */
 
 	for (int i = 1; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
 
-		if (is_all_acked(e, stock, ours, i - 1) && act_is_plain(&e->act[i - 1]))
-			ahead = 0;
 		if (a->kind != ACT_SEGMENT)
 			continue;
-		if (ahead && a->seq < ahead && a->wnd >= 0)
+		if (a->seq <= ahead && a->wnd >= 0)
 			return true;
-		if (!a->len && a->seq > 0)
+		if (!a->len && a->seq > ahead && a->seq > 0 && a->seq < 65536)
 			ahead = a->seq;
+		else if (!a->seq)
+			ahead -= a->len;
+	}
+	return false;
+}
+
+/* The peer's window ends below what is in flight. A segment below ours acknowledges some of it. */
+static bool is_ack_below_window(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 1 && is_recent(e, d, i); i--) {
+		const struct act *a = &e->act[i];
+		uint32_t acked = last_ack(ours, i - 1)->ack;
+
+		if (a->kind == ACT_SEGMENT && (a->flags & (SYN | RST | ACK)) == ACK &&
+		    a->ack > e->act[i - 1].ack && e->act[i - 1].wnd >= 0 &&
+		    seq_before(ours->scene[i].seq + a->len, acked))
+			return true;
 	}
 	return false;
 }
@@ -337,14 +353,35 @@ static bool is_probed(const struct episode *e, const struct difference *d,
 	/* With a window of a byte the probe has that byte. A keepalive probe looks as others do. */
 	for (int i = d->scene; i >= 0; i--) {
 		/* One from ahead stays, whatever a segment before it announces. */
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd >= 0)
-			return (!open || e->act[i].seq > 0) &&
-			       (e->act[i].wnd == 1 || last_probe(ours, d->scene) ||
-				last_probe(stock, d->scene));
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd >= 0 &&
+		    (!open || e->act[i].seq > 0))
+			return e->act[i].wnd == 1 || last_probe(ours, d->scene) ||
+			       last_probe(stock, d->scene);
 		/* A window that both take has opened it, and all has arrived. */
 		open |= i < d->scene && !d->is_counter && act_is_plain(&e->act[i]) &&
 			is_all_acked(e, stock, ours, i);
 	}
+	return false;
+}
+
+/* After close() xtcp_retries2 limits the number of Linux's probes, and the interval of xtcp's. */
+static bool is_probed_after_close(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	return episode_has_knob(e, "retries2") && is_orphan(e, ours, d->scene) &&
+	       last_probe(ours, d->scene) && last_probe(stock, d->scene);
+}
+
+/*
+ * The peer's window is one byte, by a segment from ahead, so that later ones do not open it. The
+ * probe brings that byte, and an ACK of it opens the window in the stack that has sent it.
+ */
+static bool is_probed_by_a_byte(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 0; i < d->scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd == 1 && e->act[i].seq > 0)
+			return ours->scene[d->scene].outq < stock->scene[d->scene].outq;
 	return false;
 }
 

@@ -292,6 +292,7 @@ struct summary {
 	/* The end of the own window in the last ACK; that of a SYN is not rounded to the scale. */
 	uint32_t edge, unit;
 	bool has_edge, of_syn, moved_left;
+	uint32_t syn;			/* the number of the last SYN */
 	int sacks;
 	struct sack_block sack[4];
 	int icmps;
@@ -382,9 +383,12 @@ static void note_window(struct summary *sum, const struct said *h)
 {
 	uint32_t edge = h->ack + h->wnd;
 
-	if (h->flags & SYN)
+	if (h->flags & SYN) {
 		sum->unit = h->wscale > 0 ? 1 << h->wscale : 1;
-	if (!(h->flags & ACK) || h->flags & RST)
+		sum->syn = h->seq;
+	}
+	/* A number below the last SYN's is one of the connection before, in TIME-WAIT. */
+	if (!(h->flags & ACK) || h->flags & RST || seq_before(h->seq, sum->syn))
 		return;
 	if (!(h->flags & SYN) && sum->has_edge &&
 	    seq_before(edge + (sum->of_syn ? sum->unit - 1 : 0), sum->edge))
