@@ -87,6 +87,8 @@ c_code {
 #define EVENT(event)	ev = event; c_code { LIFECYCLE_EVENT(); }; assert(ev != NO_ROW)
 /* An event that ends the connection, whatever its state. */
 #define END_EVENT(event) EVENT(event); assert(AT_REST(E[me]))
+/* An event that takes the connection to another state. */
+#define MOVE_EVENT(event) i = E[me].st; EVENT(event); assert(E[me].st != i)
 #define AT_REST(e)	(e.st == (e.lis -> LISTEN : CLOSED))
 #define gone_connection() c_code { LIFECYCLE_FORGET(); }
 
@@ -276,7 +278,7 @@ inline rcv_content() {
 	if
 	:: s_text && s_seq + s_text > E[me].rnxt && E[me].closed &&
 	   (E[me].st == FIN_WAIT_1 || E[me].st == FIN_WAIT_2) ->
-		send_reset(); EVENT(RCV_TEXT_AFTER_CLOSE)
+		send_reset(); END_EVENT(RCV_TEXT_AFTER_CLOSE)
 	:: else ->
 		if
 		:: E[me].st == ESTABLISHED || E[me].st == FIN_WAIT_1 || E[me].st == FIN_WAIT_2 ->
@@ -290,7 +292,7 @@ inline rcv_content() {
 				:: else
 				fi;
 				if
-				:: s_flags & FIN -> EVENT(RCV_FIN); E[me].rnxt = s_end
+				:: s_flags & FIN -> MOVE_EVENT(RCV_FIN); E[me].rnxt = s_end
 				:: else
 				fi;
 				send_ack()
@@ -388,7 +390,7 @@ inline rcv_own_syn() {
 		EVENT(RCV_SYN);
 		emit(SYN | ACK, E[me].iss, E[me].rnxt, 0, E[me].inc)
 	:: (s_flags & ACK) && s_ack == E[me].nxt ->
-		EVENT(RCV_SYN_ACK);
+		MOVE_EVENT(RCV_SYN_ACK);
 		E[me].una = s_ack; E[me].tries = 0;
 		send_ack()
 	:: else -> EVENT(RCV_OUTSIDE); answer()
@@ -414,8 +416,8 @@ inline rcv_orphan() {
 			EVENT(RCV_ACK)
 		:: (s_flags & ACK) && s_ack <= E[me].nxt && (s_flags & FIN) && s_end == E[me].rnxt + 1 ->
 			assert_own();
-			EVENT(RCV_FIN); E[me].rnxt = s_end; send_ack()
-		:: else -> send_reset(); EVENT(RCV_TEXT_AFTER_CLOSE)
+			MOVE_EVENT(RCV_FIN); E[me].rnxt = s_end; send_ack()
+		:: else -> send_reset(); END_EVENT(RCV_TEXT_AFTER_CLOSE)
 		fi
 	fi
 }
@@ -424,7 +426,7 @@ inline rcv_orphan() {
 inline rcv_time_wait() {
 	if
 	:: (s_flags & (SYN | ACK | RST | FIN)) == SYN && s_seq > E[me].rnxt ->
-		EVENT(RCV_SYN);
+		END_EVENT(RCV_SYN);
 		todo = 1
 	:: else ->
 		if
@@ -490,7 +492,7 @@ inline arrive(stays) {
 	fi;
 	/* xtcp_tw_stateless: the peer has a token and needs no record. */
 	if
-	:: TOKENS && E[me].st == TIME_WAIT -> EVENT(TIME_WAIT_TOKEN)
+	:: TOKENS && E[me].st == TIME_WAIT -> END_EVENT(TIME_WAIT_TOKEN)
 	:: else
 	fi;
 	s_flags = 0; s_seq = 0; s_ack = 0; s_text = 0; s_inc = 0; s_end = 0; me = 0; ev = 0; i = 0;

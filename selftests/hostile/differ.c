@@ -221,6 +221,7 @@ static const struct {
 	    "TCPDelivered", "flags", "SIOCOUTQ", "echoed timestamp", "time" },
 	  keeps_mtu },
 	{ "ICMP errors", { "time" }, is_timed_by_quote },
+	{ "ICMP errors", { "OutOfWindowIcmps" }, has_quoted_answer },
 	{ "ICMP errors", { "length", "number of segments", "sequence number" },
 	  has_smaller_mtu_after_timeout },
 	{ "ICMP errors", { "OutOfWindowIcmps" }, quotes_what_has_arrived },

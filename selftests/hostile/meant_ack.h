@@ -58,8 +58,9 @@ static bool restarts_time_wait_by_unsent(const struct episode *e, const struct d
 					 const struct transcript *ours)
 {
 	for (int i = 1; i < d->scene; i++)
-		if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]) && has_fin(e, i - 1) &&
-		    stock->scene[i - 1].state == ST_CLOSED && ours->scene[i - 1].state == ST_CLOSED)
+		if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]) &&
+		    has_fin(e, i - 1) && stock->scene[i - 1].state == ST_CLOSED &&
+		    ours->scene[i - 1].state == ST_CLOSED)
 			return true;
 	return false;
 }

@@ -108,9 +108,23 @@ static bool quotes_an_answer(const struct episode *e, const struct transcript *s
 			     const struct transcript *ours, int scene)
 {
 	for (int i = scene; i > 0; i--)
-		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)
+			return last_segment(stock, i)->seq != last_segment(ours, i)->seq;
+	return false;
+}
+
+/* One of the ICMP errors quotes xtcp's answer to an ACK of what was never sent. */
+static bool has_quoted_answer(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	bool unsent = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		unsent |= e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]);
+		if (unsent && e->act[i].kind == ACT_ICMP && !e->act[i].mtu &&
 		    last_segment(stock, i)->seq != last_segment(ours, i)->seq)
 			return true;
+	}
 	return false;
 }
 
@@ -118,7 +132,7 @@ static bool quotes_an_answer(const struct episode *e, const struct transcript *s
 static bool is_timed_by_quote(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
-	return quotes_an_answer(e, stock, ours, d->scene) && resends(stock, 0, d->scene) &&
+	return has_quoted_answer(e, d, stock, ours) && resends(stock, 0, d->scene) &&
 	       resends(ours, 0, d->scene);
 }
 
@@ -144,7 +158,7 @@ static bool has_temporary_error(const struct episode *e, const struct difference
 		    stock->scene[i - 1].state != ST_CLOSED && stock->scene[i].state == ST_CLOSED)
 			return true;
 	/* It shows in SO_ERROR, or in a call that fails in both. */
-	if (quotes_an_answer(e, stock, ours, d->scene))
+	if (quotes_an_answer(e, stock, ours, d->scene) || has_quoted_answer(e, d, stock, ours))
 		return true;
 	if (e->act[d->scene].kind == ACT_GET_ERROR ? o->result && o->result != ETIMEDOUT :
 	    s->result >= 0 || o->result >= 0 || (o->error != ETIMEDOUT && o->error != EAGAIN))
