@@ -39,6 +39,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
+#include <linux/siphash.h>
 #include <linux/workqueue.h>
 #include <net/sock.h>
 
@@ -129,12 +130,31 @@ u64 xtcp_flow_age_ms(const struct xtcp_flow *flow)
 	return jiffies64_to_msecs(max(age, 0L));
 }
 
+/* Of xtcp_flow_rank(), drawn when the module is loaded. */
+static siphash_key_t rank_key __ro_after_init;
+
 /**
- * xtcp_flow_init_hash - draw the hash's multipliers; at load, before any table
+ * xtcp_flow_rank - a number by which a list of flows may be ordered
+ * @flow: of any kind; only its address counts
+ *
+ * Programs without any right see such an order, in /proc and by netlink. If it was that of the
+ * addresses, or of a hash without a key, they could learn from it where the kernel's memory is.
+ *
+ * Context: any.
+ * Return: a keyed hash of the address
+ */
+u64 xtcp_flow_rank(const struct xtcp_flow *flow)
+{
+	return siphash_1u64((unsigned long)flow, &rank_key);
+}
+
+/**
+ * xtcp_flow_init_hash - draw the random numbers of hashes; at load, before any table
  */
 void __init xtcp_flow_init_hash(void)
 {
 	get_random_bytes(hash_secrets, sizeof(hash_secrets));
+	get_random_bytes(&rank_key, sizeof(rank_key));
 }
 
 /* To search many connections: the digests rule out most of them. */

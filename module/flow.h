@@ -193,6 +193,7 @@ struct xtcp_flow_ops {
 
 void xtcp_flow_register(enum xtcp_kind kind, const struct xtcp_flow_ops *ops);
 u64 xtcp_flow_age_ms(const struct xtcp_flow *flow);
+u64 xtcp_flow_rank(const struct xtcp_flow *flow);
 void xtcp_flow_init_hash(void);
 int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);

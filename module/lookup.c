@@ -23,9 +23,7 @@
  */
 #include "lookup.h"
 
-#include <linux/hash.h>
 #include <linux/lockdep.h>
-#include <linux/log2.h>
 #include <linux/random.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
@@ -279,12 +277,12 @@ static int listener_join(struct xtcp_net *xn, struct sock *sk, struct sock *head
 }
 
 /*
- * Hash by the pointer: evenly filled buckets, whatever ports users choose, because
- * readers of /proc pause between buckets.
+ * Evenly filled buckets, whatever ports users choose, because readers of /proc pause between
+ * buckets.
  */
 static struct hlist_head *lookup_list(struct xtcp_net *xn, const struct sock *sk)
 {
-	return &xn->listeners[hash_ptr(sk, ilog2(XTCP_LISTEN_BUCKETS))];
+	return &xn->listeners[xtcp_flow_rank(&xtcp_sk(sk)->flow) % XTCP_LISTEN_BUCKETS];
 }
 
 /**

@@ -26,12 +26,18 @@
 enum walk_part { WALK_LISTENERS, WALK_TABLE, WALK_END };
 
 /*
- * Within a bucket flows are ordered by hash, and by address if that is equal.
+ * Within a bucket flows are ordered by hash and by rank: see xtcp_flow_rank(). Of two that have
+ * both in common the addresses decide.
  */
-static bool is_behind(const struct xtcp_walk_mark *mark, u32 hash,
+static u64 order_of(u32 hash, const struct xtcp_flow *flow)
+{
+	return (u64)hash << 32 | lower_32_bits(xtcp_flow_rank(flow));
+}
+
+static bool is_behind(const struct xtcp_walk_mark *mark, u64 order,
 		      const struct xtcp_flow *flow)
 {
-	return hash != mark->hash ? hash > mark->hash : flow > mark->flow;
+	return order != mark->order ? order > mark->order : flow > mark->flow;
 }
 
 /* Returns true if the walk has shown the flow in an earlier table. */
@@ -47,7 +53,7 @@ static bool was_passed(const struct xtcp_walk *walk,
 		hash = xtcp_flow_hash(key, &old->table);
 		bucket = hash & (old->table.size - 1);
 		if (bucket < old->bucket ||
-		    (bucket == old->bucket && !is_behind(old, hash, flow)))
+		    (bucket == old->bucket && !is_behind(old, order_of(hash, flow), flow)))
 			return true;
 	}
 	return false;
@@ -58,14 +64,14 @@ static bool was_passed(const struct xtcp_walk *walk,
  * read again later. Consumes the caller's reference.
  */
 static void batch_add(struct xtcp_walk *walk, struct xtcp_flow *flow,
-		      u32 hash)
+		      u64 order)
 {
-	struct xtcp_walk_mark here = { .hash = hash, .flow = flow };
+	struct xtcp_walk_mark here = { .order = order, .flow = flow };
 	unsigned int i = walk->nr;
 
-	if (!is_behind(&walk->mark, hash, flow))
+	if (!is_behind(&walk->mark, order, flow))
 		goto drop;
-	while (i && is_behind(&here, walk->batch[i - 1].hash,
+	while (i && is_behind(&here, walk->batch[i - 1].order,
 			      walk->batch[i - 1].flow))
 		i--;
 	/* A chain that is read again contains the flow a second time. */
@@ -80,7 +86,7 @@ static void batch_add(struct xtcp_walk *walk, struct xtcp_flow *flow,
 	memmove(&walk->batch[i + 1], &walk->batch[i],
 		(walk->nr - i) * sizeof(walk->batch[0]));
 	walk->batch[i].flow = flow;
-	walk->batch[i].hash = hash;
+	walk->batch[i].order = order;
 	walk->nr++;
 	return;
 drop:
@@ -92,6 +98,7 @@ static void batch_add_found(struct xtcp_flow *flow, void *arg)
 {
 	struct xtcp_walk *walk = arg;
 	struct xtcp_key key __uninitialized;
+	u64 order;
 	u32 hash;
 
 	if (!xtcp_flow_get(flow))
@@ -100,12 +107,13 @@ static void batch_add_found(struct xtcp_flow *flow, void *arg)
 	/* Don't find a flow of the same 4-tuple that is bound to no device. */
 	key.bound_only = key.dif != 0;
 	hash = xtcp_flow_hash(&key, &walk->mark.table);
+	order = order_of(hash, flow);
 	/* The flow's own lookup is last: it goes along the chain. */
 	if ((hash & (walk->mark.table.size - 1)) == walk->mark.bucket &&
-	    is_behind(&walk->mark, hash, flow) &&
+	    is_behind(&walk->mark, order, flow) &&
 	    xtcp_flow_is_hashed_rcu(walk->net, flow, &key) &&
 	    !was_passed(walk, &key, flow))
-		batch_add(walk, flow, hash);
+		batch_add(walk, flow, order);
 	else
 		xtcp_flow_put(flow);
 }
@@ -122,7 +130,7 @@ static void batch_drop(struct xtcp_walk *walk)
 static void next_bucket(struct xtcp_walk *walk)
 {
 	walk->mark.bucket++;
-	walk->mark.hash = 0;
+	walk->mark.order = 0;
 	walk->mark.flow = NULL;
 }
 
@@ -138,6 +146,7 @@ static void batch_add_listeners(struct xtcp_walk *walk)
 	struct xtcp_net *xn = xtcp_net(walk->net);
 	struct xtcp_flow *flow;
 	struct sock *sk;
+	u64 order;
 
 	if (!xtcp_net_is_ready(xn)) {
 		next_part(walk);
@@ -147,12 +156,13 @@ static void batch_add_listeners(struct xtcp_walk *walk)
 	while (!walk->nr && walk->mark.bucket < XTCP_LISTEN_BUCKETS) {
 		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket]) {
 			flow = &xtcp_sk(sk)->flow;
+			order = order_of(0, flow);
 			/*
 			 * A long chain is walked once for each batch: skip
 			 * flows up to the mark.
 			 */
-			if (is_behind(&walk->mark, 0, flow) && xtcp_flow_get(flow))
-				batch_add(walk, flow, 0);
+			if (is_behind(&walk->mark, order, flow) && xtcp_flow_get(flow))
+				batch_add(walk, flow, order);
 		}
 		if (!walk->nr)
 			next_bucket(walk);
@@ -289,7 +299,7 @@ struct xtcp_flow *xtcp_walk_next(struct xtcp_walk *walk)
 {
 	struct xtcp_flow *flow = walk->batch[walk->at].flow;
 
-	walk->mark.hash = walk->batch[walk->at].hash;
+	walk->mark.order = walk->batch[walk->at].order;
 	walk->mark.flow = flow;
 	walk->at++;
 	xtcp_flow_put(flow);

@@ -16,14 +16,14 @@
  * struct xtcp_walk_mark - how far a table has been walked
  * @table: the table; of size 0 if there is none yet
  * @bucket: the buckets before it have been visited
- * @hash: hash of @flow
+ * @order: of @flow, within the bucket
  * @flow: the last flow of @bucket that was visited, only to compare; NULL if
  *	none
  */
 struct xtcp_walk_mark {
 	struct xtcp_flow_table	table;
 	u32			bucket;
-	u32			hash;
+	u64			order;
 	const struct xtcp_flow	*flow;
 };
 
@@ -40,7 +40,7 @@ struct xtcp_walk_mark {
  * @old: how far the tables before it were walked
  * @batch: flows of one bucket, in order
  * @batch.flow: flow, referenced
- * @batch.hash: hash of its key, by @mark's seed
+ * @batch.order: of the flow, by @mark's seed
  *
  * The caller owns the walk. Between two calls it may pause, and holds no
  * reference then.
@@ -57,7 +57,7 @@ struct xtcp_walk {
 	struct xtcp_walk_mark	old[XTCP_WALK_TABLES];
 	struct {
 		struct xtcp_flow	*flow;
-		u32			hash;
+		u64			order;
 	} batch[XTCP_WALK_BATCH];
 };
 

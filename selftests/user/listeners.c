@@ -6,6 +6,7 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <inttypes.h>
 #include <net/if.h>
 
 PEER_FIXTURE(listeners);
@@ -347,6 +348,58 @@ TEST_F(listeners, proc_listen_shows_its_own_namespace)
 	EXPECT_EQ(1, listeners_read(_metadata, l, 1));
 	close(other);
 	close(own);
+}
+
+#define MANY 400
+
+/* How many numbers are not smaller than the one before? */
+static int ascents(const uint64_t *number, int n)
+{
+	int ascents = 0;
+
+	for (int i = 1; i < n; i++)
+		ascents += number[i] >= number[i - 1];
+	return ascents;
+}
+
+/*
+ * The order of the rows, which anybody may read, says nothing of where the sockets are in memory:
+ * neither addresses ascend nor what hash_ptr() of the kernel makes of them, which anybody can compute.
+ * Root may read addresses, if kptr_restrict is 1.
+ */
+TEST_F(listeners, proc_order_of_rows_does_not_tell_addresses)
+{
+	static uint64_t address[MANY], hash[MANY];
+	char line[512], before[8];
+	unsigned int state;
+	int n = 0;
+	FILE *f;
+
+	ASSERT_EQ(0, sysctl_read("/proc/sys/kernel/kptr_restrict", before, sizeof(before)));
+	for (int i = 0; i < MANY; i++) {
+		int fd = stream_socket(AF_INET);
+
+		ASSERT_EQ(0, socket_bind(fd, "", 10000 + i));
+		ASSERT_EQ(0, listen(fd, 1));
+	}
+	ASSERT_EQ(0, sysctl_write("/proc/sys/kernel/kptr_restrict", "1"));
+	f = fopen(proc_path(AF_INET), "re");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f) && n < MANY)
+		if (sscanf(line, "%*d: %*s %*s %x %*s %*s %*s %*u %*d %*u %*d %" SCNx64, &state,
+			   &address[n]) == 2 && state == ROW_LISTEN) {
+			/* Not what %pK prints for others. */
+			ASSERT_EQ(0, address[n] % 8);
+			ASSERT_NE(0, address[n]);
+			hash[n] = address[n] * 0x61c8864680b583eb >> 56;
+			n++;
+		}
+	fclose(f);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/kernel/kptr_restrict", before));
+	ASSERT_EQ(MANY, n);
+	/* Of numbers in no order half ascend, give or take 10. */
+	EXPECT_GT(MANY / 2 + 60, ascents(address, MANY));
+	EXPECT_GT(MANY / 2 + 60, ascents(hash, MANY));
 }
 
 TEST_HARNESS_MAIN
