@@ -28,6 +28,7 @@
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/ecn.h"
+#include "transfer/memory.h"
 #include "transfer/prune.h"
 #include "transfer/retransmit.h"
 #include "transfer/window.h"
@@ -274,6 +275,19 @@ static void wake_reader(struct sock *sk)
 }
 
 /*
+ * A FIN without payload needs no buffer space, so it is taken with a full buffer and without
+ * memory, as in Linux. It is charged all the same: a program may keep many such sockets.
+ */
+static bool reserve_in_order(struct sock *sk, struct sk_buff *skb)
+{
+	if (skb->len)
+		return xtcp_prune_reserve(sk, skb);
+	if (!sk_rmem_schedule(sk, skb, skb->truesize))
+		xtcp_memory_force(sk, skb->truesize);
+	return true;
+}
+
+/*
  * @whole: @skb has all of its segment. Returns true if the data now ends with the peer's FIN.
  * Consumes @skb.
  */
@@ -284,7 +298,7 @@ static bool receive_in_order(struct sock *sk, struct sk_buff *skb, bool whole)
 	bool had_hole = !RB_EMPTY_ROOT(&xs->ofo_queue);
 	bool fin;
 
-	if (skb->len && !xtcp_prune_reserve(sk, skb)) {
+	if (!reserve_in_order(sk, skb)) {
 		XTCP_INC(sock_net(sk), RCV_Q_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		sk->sk_data_ready(sk);

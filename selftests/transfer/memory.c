@@ -268,6 +268,19 @@ TEST_F(memory, collapsing_takes_no_memory)
 	peer_drain(p, 300);
 }
 
+/* What a FIN without payload takes is reserved, too: see SK_MEMINFO_FWD_ALLOC as a signed number. */
+TEST_F(memory, a_fin_without_payload_is_charged)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 2);
+	EXPECT_LT(0, socket_meminfo(c.fd, SK_MEMINFO_RMEM_ALLOC));
+	EXPECT_LE(0, socket_meminfo(c.fd, SK_MEMINFO_FWD_ALLOC));
+}
+
 TEST_F(memory, ctr_PruneCalled)
 {
 	struct counters before;
