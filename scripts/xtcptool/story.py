@@ -169,6 +169,9 @@ def living(c):
 
 # --- obituaries -------------------------------------------------------------
 
+# An orphan's end; counters and the lifecycle table call it NO-MEMORY.
+SCARCE = "there were too many orphans (xtcp_max_orphans) or memory was short"
+
 # How the last event of a connection ended it.
 ENDS = {
     "rcv-RST": "The peer reset it",
@@ -178,12 +181,12 @@ ENDS = {
     "CLOSE": "The program closed it",
     "RETRANSMISSION-GIVE-UP": "This end gave up, because the peer acknowledged nothing",
     "KEEPALIVE-GIVE-UP": "This end gave up, because the peer did not answer keepalive probes",
-    "USER-TIMEOUT": "This end gave up, because the user timeout, or that of a FIN, passed",
+    "USER-TIMEOUT": "This end gave up, because the user timeout or xtcp_attached_fin_timeout passed",
     "FIN-WAIT-2-TIMEOUT": "This end gave up, because no FIN came",
     "ICMP-hard-error": "An ICMP error ended it",
     "ICMP-soft-error": "An ICMP error ended it",
     "rcv-text-after-CLOSE": "This end reset it, because data came after close()",
-    "NO-MEMORY": "This end gave up, because there was no memory",
+    "NO-MEMORY": f"This end gave up, because {SCARCE}",
     "MEMORY-PRESSURE": "This end gave up, because memory was short",
     "rcv-ACK-of-FIN": "Both ends closed it in order",
     "rcv-FIN": "Both ends closed it in order",
@@ -195,17 +198,17 @@ ENDS = {
 
 # Counters of sent RSTs, by which xtcp_dead names the reason.
 RESETS = {
-    "XtcpResetSentBadAck": "it acknowledged what was never sent",
+    "XtcpResetSentBadAck": "a segment of the peer acknowledged what was never sent",
     "XtcpResetSentSynInWindow": "a SYN came in the middle of the connection",
     "XtcpResetSentAcceptOverflow": "the accept queue was full",
     "XtcpResetSentListenerClosed": "the listener closed before accept()",
     "XtcpResetSentTextAfterClose": "data came after close()",
     "XtcpResetSentUnreadText": "the program closed without having read all data",
-    "XtcpResetSentLinger": "the program closed with SO_LINGER and a time of 0",
+    "XtcpResetSentLinger": "the program set SO_LINGER with a time of 0, or a negative TCP_LINGER2",
     "XtcpResetSentDisconnect": "the program called connect() with AF_UNSPEC",
     "XtcpResetSentKeepalive": "keepalive probes were not answered",
     "XtcpResetSentKilled": "an administrator ended it",
-    "XtcpResetSentNoMemory": "there was no memory",
+    "XtcpResetSentNoMemory": SCARCE,
 }
 
 
@@ -239,7 +242,9 @@ def dead_timers(o):
     said += [text.plural(n[key], noun) for key, noun in
              (("retransmission_timeouts", "retransmission timeout"), ("window_probes", "window probe"),
               ("keepalive_timeouts", "keepalive timeout")) if n[key]]
-    return f"{joined(said) if said else 'Nothing retransmitted, no timer fired'}."
+    if not said:
+        return "Nothing retransmitted; no retransmission timeout, window probe or keepalive timeout."
+    return f"{joined(said)}."
 
 
 def dead_path(o):
