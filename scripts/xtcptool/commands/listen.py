@@ -3,9 +3,9 @@
 
 SYN-QUEUE (half-open connections) and ACCEPT-QUEUE (connections that wait for accept())
 are current length/limit/peak. OVERFLOWS are segments that found the SYN queue and the
-accept queue full, DROPS the SYNs and handshake ACKs lost for any reason. COOKIES are
-SYN cookies sent/accepted/failed. HALF-OPEN FROM has the peers with the most half-open
-connections; SYNs that were answered with a cookie leave none.
+accept queue full, DROPS the SYNs and third segments of a handshake that were lost for any
+reason. COOKIES are SYN cookies sent/accepted/failed. HALF-OPEN FROM has the peers with the
+most half-open connections; SYNs that were answered with a cookie leave none.
 """
 
 import collections

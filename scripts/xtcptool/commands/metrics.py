@@ -2,8 +2,8 @@
 """metrics: print counters, gauges and histograms, or serve them to Prometheus
 
 /proc/net/xtcp_metrics of this network namespace, in the format OpenMetrics. With --listen
-it is served as http://ADDRESS:PORT/metrics until Ctrl-C. Whoever reaches the port may
-read it.
+it is served as http://ADDRESS:PORT/metrics until Ctrl-C. Each host that reaches the port
+may read it.
 """
 
 import os
