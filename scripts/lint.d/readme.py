@@ -58,7 +58,7 @@ ELSEWHERE = {
         (r"costs ([\d,]+) instructions without a record", "connection/stateless", XTCP),
         (r"With a record it costs ([\d,]+),", "connection/open_close", XTCP),
         (r"round trip of the kernel's TCP then costs (\d+\.\d) % more", "tcpwire/hook", MORE),
-        (r"after a flood (\d+\.\d) %", "tcpwire/hook_flooded", MORE),
+        (r"a round trip costs (\d+\.\d) % more than without xtcp", "tcpwire/hook_flooded", MORE),
         (r"a new network namespace costs (\d+) % more", "namespace/create", MORE),
     ),
     "Documentation/synflood.rst": (
