@@ -41,12 +41,14 @@
  * It can be set at any time; it acts while the socket listens, from the next SYN
  * on. getsockopt() returns the value in force: the one that was set, else the
  * knob's. Accepted sockets do not inherit it. Errors: EINVAL for another number.
+ * XTCP_SYNCOOKIES_ALWAYS has exceptions: a SYN over a TIME-WAIT, and one that fast
+ * open accepts.
  */
 #define XTCP_SYNCOOKIES	2
 
 #define XTCP_SYNCOOKIES_NEVER		0	/* full SYN queue: SYNs are dropped */
 #define XTCP_SYNCOOKIES_WHEN_FULL	1	/* while the SYN queue is full */
-#define XTCP_SYNCOOKIES_ALWAYS		2	/* no SYN is queued */
+#define XTCP_SYNCOOKIES_ALWAYS		2	/* for each SYN; exceptions above */
 
 /**
  * XTCP_TW_TIMEOUT - length of TIME-WAIT, in seconds
