@@ -563,6 +563,7 @@ static void rule_take(const struct xtcp_net *xn, u8 from, enum xtcp_event event)
  * by one, has a record's state for a moment, which the kernel must not see: in
  * TCP_NEW_SYN_RECV and TCP_TIME_WAIT it takes a socket, such as the owner of an skb
  * that leaves (skb_to_full_sk()), for a request or TIME-WAIT socket of its own TCP.
+ * 0: sk_state stays as it is, until the record has taken over.
  */
 static const u8 state_of_sk[XTCP_STATES] = {
 	[XTCP_ESTABLISHED]		= TCP_ESTABLISHED,
@@ -570,7 +571,7 @@ static const u8 state_of_sk[XTCP_STATES] = {
 	[XTCP_SYN_RECEIVED]		= TCP_SYN_RECV,
 	[XTCP_FIN_WAIT_1]		= TCP_FIN_WAIT1,
 	[XTCP_FIN_WAIT_2]		= TCP_FIN_WAIT2,
-	[XTCP_TIME_WAIT]		= TCP_CLOSING,
+	[XTCP_TIME_WAIT]		= 0,
 	[XTCP_CLOSED]			= TCP_CLOSE,
 	[XTCP_CLOSE_WAIT]		= TCP_CLOSE_WAIT,
 	[XTCP_LAST_ACK]			= TCP_LAST_ACK,
@@ -592,20 +593,26 @@ static bool record_state_set(struct xtcp_flow *flow, u8 from, u8 to)
 /* The state of a socket, or of a record that belongs to the caller. */
 static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 {
+	u8 shown = state_of_sk[state];
 	struct sock *sk;
 
 	WRITE_ONCE(flow->state, state);
 	if (flow->kind != XTCP_KIND_SOCKET)
 		return;
 	sk = xtcp_flow_sk(flow);
+	/* The same state, of the same age: the tracepoint must not report a change. */
+	if (shown == sk->sk_state)
+		return;
 	WRITE_ONCE(xtcp_sk(sk)->state_since, jiffies);
+	if (!shown)
+		return;
 	/*
 	 * Readers without the lock that see sk_state see what was written before it.
 	 * Pairs with their smp_load_acquire(). The kernel exports this function, a plain
 	 * store, and not inet_sk_state_store().
 	 */
 	smp_wmb();
-	inet_sk_set_state(sk, state_of_sk[state]);
+	inet_sk_set_state(sk, shown);
 }
 
 /**
@@ -619,6 +626,9 @@ static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 void xtcp_lifecycle_born(struct xtcp_flow *flow, enum xtcp_state state)
 {
 	state_set(flow, state);
+	/* A new socket was in CLOSED before. */
+	if (flow->kind == XTCP_KIND_SOCKET)
+		WRITE_ONCE(xtcp_sk(xtcp_flow_sk(flow))->state_since, jiffies);
 }
 
 /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * trace: a connection's events in the tracepoints xtcp:* and the counts in
- * /proc/net/xtcp_lifecycle. WISH-14 (why and by whom it was reset) and WISH-15 (counts
- * of each transition).
+ * /proc/net/xtcp_lifecycle; the kernel's tracepoints of sockets and drops. WISH-14 (why and by
+ * whom it was reset) and WISH-15 (counts of each transition).
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -693,6 +693,111 @@ TEST_F(trace, wish_15_lifecycle_is_of_a_namespace)
 	EXPECT_EQ(3, moves(_metadata));
 	netns_new(WHERE(_metadata));
 	EXPECT_EQ(0, moves(_metadata));
+}
+
+/* --- sock:inet_sock_set_state ----------------------------------------------- */
+
+PEER_FIXTURE(changes);
+
+#define SET_STATE "/events/sock/inet_sock_set_state/"
+
+/*
+ * Traces the sockets of the stack under test that have this port, or none, until
+ * changes_expect().
+ */
+static void changes_watch(struct __test_metadata *_metadata, int port)
+{
+	char filter[80];
+
+	mkdir(TRACING, 0700);
+	if (mount("tracefs", TRACING, "tracefs", 0, NULL))
+		ASSERT_EQ(EBUSY, errno);
+	rmdir(BUFFER);
+	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
+	snprintf(filter, sizeof(filter), "protocol == %d && (sport == %d || sport == 0)",
+		 stock_mode() ? IPPROTO_TCP : IPPROTO_XTCP, port);
+	file_write(_metadata, BUFFER SET_STATE "filter", filter);
+	file_write(_metadata, BUFFER SET_STATE "enable", "1");
+}
+
+/* These are all changes since, in this order: "CLOSE > SYN_SENT". */
+static void changes_compare(struct __test_metadata *_metadata, const char *const *want)
+{
+	FILE *f = fopen(BUFFER "/trace", "r");
+	char line[512], old[32], new[32], got[80];
+	const char *states;
+
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f)) {
+		states = strstr(line, "oldstate=");
+		if (*line == '#' || !states)
+			continue;
+		ASSERT_EQ(2, sscanf(states, "oldstate=TCP_%31s newstate=TCP_%31s", old, new))
+			TH_LOG("%s", line);
+		snprintf(got, sizeof(got), "%s > %s", old, new);
+		EXPECT_STREQ(*want ? *want : "nothing more", got);
+		want += !!*want;
+	}
+	fclose(f);
+	EXPECT_EQ(NULL, *want) TH_LOG("%s", *want);
+	file_write(_metadata, BUFFER SET_STATE "enable", "0");
+	EXPECT_EQ(0, rmdir(BUFFER));
+	EXPECT_EQ(0, umount(TRACING));
+}
+
+#define changes_expect(...) \
+	changes_compare(_metadata, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* A record takes over in TIME-WAIT: the socket is closed, and was in no other state before. */
+TEST_F(changes, sock_states_of_a_client_that_closes_first)
+{
+	struct conn c;
+
+	changes_watch(_metadata, 5100);
+	conn_open(&self->peer, &c, .active = true, .kport = 5100);
+	conn_advance(&c, ST_TIME_WAIT, false);
+	changes_expect("CLOSE > SYN_SENT", "SYN_SENT > ESTABLISHED",
+		       "ESTABLISHED > FIN_WAIT1", "FIN_WAIT1 > FIN_WAIT2", "FIN_WAIT2 > CLOSE");
+}
+
+/* In FIN-WAIT-2 it does if the program has closed the socket. */
+TEST_F(changes, sock_states_of_an_orphan)
+{
+	struct conn c;
+
+	changes_watch(_metadata, 5100);
+	conn_to_state(&self->peer, &c, ST_ORPHAN_FIN_WAIT_2, .active = true, .kport = 5100);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	changes_expect("CLOSE > SYN_SENT", "SYN_SENT > ESTABLISHED",
+		       "ESTABLISHED > FIN_WAIT1", "FIN_WAIT1 > FIN_WAIT2", "FIN_WAIT2 > CLOSE");
+}
+
+TEST_F(changes, sock_states_of_a_simultaneous_close)
+{
+	struct conn c;
+
+	changes_watch(_metadata, 5100);
+	conn_to_state(&self->peer, &c, ST_CLOSING, .active = true, .kport = 5100);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	changes_expect("CLOSE > SYN_SENT", "SYN_SENT > ESTABLISHED",
+		       "ESTABLISHED > FIN_WAIT1", "FIN_WAIT1 > CLOSING", "CLOSING > CLOSE");
+}
+
+/* The half-open record is not reported, either: its child is. */
+TEST_F(changes, sock_states_of_a_server)
+{
+	struct conn c;
+
+	changes_watch(_metadata, 5100);
+	conn_open(&self->peer, &c, .kport = 5100);
+	conn_advance(&c, ST_LAST_ACK, false);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_CLOSED);
+	changes_expect("CLOSE > LISTEN", "LISTEN > SYN_RECV", "SYN_RECV > ESTABLISHED",
+		       "ESTABLISHED > CLOSE_WAIT", "CLOSE_WAIT > LAST_ACK", "LAST_ACK > CLOSE");
 }
 
 /* --- skb:kfree_skb --------------------------------------------------------- */
