@@ -445,11 +445,12 @@ static bool __init state_is_open(u8 state)
 /*
  * A time in a state ends with each row that leaves it. The record that a SYN makes is
  * born in LISTEN and leaves it at once, and the record of a fast open becomes a socket at once:
- * neither counts as time in a state.
+ * neither counts as time in a state. FIN-WAIT-2 goes on when a record replaces an orphan.
  */
 static bool __init rule_ends_time(const struct xtcp_lifecycle_rule *rule)
 {
 	return rule->to != rule->from && rule->event != XTCP_EV_RCV_FAST_OPEN &&
+	       rule->event != XTCP_EV_ORPHAN_RECORD &&
 	       (rule->from != XTCP_LISTEN || rule->to != XTCP_HALF_OPEN);
 }
 

@@ -55,6 +55,9 @@
 #define SHORT_LIFE_MS	4000U	/* up to this, Linux counts TWKilled, not TW */
 #define RESTART_MIN_NS	NSEC_PER_MSEC	/* 2MSL restarts at most once in this time */
 
+/* Older is a state of 49 days. A record has 32 bits for the age, enough for 17 hours more. */
+#define AGE_TAKEN_MAX_MS	(49ULL * 24 * 3600 * MSEC_PER_SEC)
+
 static_assert(sizeof(struct xtcp_timewait) == 96);
 static_assert(offsetof(struct xtcp_timewait6, addrs) == XTCP_RECORD_LEN);
 static_assert(sizeof(struct xtcp_timewait6) == 128);
@@ -398,6 +401,21 @@ static bool timewait_arm(struct net *net, struct xtcp_timewait *tw, u32 delay_ms
 }
 
 /*
+ * When the state of a new record began: TIME-WAIT when its delay was added, a moment ago. The time
+ * in FIN-WAIT-2 goes on, in which a program may have left the socket open for months.
+ */
+static u32 timewait_since_ms(const struct xtcp_timewait *tw, const struct xtcp_flow *socket,
+			     u32 delay_ms)
+{
+	u64 since_ms = div_u64(tw->delay.expires_ns - (u64)delay_ms * NSEC_PER_MSEC,
+			       NSEC_PER_MSEC);
+
+	if (tw->flow.state == XTCP_ORPHAN_FIN_WAIT_2)
+		since_ms -= min(xtcp_flow_age_ms(socket), AGE_TAKEN_MAX_MS);
+	return since_ms;
+}
+
+/*
  * Replace a socket by @tw in the flow table. Returns false if that failed; the references of the
  * line and of the table are dropped then.
  */
@@ -410,9 +428,7 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 		xtcp_flow_put(&tw->flow);	/* the line's */
 		goto table;
 	}
-	/* The time at which the delay was added. */
-	tw->since_ms = div_u64(tw->delay.expires_ns -
-			       (u64)delay_ms * NSEC_PER_MSEC, NSEC_PER_MSEC);
+	tw->since_ms = timewait_since_ms(tw, &xtcp_sk(sk)->flow, delay_ms);
 	xtcp_port_to_timewait(sk, tw);
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
 		/* The record represents the connection now. */

@@ -31,7 +31,8 @@ struct xtcp_sock;
  * @oow_ack_ms: last answer to an invalid segment, for the rate limit
  * @mark, @tos: fwmark and DSCP of our segments
  * @wait_ms: length of TIME-WAIT, each time that it begins
- * @since_ms: when the state began, low 32 bits of CLOCK_MONOTONIC in ms
+ * @since_ms: when the state began, FIN-WAIT-2 perhaps as a socket's; low 32 bits of
+ *	CLOCK_MONOTONIC in ms
  * @wnd: window field of our last segment, unscaled
  * @rcv_wscale: shift of the windows that we send
  * @ts_ok: timestamps were negotiated

@@ -159,6 +159,28 @@ TEST_F(age, proc_age_of_a_restarted_time_wait)
 	expect_age(_metadata, 6001, "TIME-WAIT", 2);
 }
 
+/* A record takes over: the state is the same. The peer's FIN begins another one. */
+TEST_F(age, proc_age_of_fin_wait_2_goes_on_in_a_record)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_FIN_WAIT_2, .kport = 6000, .active = true);
+	sleep_ms(30000);
+	expect_age(_metadata, 6000, "FIN-WAIT-2", 30);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+	expect_age(_metadata, 6000, "FIN-WAIT-2", 30);
+	sleep_ms(20000);
+	expect_age(_metadata, 6000, "FIN-WAIT-2", 50);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK);
+	sleep_ms(2000);
+	expect_age(_metadata, 6000, "TIME-WAIT", 2);
+}
+
 TEST_F_TIMEOUT(age, lc_94_close_wait_for_an_hour, 3700)
 {
 	struct peer *p = &self->peer;

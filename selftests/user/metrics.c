@@ -528,6 +528,26 @@ TEST_F(metrics, metrics_times_of_records)
 	expect_time(_metadata, "TIME-WAIT", "TIME-WAIT-TIMEOUT", "CLOSED", 1, 60);
 }
 
+/* A program leaves the socket open in FIN-WAIT-2: its time goes on in the record. */
+TEST_F(metrics, metrics_times_of_fin_wait_2)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("histograms", 1));
+	conn_to_state(p, &c, ST_FIN_WAIT_2, .active = true);
+	sleep_ms(20000);
+	close(c.fd);
+	c.fd = -1;
+	sleep_ms(10000);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK);
+	take(_metadata);
+	expect_time(_metadata, "FIN-WAIT-2", "rcv-FIN", "TIME-WAIT", 1, 30);
+	EXPECT_FALSE(has_time("FIN-WAIT-2", "ORPHAN-RECORD", "FIN-WAIT-2"));
+}
+
 /* A longer time than the last bound is only in +Inf. */
 TEST_F_TIMEOUT(metrics, metrics_times_above_all_bounds, 11000)
 {
