@@ -141,6 +141,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->rcv_wscale = ho->rcv_wscale;
 	xtcp_acked_first_window(xs, seg);
 
+	xs->segs_in = 1;	/* the SYN, which a record received */
 	xs->delivered = !fast;	/* the SYN-ACK */
 	xs->sack_ok = ho->sack_ok;
 	xtcp_ecn_adopt(xs, ho->ecn_ok, ho->accecn_ok);
@@ -513,7 +514,6 @@ static void child_take_syn(struct sock *sk, struct sk_buff *skb, const struct xt
 	struct xtcp_seg seg = *syn;
 
 	xs->last_rcv_ns = xtcp_now_ns();
-	xs->segs_in++;
 	if (!seg.len) {
 		consume_skb(skb);
 		return;

@@ -56,6 +56,7 @@ TEST_F(fastopen, rfc7413_data_before_the_third_ack)
 	EXPECT_TRUE(info.tcpi_options & TCPI_OPT_SYN_DATA);
 	EXPECT_TRUE(is_fast_child(&info));
 	EXPECT_EQ(5, info.tcpi_bytes_received);
+	EXPECT_EQ(1, info.tcpi_segs_in);
 	/* The third segment acknowledges both. */
 	conn_send(&c, .flags = ACK, .seq = 6, .ack = 7);
 	conn_expect_state(&c, ST_ESTABLISHED);

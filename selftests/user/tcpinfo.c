@@ -186,6 +186,24 @@ TEST_F(tcpinfo, tcp_info_counts_the_handshake)
 	EXPECT_EQ(0, (int)(info.tcpi_data_segs_in + info.tcpi_data_segs_out));
 }
 
+/* Of a server: the SYN and the third segment, and no SYN-ACK. A cookie counts as a SYN. */
+TEST_F(tcpinfo, tcp_info_counts_the_handshake_of_a_server)
+{
+	struct tcp_info info;
+	struct conn c;
+
+	for (int cookies = 0; cookies < 2; cookies++) {
+		if (cookies)
+			ASSERT_EQ(0, knob_set("syncookies", 2));
+		conn_open(&self->peer, &c);
+		info = conn_tcp_info(&c);
+		EXPECT_EQ(2, (int)info.tcpi_segs_in);
+		EXPECT_EQ(0, (int)info.tcpi_segs_out);
+		EXPECT_EQ(0, (int)(info.tcpi_data_segs_in + info.tcpi_data_segs_out));
+		close(c.lfd);
+	}
+}
+
 /* TCP_INQ: how much is left; after a FIN one, so that a read is made. */
 TEST_F(tcpinfo, tcp_inq_reports_what_is_left)
 {
