@@ -258,6 +258,15 @@ struct departure {
 	u64	now_ns;		/* xtcp_pacing_departure() */
 };
 
+/*
+ * Is it a SYN-ACK of a fast-open child? It counts like those of half-open records, as in Linux:
+ * each one in OutSegs, and none among the segments that the connection sent.
+ */
+static bool is_fast_syn_ack(const struct xtcp_sock *xs, u8 flags)
+{
+	return unlikely(flags & XTCP_SYN) && xs->fast_child;
+}
+
 /* Has the segment no options but timestamps? */
 static bool options_are_usual(const struct xtcp_sock *xs, u8 flags,
 			      unsigned int payload)
@@ -361,7 +370,8 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 		xs->dsack_pending = 0;
 		xtcp_ack_sent(sk);
 	}
-	WRITE_ONCE(xs->segs_out, xs->segs_out + go->segs);
+	if (!is_fast_syn_ack(xs, flags))
+		WRITE_ONCE(xs->segs_out, xs->segs_out + go->segs);
 	if (payload)
 		xs->data_segs_out += go->segs;
 	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), payload);
@@ -418,7 +428,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 		.seg_size = cb->seg_size,
 		.now_ns = cb->sent_ns,
 	};
-	if (go.fresh)
+	if (go.fresh || is_fast_syn_ack(xs, go.flags))
 		XTCP_ADD(sock_net(sk), OUT_SEGS, go.segs);
 	return output_transmit(sk, clone, &go);
 }

@@ -348,7 +348,8 @@ void xtcp_retransmit_counted(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	count_in_row(xs);
-	if (xtcp_rethink_txhash(sk)) {
+	/* As in Linux the SYN-ACK of a fast open has a new hash each time, which nothing counts. */
+	if (xtcp_rethink_txhash(sk) && !xs->fast_held) {
 		xtcp_retransmit_rehashed(xs);
 		XTCP_INC(sock_net(sk), TIMEOUT_REHASH);
 	}

@@ -158,21 +158,31 @@ TEST_F_TIMEOUT(fastopen, rfc7413_syn_ack_is_lost, 1000)
 {
 	struct peer *p = &self->peer;
 	int lfd = fast_listener(p);
+	struct counters before;
 	struct conn c;
 
 	ASSERT_EQ(0, knob_set("synack_retries", 2));
 	open_fast(_metadata, p, &c, lfd);
 	peer_mark_last(p);
 	conn_accept(&c);
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_segs_out);
+	counters_take(&before);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6, .at_ms = 1000);
+	/* It counts as a listener's does. */
+	counters_expect(_metadata, &before, "OutSegs", 1, "RetransSegs", 1, "TCPSynRetrans", 1,
+			"TCPTimeouts", 1, NULL);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6, .at_ms = 3000);
 	/* The client's own timer: its SYN again, without data. */
 	peer_sleep_until(p, 3500);
 	c.peer_opt = OPT(USUAL);
+	counters_take(&before);
 	conn_send(&c, .flags = SYN, .seq = 0);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "RetransSegs", 1,
+			"TCPSynRetrans", 1, NULL);
 	conn_expect_state(&c, ST_SYN_RECEIVED);
 	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_total_retrans);
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_segs_out);
 	p->leave_unread = true;
 	peer_sleep_until(p, 20000);
 	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
