@@ -172,7 +172,8 @@ static inline void reply_count(struct net *net, u8 flags)
  * @reply: addresses and route; its route and spare skb are consumed
  * @bare: its header
  *
- * As in Linux, a segment without a route counts as sent.
+ * As in Linux, a segment without a route counts as sent, and so does a RST without memory: its
+ * reason has been counted.
  *
  * Context: softirq, or process with softirqs on; no locks.
  * Return: 0, -ENOBUFS without memory, or the error of the route.
@@ -193,8 +194,9 @@ int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 		goto unlock;
 	}
 	skb = reply_make(net, reply, bare, af);
-	if (skb) {
+	if (likely(skb) || (bare->flags & XTCP_RST))
 		reply_count(net, bare->flags);
+	if (skb) {
 		err = af->packet->reply_xmit(net, reply, skb);
 	} else {
 		if (reply->dst_held)

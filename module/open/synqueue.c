@@ -368,6 +368,16 @@ void xtcp_synqueue_save_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 	halfopen_save(ho, saved);
 }
 
+/*
+ * End a record that no line takes. It is lost for want of memory, which is counted, unless the
+ * listener closes.
+ */
+static void halfopen_end_untimed(struct xtcp_halfopen *ho)
+{
+	if (xtcp_synqueue_end(ho, XTCP_EV_CLOSE) && !READ_ONCE(ho->ls->lines.dead))
+		xtcp_listen_dropped(ho->ls);
+}
+
 /**
  * xtcp_synqueue_insert - add a new record to the SYN queue and the flow table
  * @ls: its listener's queues
@@ -410,7 +420,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	 * the listener has closed its lines by now, it could not end a record that was in none.
 	 */
 	if (!xtcp_delay_add(&ls->lines, &ho->delay, delay_ms)) {
-		xtcp_synqueue_end(ho, XTCP_EV_CLOSE);
+		halfopen_end_untimed(ho);
 		xtcp_flow_put(&ho->flow);	/* the line's */
 		xtcp_flow_put(&ho->flow);
 		return false;
@@ -514,7 +524,7 @@ static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *ke
 	xtcp_synqueue_detach(ho);
 	if (!xtcp_delay_add_until(&successor->lines, &copy->delay,
 				  copy->delay.expires_ns)) {
-		xtcp_synqueue_end(copy, XTCP_EV_CLOSE);
+		halfopen_end_untimed(copy);
 		xtcp_flow_put(&copy->flow);
 	} else {
 		xtcp_flow_check_line(&copy->flow, &successor->lines, &copy->delay);
@@ -553,14 +563,14 @@ static bool halfopen_migrate(struct xtcp_halfopen *ho)
 }
 
 /*
- * The listener closes: migrate or end @ho. Drops the line's reference, which
- * the caller has taken over. RCU protects the predecessor.
+ * The listener closes, or no memory: migrate or end @ho. Drops the line's reference,
+ * which the caller has taken over. RCU protects the predecessor.
  */
 static void halfopen_leave_listener(struct xtcp_halfopen *ho)
 {
 	rcu_read_lock();
 	if (!halfopen_migrate(ho))
-		xtcp_synqueue_end(ho, XTCP_EV_CLOSE);
+		halfopen_end_untimed(ho);
 	xtcp_flow_put(&ho->flow);
 	rcu_read_unlock();
 }

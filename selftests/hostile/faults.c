@@ -238,6 +238,48 @@ TEST_F_TIMEOUT(faults, syn, 36000)
 	EXPECT_FAULTS("SYN", 5);
 }
 
+/* All reasons of a RST, together. */
+static long long reset_reasons(void)
+{
+	static const char prefix[] = "XtcpResetSent";
+	struct counters now;
+	long long sum = 0;
+
+	counters_take(&now);
+	for (int i = 0; i < now.n; i++)
+		if (!strncmp(now.c[i].name, prefix, sizeof(prefix) - 1))
+			sum += now.c[i].value;
+	return sum;
+}
+
+/* An ACK of what a half-open record never sent: without memory the RST counts, too. */
+TEST_F_TIMEOUT(faults, reset_without_memory, 36000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int unsent = 0;
+	struct conn c;
+
+	EACH_FAULT(n, more) {
+		long long reasons = reset_reasons();
+		bool sent;
+
+		conn_to_state(p, &c, ST_HALF_OPEN);
+		counters_take(&before);
+		more = send_faulty(p, n, .flags = ACK, .seq = c.peer_nxt, .ack = c.kern_nxt + 1000,
+				   .sport = c.pport);
+		sent = await(p, RST, 10);
+		reasons = reset_reasons() - reasons;
+		EXPECT_EQ(reasons, counter_moved(&before, "OutRsts")) TH_LOG("allocation %d", n);
+		unsent += reasons && !sent;
+		ASSERT_TRUE(sent || more);
+		conn_send(&c, .flags = RST);
+		over(p, &c);
+	}
+	EXPECT_LT(0, unsent);
+	EXPECT_FAULTS("ACK of what was never sent", 3);
+}
+
 /* The ACK that opens a connection, with @len bytes of data. */
 static void third_ack(struct __test_metadata *_metadata, struct peer *p, int len)
 {
@@ -716,6 +758,57 @@ TEST_F_TIMEOUT(faults, timers, 36000)
 	}
 }
 
+/*
+ * Allocations of kmalloc() alone, and not the smallest: when a file of sysfs or its
+ * name can't be made, the kernel itself leaks the name of a cache, and its tracing
+ * warns about a field of an event.
+ */
+static void faults_of_kmalloc_only(bool only)
+{
+	struct dirent *entry;
+	char path[300];
+	DIR *dir = opendir("/sys/kernel/slab");
+	int size;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/failslab", entry->d_name);
+		if (sscanf(entry->d_name, "kmalloc-%d", &size) == 1 && size > 64)
+			write_to(path, only ? "1" : "0");
+	}
+	closedir(dir);
+	write_to(FAULTS "failslab/cache-filter", only ? "Y" : "N");
+}
+
+/* The cache of a timing wheel, which is larger than those above. */
+#define WHEEL_FAILS "/sys/kernel/slab/kmalloc-4k/failslab"
+
+/*
+ * The first SYN of a listener finds memory for its record, which has a cache of its own, and none
+ * to time the record: neither for a delay line nor, in place of it, for a timing wheel.
+ */
+TEST_F_TIMEOUT(faults, syn_of_an_untimed_record, 36000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_start(p, &c);
+	faults_of_kmalloc_only(true);
+	write_to(WHEEL_FAILS, "1");
+	counters_take(&before);
+	fail_next(2);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	fail_next(0);
+	write_to(WHEEL_FAILS, "0");
+	faults_of_kmalloc_only(false);
+	peer_expect_silence(p, 1500);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, NULL);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = RST);
+	over(p, &c);
+}
+
 /* --- around it ------------------------------------------------------------------- */
 
 TEST_F_TIMEOUT(faults, options, 36000)
@@ -905,33 +998,12 @@ TEST_F_TIMEOUT(faults, first_socket_of_a_namespace, 600)
 	EXPECT_FAULTS("the first socket()", 15);
 }
 
-/*
- * Allocations of kmalloc() alone, and not the smallest: when a file of sysfs or its
- * name can't be made, the kernel itself leaks the name of a cache, and its tracing
- * warns about a field of an event.
- */
-static void faults_of_kmalloc_only(void)
-{
-	struct dirent *entry;
-	char path[300];
-	DIR *dir = opendir("/sys/kernel/slab");
-	int size;
-
-	while (dir && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/failslab", entry->d_name);
-		if (sscanf(entry->d_name, "kmalloc-%d", &size) == 1 && size > 64)
-			write_to(path, "1");
-	}
-	closedir(dir);
-	write_to(FAULTS "failslab/cache-filter", "Y");
-}
-
 TEST_F_TIMEOUT(faults, module, 36000)
 {
 	int fd = open("/xtcp/xtcp.ko", O_RDONLY);
 
 	ASSERT_LE(0, fd);
-	faults_of_kmalloc_only();
+	faults_of_kmalloc_only(true);
 	module_await_idle(WHERE(_metadata));
 	EACH_FAULT(n, more) {
 		int error = 0;
@@ -947,7 +1019,7 @@ TEST_F_TIMEOUT(faults, module, 36000)
 		}
 	}
 	close(fd);
-	write_to(FAULTS "failslab/cache-filter", "N");
+	faults_of_kmalloc_only(false);
 	EXPECT_FAULTS("finit_module()", 38);
 }
 
