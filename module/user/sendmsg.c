@@ -381,7 +381,7 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	int flags = msg->msg_flags;
 	u32 tsflags = READ_ONCE(sk->sk_tsflags);
 	struct xtcp_zerocopy zc;
-	int err, copied = 0;
+	int err, by_syn = 0, copied = 0;
 	long timeo;
 
 	err = xtcp_zerocopy_begin(sk, msg, &zc);
@@ -393,26 +393,26 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			      ~(XTCP_NAGLE_LARGE | XTCP_NAGLE_TAIL);
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	if (unlikely(flags & MSG_FASTOPEN))
-		err = connect_first(sk, msg, &copied);
+		err = connect_first(sk, msg, &by_syn);
 	if (!err && !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
 				       XTCP_STATEF(XTCP_CLOSE_WAIT)))
-		err = await_open(sk, msg, &timeo, &copied);
-	if (unlikely(copied))
+		err = await_open(sk, msg, &timeo, &by_syn);
+	if (unlikely(by_syn))
 		xtcp_zerocopy_copied(&zc);
 	/*
 	 * The SYN is on its way with some of the data: the rest is for another call. After a
 	 * signal, too: the program would write the same bytes again. (Linux does not say
 	 * then that it has taken them.) And if shutdown() came first, on another thread.
 	 */
-	if (unlikely(copied && (err == -EINPROGRESS || err == -EINTR ||
+	if (unlikely(by_syn && (err == -EINPROGRESS || err == -EINTR ||
 				err == -ERESTARTSYS || err == -EPIPE))) {
-		xtcp_zerocopy_end(&zc, copied);
-		return copied;
+		xtcp_zerocopy_end(&zc, by_syn);
+		return by_syn;
 	}
-	if (unlikely(err))
-		copied = 0;
 	if (!err && msg->msg_controllen)
 		err = control_read(sk, msg, &tsflags);
+	if (unlikely(err))
+		by_syn = 0;
 	if (unlikely(tsflags & XTCP_TXSTAMP_FLAGS) && !err)
 		xtcp_txstamp_begin(sk);
 	if (!err) {
@@ -425,13 +425,14 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 		err = queue_data(sk, msg, &timeo, &zc, &copied);
 	if (unlikely(flags & MSG_EOR) && !err && copied)
 		xtcp_sendq_mark_eor(sk);
-	xtcp_zerocopy_end(&zc, copied);
+	xtcp_zerocopy_end(&zc, by_syn + copied);
 
 	xtcp_sendq_drop_empty(sk);
-	if (copied) {
+	/* What the SYN took is not in the queue, where its end might be another call's. */
+	if (copied)
 		push_at_the_end(sk, flags, tsflags, copied);
-		return copied;
-	}
+	if (by_syn + copied)
+		return by_syn + copied;
 	return err ? send_failed(sk, flags, err) : 0;
 }
 

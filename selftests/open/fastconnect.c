@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <linux/icmp.h>
+#include <linux/net_tstamp.h>
 #include <linux/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -732,6 +733,75 @@ TEST_F(fastconnect, rfc7413_signal_while_the_syn_waits)
 		peer_expect_silence(p, 1500);
 		drop(&c);
 	}
+}
+
+/*
+ * A call whose bytes all went with the SYN has queued nothing. It asks for no timestamp, which
+ * would be of a segment that something else has sent: here what the SYN-ACK did not acknowledge.
+ */
+TEST_F(fastconnect, rfc7413_no_timestamp_of_what_the_syn_took)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+	char b[8];
+
+	sleepers_peer = p;
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_ACK |
+				SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY));
+	s = sleeper_start(_metadata, c.fd, fast_write_sleeping);
+	expect_syn(&c, .data = "hello", .within_ms = 100);
+	syn_ack(&c, 1, OPT(USUAL));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "hello");
+	r = sleeper_expect_done(&s, 100);
+	EXPECT_EQ(5, r.ret);
+	conn_send(&c, .flags = ACK, .ack = 6);
+	EXPECT_EQ(0, socket_poll(c.fd) & POLLERR);
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, b, sizeof(b), MSG_ERRQUEUE)));
+	drop(&c);
+}
+
+static long fast_write_with_bad_control(int fd, char *data)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { "hello", 5 };
+	struct sockaddr_storage sa;
+	struct msghdr msg = {
+		.msg_name = &sa, .msg_namelen = peer_sockaddr(sleepers_peer, &sa),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = 9999;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	return sendmsg(fd, &msg, MSG_FASTOPEN);
+}
+
+/* Control messages are read after the handshake. One that is refused makes the call fail. */
+TEST_F(fastconnect, rfc7413_refused_control_message)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	sleepers_peer = p;
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	s = sleeper_start(_metadata, c.fd, fast_write_with_bad_control);
+	expect_syn(&c, .data = "hello", .within_ms = 100);
+	sleeper_expect_asleep(&s, 500);
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	r = sleeper_expect_done(&s, 100);
+	EXPECT_EQ(-1, r.ret);
+	EXPECT_EQ(EINVAL, r.err);
+	drop(&c);
 }
 
 static long fast_write_much(int fd, char *data)
