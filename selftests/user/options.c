@@ -502,6 +502,22 @@ TEST_F(options, opt_rcvlowat_is_capped_and_grows_the_buffer)
 	EXPECT_EQ(20000, get(fd, SOL_SOCKET, SO_RCVBUF));
 }
 
+/* Small segments need more memory than a half of the buffer for what SO_RCVLOWAT waits for. */
+TEST_F(options, opt_rcvlowat_of_small_segments)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 600000"));
+	conn_open(&self->peer, &c);
+	conn_send(&c, .flags = ACK | PSH, .len = 550);
+	conn_expect(&c, .flags = ACK, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(0, set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 600000));
+	EXPECT_EQ(300000, get(c.fd, SOL_SOCKET, SO_RCVLOWAT));
+	/* In Linux it grows further. */
+	EXPECT_EQ(stock_mode(), get(c.fd, SOL_SOCKET, SO_RCVBUF) > 600000);
+	EXPECT_LE(600000, get(c.fd, SOL_SOCKET, SO_RCVBUF));
+}
+
 TEST_F(options, opt_timeouts_and_linger)
 {
 	struct timeval tv = { .tv_sec = 3, .tv_usec = 500000 };
