@@ -498,15 +498,21 @@ static int fastopen_key_set(struct sock *sk, sockptr_t optval, unsigned int optl
 }
 
 /* The kernel refuses these to its connections only, which it knows by INET_PROTOSW_ICSK. */
-static int membership_refused(int level, int optname, unsigned int optlen)
+static int membership_refused(int level, int optname, sockptr_t optval, unsigned int optlen)
 {
+	int val;
+
 	if (level == SOL_IP &&
 	    (optname == IP_ADD_MEMBERSHIP || optname == IP_DROP_MEMBERSHIP))
 		return -EPROTO;
-	if (level == SOL_IPV6 &&
-	    (optname == IPV6_ADD_MEMBERSHIP || optname == IPV6_DROP_MEMBERSHIP))
-		return optlen < sizeof(struct ipv6_mreq) ? -EINVAL : -EPROTO;
-	return 0;
+	if (level != SOL_IPV6 ||
+	    (optname != IPV6_ADD_MEMBERSHIP && optname != IPV6_DROP_MEMBERSHIP))
+		return 0;
+	/* Over IPv6 it reads an int of each option first. */
+	if (optlen >= sizeof(val) && !sockptr_is_null(optval) &&
+	    copy_from_sockptr(&val, optval, sizeof(val)))
+		return -EFAULT;
+	return optlen < sizeof(struct ipv6_mreq) ? -EINVAL : -EPROTO;
 }
 
 /* An option of IP may change the payload that fits in a packet. */
@@ -514,7 +520,7 @@ static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 		  unsigned int optlen)
 {
 	int err = level == SOL_IPV6 && sk->sk_family == AF_INET ? 0 :
-		  membership_refused(level, optname, optlen);
+		  membership_refused(level, optname, optval, optlen);
 
 	if (err)
 		return err;

@@ -54,6 +54,29 @@ TEST_F(ipoptions, opt_source_route_needs_a_destination)
 	close(fd);
 }
 
+/* Groups are refused to connections. Over IPv6 an int of the value is read before. */
+TEST_F(ipoptions, opt_ipv6_membership)
+{
+	static const int names[] = { IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP };
+	const struct ipv6_mreq group = { .ipv6mr_interface = 1 };
+	void *bad = (void *)8;
+	int fd = stream_socket(AF_INET6);
+
+	ASSERT_LE(0, fd);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(EPROTO, errno_of(setsockopt(fd, IPPROTO_IPV6, names[i], &group,
+						      sizeof(group))));
+		EXPECT_EQ(EPROTO, errno_of(setsockopt(fd, IPPROTO_IPV6, names[i], NULL,
+						      sizeof(group))));
+		EXPECT_EQ(EFAULT, errno_of(setsockopt(fd, IPPROTO_IPV6, names[i], bad,
+						      sizeof(group))));
+		EXPECT_EQ(EFAULT, errno_of(setsockopt(fd, IPPROTO_IPV6, names[i], bad,
+						      sizeof(int))));
+		EXPECT_EQ(EINVAL, errno_of(setsockopt(fd, IPPROTO_IPV6, names[i], bad, 3)));
+	}
+	close(fd);
+}
+
 static void tos_a0(int fd)
 {
 	socket_set_ip(fd, IP_TOS, 0xa0);
