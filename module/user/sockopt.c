@@ -649,10 +649,12 @@ static int share_set(struct socket *sock, int optname, sockptr_t optval,
 /*
  * SO_ATTACH_REUSEPORT_CBPF and _EBPF: the socket layer refuses a program to a socket that is in the
  * protocol's tables and in no group. It looks at sk_node, by which only listeners are linked here.
+ * Without SO_REUSEPORT, and after SO_LOCK_FILTER, it refuses any program, and knows the error.
  */
 static bool chooser_is_refused(const struct sock *sk, int optname)
 {
 	return (optname == SO_ATTACH_REUSEPORT_CBPF || optname == SO_ATTACH_REUSEPORT_EBPF) &&
+	       sk->sk_reuseport && !sock_flag(sk, SOCK_FILTER_LOCKED) &&
 	       !xtcp_state_in(sk, XTCP_UNCONNECTED) && !rcu_access_pointer(sk->sk_reuseport_cb);
 }
 

@@ -584,12 +584,18 @@ TEST_F(options, opt_so_bindtodevice_listener)
 	conn_expect(&c, .flags = RST | ACK, .ack = 1);
 }
 
+static int attach_filter(int fd, struct sock_filter *filter)
+{
+	struct sock_fprog prog = { .len = 1, .filter = filter };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) ? errno : 0;
+}
+
 static int attach_chooser(int fd)
 {
 	struct sock_filter first = { .code = BPF_RET | BPF_K };
-	struct sock_fprog prog = { .len = 1, .filter = &first };
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) ? errno : 0;
+	return attach_filter(fd, &first);
 }
 
 /*
@@ -607,8 +613,11 @@ TEST_F(options, opt_reuseport_program_of_a_connection)
 	for (int active = 0; active < 2; active++) {
 		conn_open(&self->peer, &c, .active = active);
 		EXPECT_EQ(EINVAL, attach_chooser(c.fd));
+		EXPECT_EQ(EFAULT, attach_filter(c.fd, (struct sock_filter *)8));
 		ASSERT_EQ(0, set(c.fd, SOL_SOCKET, SO_REUSEPORT, 1));
 		EXPECT_EQ(refused, attach_chooser(c.fd));
+		ASSERT_EQ(0, set(c.fd, SOL_SOCKET, SO_LOCK_FILTER, 1));
+		EXPECT_EQ(EPERM, attach_chooser(c.fd));
 	}
 }
 
