@@ -141,11 +141,15 @@ static inline void xtcp_deadlines_connected(struct sock *sk)
 /**
  * xtcp_deadlines_bad_syn_ack - the answer to our SYN belongs to an old connection of the peer
  * @sk: locked, in SYN-SENT
- * @delay_ns: time until our RST has ended that connection, from now
+ * @delay_ns: time until our RST has ended that connection, from now; an earlier deadline stays, so
+ *	that whoever sends such answers without end puts off neither the SYN nor the end of connect()
  */
 static inline void xtcp_deadlines_bad_syn_ack(struct sock *sk, u64 delay_ns)
 {
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+	u64 now_ns = xtcp_now_ns();
+
+	if (xtcp_sk(sk)->deadline_ns[XTCP_TIMER_RETRANSMIT] > now_ns + delay_ns)
+		xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, delay_ns);
 }
 
 /**

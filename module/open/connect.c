@@ -50,8 +50,8 @@
 /*
  * An unacceptable ACK comes from a peer that still has an old connection of
  * this 4-tuple. Our RST, or the ACK of its FIN, ends that connection, and the SYN is
- * sent again after this delay. Linux waits two ticks; like Linux we do so only if the SYN has
- * not been retransmitted yet.
+ * sent again after this delay. Linux waits two ticks, from the last such ACK; we wait from the
+ * first. Like Linux we do so only if the SYN has not been retransmitted yet.
  */
 #define BAD_ACK_DELAY_MS	8
 

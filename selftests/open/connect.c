@@ -168,6 +168,41 @@ TEST_F(connect, wish_08_user_timeout_of_connect_is_exact)
 	tries(_metadata, &self->peer, five_seconds, 2, 5000);
 }
 
+static void one_second(int fd)
+{
+	socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1000);
+}
+
+/*
+ * Unacceptable ACKs come without end, more often than each 8 ms. The SYN that the first one
+ * brings forward is not put off by the others, and nor is the end.
+ */
+TEST_F(connect, rfc9293_must_21_unacceptable_acks_do_not_put_off_the_end)
+{
+	struct peer *p = &self->peer;
+	const struct segment *seg;
+	int syns = 0;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* each of them puts it off */
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = one_second);
+	peer_mark(p);
+	for (int at_ms = 0; at_ms < 3000 && !(socket_poll(c.fd) & POLLERR); at_ms += 4) {
+		conn_send(&c, .flags = ACK, .seq = 0, .ack = 2);
+		while ((seg = peer_read(p, p->mark_ns + (at_ms + 4) * NSEC_PER_MSEC))) {
+			if (!(seg->flags & SYN))
+				continue;
+			syns++;
+			EXPECT_LE(p->mark_ns + 8 * NSEC_PER_MSEC, seg->when_ns);
+			EXPECT_GE(p->mark_ns + peer_late_max_ns(8 * NSEC_PER_MSEC) +
+				  8 * NSEC_PER_MSEC, seg->when_ns);
+		}
+	}
+	EXPECT_EQ(1, syns);
+	EXPECT_GE(1004 + peer_late_max_ns(NSEC_PER_SEC) / NSEC_PER_MSEC, peer_elapsed_ms(p));
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+}
+
 static void two_hundred_seconds(int fd)
 {
 	socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 200000);
