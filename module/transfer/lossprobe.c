@@ -82,6 +82,9 @@ static bool nothing_is_missing(const struct xtcp_sock *xs)
  * @now_ns: current time
  * @from_now: the RTO counts from now, not from the oldest segment
  *
+ * Once the oldest segment has waited for an RTO, the deadline stays as it is, for a probe or the
+ * timeout behind it. A program that goes on writing would put it off each time.
+ *
  * Return: false if no probe should be sent, or the user timeout comes first
  */
 bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
@@ -94,12 +97,13 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	if (!xs->in_flight || !xs->sack_ok || !nothing_is_missing(xs) ||
 	    !lossprobe_is_on(knobs))
 		return false;
-	/* The PTO counts from the departure of the last segment, which fq may hold. */
-	probe_ns = pto_ns(xs, knobs) + xtcp_pacing_departure(sk, now_ns) - now_ns;
 	rto_ns = from_now ? xtcp_retransmit_after_ns(sk, now_ns) :
 			    xtcp_retransmit_left_ns(sk, now_ns);
-	if (rto_ns)
-		probe_ns = min(probe_ns, rto_ns);
+	if (!rto_ns)
+		return true;
+	/* The PTO counts from the departure of the last segment, which fq may hold. */
+	probe_ns = pto_ns(xs, knobs) + xtcp_pacing_departure(sk, now_ns) - now_ns;
+	probe_ns = min(probe_ns, rto_ns);
 	if (unlikely(READ_ONCE(xs->sockopt.user_timeout_ms) ?:
 		     READ_ONCE(knobs->user_timeout)) &&
 	    xtcp_retransmit_user_timeout_left_ns(xs) <= probe_ns)

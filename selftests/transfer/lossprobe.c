@@ -6,6 +6,8 @@
 /* vm: wires families */
 #include "rack.h"
 
+#include <netinet/tcp.h>
+
 PEER_FIXTURE(lossprobe);
 
 /* Three segments, none acknowledged: the loss probe sends the last one again; counters begin. */
@@ -89,6 +91,55 @@ TEST_F(lossprobe, rfc8985_7_probe_of_one_segment_waits_for_a_delayed_ack)
 	flight_expect(&c, 0, .at_ms = RTO_MS);
 	counters_expect(_metadata, &before, "TCPLossProbes", 1, "RetransSegs", 2,
 			"TCPTimeouts", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+#define WRITE_GAP_MS 45
+
+/*
+ * The program writes a byte each WRITE_GAP_MS, from @from_ms to before @until_ms after the mark,
+ * and each leaves at once. @n were written before. Returns how many are then.
+ */
+static int write_each_gap(struct __test_metadata *_metadata, struct conn *c, int n, int from_ms,
+			  int until_ms)
+{
+	for (int at_ms = from_ms; at_ms < until_ms; at_ms += WRITE_GAP_MS, n++) {
+		peer_sleep_until(c->peer, at_ms);
+		ASSERT_EQ(1, send(c->fd, "x", 1, 0));
+		conn_expect(c, .seq = flight_seq(c, 10) + n, .len = 1);
+	}
+	return n;
+}
+
+/*
+ * The path dies, and the program goes on writing: the writes after the probe do not put off the
+ * timeout, which counts from the probe.
+ */
+TEST_F(lossprobe, rfc8985_7_2_writes_do_not_put_off_the_timeout)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int n = 0;
+
+	NOT_ON_STOCK();		/* each write puts it off */
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_ack(&c, 10);
+	ASSERT_LE(20, (int)conn_info(&c).cwnd);
+	ASSERT_EQ(RTO_MS, (int)conn_info(&c).rto_us / 1000);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	counters_begin_sack(&before);
+	peer_mark(p);
+	/* Each puts off the probe, up to the RTO of the first one. */
+	n = write_each_gap(_metadata, &c, n, 0, RTO_MS);
+	conn_expect(&c, .seq = flight_seq(&c, 10) + n - 1, .len = 1, .at_ms = RTO_MS);
+	EXPECT_EQ(1, counter_moved(&before, "TCPLossProbes"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	peer_mark_last(p);
+	n = write_each_gap(_metadata, &c, n, WRITE_GAP_MS / 3, RTO_MS);
+	conn_expect(&c, .seq = flight_seq(&c, 10), .at_ms = RTO_MS);
+	EXPECT_EQ(1, counter_moved(&before, "TCPLossProbes"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPTimeouts"));
 	conn_send(&c, .flags = RST);
 }
 
