@@ -276,7 +276,18 @@ TEST_F(knobs, knob_early_retrans)
 KNOB(workaround_signed_windows, "0", "256")
 KNOB_RANGE(shrink_window, "0", "2", "1")
 KNOB(rto_min_us, "200000", "0")
-KNOB_RANGE(rto_max_ms, "120000", "999", "5000")
+
+/* Its ends are told by hand: kernels before 6.15 have no such knob to compare with. */
+TEST_F(knobs, knob_rto_max_ms)
+{
+	knob_is_like_stocks(_metadata, self->ns, "rto_max_ms", "120000", "999", "5000");
+	expect_refused(_metadata, "rto_max_ms", "120001");
+	EXPECT_EQ(0, knob_set("rto_max_ms", 120000));
+	EXPECT_EQ(120000, knob_get("rto_max_ms"));
+	EXPECT_EQ(0, knob_set("rto_max_ms", 1000));
+	EXPECT_EQ(1000, knob_get("rto_max_ms"));
+}
+
 KNOB(thin_linear_timeouts, "0", "256")
 KNOB(retrans_collapse, "1", "256")
 KNOB(pingpong_thresh, "1", "0")
