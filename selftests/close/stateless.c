@@ -131,6 +131,18 @@ TEST_F(stateless, who_gets_no_token)
 	EXPECT_EQ(EINVAL, knob_set("tw_stateless", 2));
 }
 
+TEST_F(stateless, longest_2msl_with_a_token)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("tw_stateless", 1));
+	ASSERT_EQ(0, knob_set("tw_timeout", 68));
+	conn_open(p, &c, .active = true, .opt = STAMPS);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .opt_len = TOKEN_OPT_LEN, .token = 1);
+}
+
 /* Another TCP would not understand it; and what it sends under the same ExID is no token. */
 TEST_F(stateless_tcp, no_token_on_the_tcp_wire)
 {

@@ -94,6 +94,15 @@ TEST_F(mtuprobe, knob_mtu_probing_2_begins_small)
 	conn_expect(&c, .seq = 801, .len = 100);
 }
 
+TEST_F(mtuprobe, knob_mtu_probing_above_2)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("mtu_probing", 3));
+	conn_open(&self->peer, &c, .opt = WITH_SACK, .active = true);
+	EXPECT_EQ(BASE, (int)conn_info(&c).snd_mss);
+}
+
 /* Linux begins them with full segments until the peer's window has grown. */
 TEST_F(mtuprobe, knob_mtu_probing_2_passive)
 {
