@@ -498,6 +498,20 @@ TEST_F(keepalive, knob_keepalive_probes)
 	EXPECT_EQ(2, knob_get("keepalive_probes"));
 }
 
+/* The end comes when the first probe would. */
+TEST_F(keepalive, knob_keepalive_probes_0)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("keepalive_time", 20));
+	ASSERT_EQ(0, knob_set("keepalive_intvl", 3));
+	ASSERT_EQ(0, knob_set("keepalive_probes", 0));
+	conn_open(&self->peer, &c, .prepare = keepalive_on);
+	speak(&c);
+	conn_expect(&c, .flags = RST | ACK, .at_ms = 20000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+}
+
 /* --- who does not count as the peer --------------------------------------- */
 
 #define TS_SYN OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0))
