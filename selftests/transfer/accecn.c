@@ -498,6 +498,51 @@ TEST_F(accecn, knob_ecn_option)
 	}
 }
 
+/*
+ * Over 90 ms, while nothing changes: as many options in a round trip as xtcp_ecn_option_beacon
+ * says, so with 3 one that is 30 ms old is repeated, and with 0 none.
+ */
+static void expect_beacons(struct __test_metadata *_metadata, struct peer *p, int beacon)
+{
+	static const int at_ms[] = { 20, 35, 55, 70 };
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 3));
+	ASSERT_EQ(0, knob_set("ecn_option", 1));
+	ASSERT_EQ(0, knob_set("ecn_option_beacon", beacon));
+	conn_start(p, &c, .opt = WITH_SACK);
+	conn_send(&c, .flags = OFFER);
+	conn_expect(&c, .flags = SYN | ACK | ACE(2), .accecn = 3);
+	sleep_ms(90);
+	conn_send(&c, .flags = ACK | ACE(2), .tos = ECT0, .opt = OPT(OPT_ACCECN0(1, 0, 1)));
+	conn_accept(&c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	/* What the handshake has changed is told twice. */
+	for (int i = 0; i < 2; i++) {
+		conn_write(&c, 100);
+		conn_expect(&c, .len = 100, .accecn = 3);
+	}
+	peer_mark(p);
+	for (size_t i = 0; i < ARRAY_SIZE(at_ms); i++) {
+		peer_sleep_until(p, at_ms[i]);
+		conn_write(&c, 100);
+		conn_expect(&c, .len = 100, .accecn = beacon && i % 2 ? 3 : ABSENT);
+	}
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(accecn, knob_ecn_option_beacon)
+{
+	NOT_ON_STOCK();
+	expect_beacons(_metadata, &self->peer, 3);
+}
+
+TEST_F(accecn, knob_ecn_option_beacon_0)
+{
+	NOT_ON_STOCK();
+	expect_beacons(_metadata, &self->peer, 0);
+}
+
 /* --- the sender ---------------------------------------------------------- */
 
 /* 3.2.2.5.2: ten segments acknowledged at once, with ACE @ace. */
@@ -657,14 +702,14 @@ TEST_F(accecn, rfc9768_5_1_syn_cookies)
 
 /*
  * The peer repeats a segment after the ACK that has reported it as a duplicate: the path may drop
- * ACKs with options. None is sent any more, and payload may use their space.
+ * ACKs with options. None is sent any more, and payload may use their space, unless the knob wants
+ * one even then.
  */
-TEST_F(accecn, rfc9768_3_2_3_2_2_an_option_that_is_lost)
+static void lose_an_option(struct __test_metadata *_metadata, struct peer *p, bool even_then)
 {
-	struct peer *p = &self->peer;
 	struct conn c;
 
-	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("ecn_option", even_then ? 3 : 2));
 	open_options(p, &c);
 	for (int i = 0; i < 2; i++)
 		conn_send(&c, .flags = ACK | ACE(FIRST), .len = MSS, .tos = ECT0);
@@ -675,9 +720,22 @@ TEST_F(accecn, rfc9768_3_2_3_2_2_an_option_that_is_lost)
 	EXPECT_EQ(0, info_fail(&c));
 	EXPECT_EQ(MSS - 12, conn_info(&c).snd_mss);
 	conn_send(&c, .flags = ACK | ACE(FIRST), .seq = 1, .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = ACK | ACE(FIRST), .ack = 1 + 2 * MSS, .accecn = ABSENT);
+	conn_expect(&c, .flags = ACK | ACE(FIRST), .ack = 1 + 2 * MSS,
+		    .accecn = even_then ? 3 : ABSENT);
 	EXPECT_EQ(FAIL_OPT_SEND, info_fail(&c));
-	EXPECT_EQ(MSS, conn_info(&c).snd_mss);
+	EXPECT_EQ(even_then ? MSS - 12 : MSS, conn_info(&c).snd_mss);
+}
+
+TEST_F(accecn, rfc9768_3_2_3_2_2_an_option_that_is_lost)
+{
+	NOT_ON_STOCK();
+	lose_an_option(_metadata, &self->peer, false);
+}
+
+TEST_F(accecn, knob_ecn_option_3)
+{
+	NOT_ON_STOCK();
+	lose_an_option(_metadata, &self->peer, true);
 }
 
 /* Our SYN-ACK came twice, the second time with CE: no mark of what we have sent since. */
