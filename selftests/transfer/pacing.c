@@ -554,6 +554,21 @@ TEST_F(pacing, knob_pacing_ss_ratio)
 	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
 }
 
+/* No pacing then, not even to SO_MAX_PACING_RATE, which is a segment each millisecond. */
+TEST_F(pacing, knob_pacing_ss_ratio_0)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("pacing_ss_ratio", 0));
+	open_paced(_metadata, p, &c);
+	EXPECT_EQ(0, (int)conn_tcp_info(&c).tcpi_pacing_rate);
+	peer_mark(p);
+	conn_write(&c, 50 * MSS);
+	EXPECT_GE(2, take(&c, 50));
+	conn_send(&c, .flags = ACK);
+}
+
 /* Of ten segments in flight the first is lost; SACK tells after a round trip of 100 ms. */
 static void lose_first_of_ten(struct peer *p, struct conn *c)
 {
