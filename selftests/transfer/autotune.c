@@ -455,6 +455,62 @@ TEST_F(autotune, so_sndbuf_is_kept)
 	EXPECT_EQ(20000, buffer_of(c.fd, SO_SNDBUF));
 }
 
+/* Above the first number of xtcp_mem, and far below the second. */
+#define ABOVE_LOW "1 1000000 1000000"
+
+TEST_F(autotune, knob_mem_low_stops_send_buffers)
+{
+	struct peer *p = &self->peer;
+	struct conn hog, c;
+	char limit[64];
+	int before;
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	conn_hoard(p, &hog);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(10)), .rtt_ms = RTT_MS);
+	before = buffer_of(c.fd, SO_SNDBUF);
+	knob_mem_set(WHERE(_metadata), ABOVE_LOW, limit);
+	for (int i = 0; i < 2; i++)
+		send_round(&c);
+	EXPECT_LT(20, (int)conn_info(&c).cwnd);
+	EXPECT_EQ(before, buffer_of(c.fd, SO_SNDBUF));
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	send_round(&c);
+	EXPECT_LT(2 * before, buffer_of(c.fd, SO_SNDBUF));
+	conn_send(&c, .flags = RST);
+	socket_abort(hog.fd);
+}
+
+/* Segments of a byte above holes, which need more memory than the buffer has. */
+static void crumbs(struct conn *c, int first)
+{
+	for (int i = 0; i < 400; i++) {
+		conn_send(c, .seq = first + 2 * i, .len = 1);
+		peer_drain(c->peer, 0);
+	}
+}
+
+TEST_F(autotune, knob_mem_low_stops_receive_buffers)
+{
+	struct peer *p = &self->peer;
+	struct conn hog, c;
+	char limit[64];
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	conn_hoard(p, &hog);
+	conn_open(p, &c, .opt = SCALED);
+	knob_mem_set(WHERE(_metadata), ABOVE_LOW, limit);
+	crumbs(&c, 2);
+	EXPECT_EQ(131072, buffer_of(c.fd, SO_RCVBUF));
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	crumbs(&c, 1002);
+	EXPECT_LT(131072, buffer_of(c.fd, SO_RCVBUF));
+	conn_send(&c, .flags = RST);
+	socket_abort(hog.fd);
+}
+
 TEST_F(path, long_fat_path_is_filled)
 {
 	struct pair *pr = &self->pair;
