@@ -350,6 +350,20 @@ void socket_read_tcp_info_at(struct where at, int fd, void *info, int size)
 	      strerror(errno));
 }
 
+int conn_rehashes(const struct conn *c)
+{
+	/* Behind tcpi_snd_wnd and tcpi_rcv_wnd; the C library's header may not have it. */
+	const size_t at = offsetof(struct tcp_info, tcpi_snd_wnd) + 2 * sizeof(uint32_t);
+	unsigned char buf[512] = "";
+	socklen_t len = sizeof(buf);
+	int rehashes;
+
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, buf, &len) || len < at + sizeof(rehashes))
+		return -1;
+	memcpy(&rehashes, buf + at, sizeof(rehashes));
+	return rehashes;
+}
+
 struct socket_info socket_info_at(struct where at, int fd)
 {
 	struct tcp_info ti = { 0 };

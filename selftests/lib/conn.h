@@ -205,6 +205,8 @@ struct socket_info socket_info_at(struct where at, int fd);
 	info_; \
 })
 #define conn_tcp_info(c) socket_tcp_info((c)->peer->test, (c)->fd)
+/* tcpi_rehash: how often the flow's hash has changed; -1: the kernel's TCP has no such field */
+int conn_rehashes(const struct conn *c);
 void socket_read_tcp_info_at(struct where at, int fd, void *info, int size);
 
 #endif

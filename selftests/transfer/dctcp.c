@@ -415,8 +415,12 @@ TEST_F(dctcp, knob_plb_rehash_rounds_ctr_TCPPLBRehash)
 	rounds(&c, &next, 2, true);
 	EXPECT_EQ(0, counter_moved(&before, "TCPPLBRehash"));
 	EXPECT_EQ(label, self->peer.last.label);
+	if (!stock_mode())
+		EXPECT_EQ(0, conn_rehashes(&c));
 	rounds(&c, &next, 1, true);
 	EXPECT_EQ(1, counter_moved(&before, "TCPPLBRehash"));
+	if (!stock_mode())
+		EXPECT_EQ(1, conn_rehashes(&c));
 	rounds(&c, &next, 1, true);
 	if (self->peer.family == AF_INET6)
 		EXPECT_NE(label, self->peer.last.label);
