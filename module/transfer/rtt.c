@@ -278,7 +278,7 @@ bool xtcp_rtt_backoff_undo(struct xtcp_sock *xs)
 /**
  * xtcp_rtt_fall_back - begin with a longer timeout (RFC 6298 5.7)
  * @xs: a new connection, locked or not yet visible; its SYN or SYN-ACK was
- *	retransmitted, so that no RTT could be measured
+ *	sent again, or may have been, so that no RTT could be measured
  */
 void xtcp_rtt_fall_back(struct xtcp_sock *xs)
 {

@@ -380,6 +380,20 @@ TEST_F(connect, rfc6298_3s_after_a_lost_synack)
 	expect_rto(_metadata, &c, 3000);
 }
 
+/* No timer has sent it again, but which of the two was acknowledged is unknown. */
+TEST_F(connect, rfc6298_3s_after_a_repeated_syn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	expect_rto(_metadata, &c, 3000);
+}
+
 /* The error of connect() to this host from an address, by a socket of tun0. */
 static int this_host_errno(const char *from)
 {

@@ -201,6 +201,20 @@ TEST_F(cookie, lc_38_valid_cookie_makes_a_socket)
 	forget_half_open(p);
 }
 
+/* How often the SYN-ACK was sent is not known, so the first timeout is the longer one (5.7). */
+TEST_F(cookie, rfc6298_3s_without_timestamps)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	conn_open(p, &c);
+	conn_write(&c, 1);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .len = 1);
+	peer_mark_last(p);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .len = 1, .at_ms = 3000);
+}
+
 TEST_F(cookie, lc_38_third_ack_with_text)
 {
 	struct peer *p = &self->peer;
