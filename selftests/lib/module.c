@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -111,6 +112,18 @@ bool kernel_is_since(int want_major, int want_minor)
 
 	return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
 	       (major > want_major || (major == want_major && minor >= want_minor));
+}
+
+bool kernel_is_debians(void)
+{
+	static const char end[] = "-amd64";
+	struct utsname u;
+	size_t len;
+
+	if (uname(&u))
+		return false;
+	len = strlen(u.release);
+	return len >= strlen(end) && !strcmp(u.release + len - strlen(end), end);
 }
 
 bool kernel_sends_pages(void)

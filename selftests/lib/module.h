@@ -49,6 +49,12 @@ bool kernel_is_since(int major, int minor);
  */
 bool kernel_sends_pages(void);
 
+/*
+ * Return: true on a kernel of Debian's. It has kprobes, types for BPF and security modules, so a
+ * test that needs them must not pass for the lack of them.
+ */
+bool kernel_is_debians(void);
+
 /* Return: true on a kernel with checks that cost memory and instructions. */
 bool kernel_is_debug(void);
 
