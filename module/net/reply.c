@@ -42,7 +42,7 @@ static __always_inline bool spare_may_be_recycled(struct sk_buff *skb,
 }
 
 /*
- * Recycle a received skb: reset it to the state that alloc_skb() returns. That
+ * Recycle a received skb: reset it to the state that alloc_skb() returns, but for skb->cb. That
  * drops its device, route, conntrack entry, security path, time stamp and socket; and all that
  * a clone would have a copy of: marks, the hash, what tc and a sender on this host have noted in
  * it. skb->headers is cleared as a whole, whatever fields this kernel has in it, but for alloc_cpu,
@@ -59,6 +59,8 @@ static __always_inline void spare_reset(struct sk_buff *skb)
 	memset(&skb->headers, 0, sizeof(skb->headers));
 	skb->alloc_cpu = alloc_cpu;
 	skb->mac_header = (typeof(skb->mac_header))~0U;
+	skb->mac_len = 0;
+	skb->hdr_len = 0;
 	skb->tstamp = 0;
 	skb_set_queue_mapping(skb, 0);
 	memset(skb_shinfo(skb), 0, offsetof(struct skb_shared_info, dataref));
