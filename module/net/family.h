@@ -190,15 +190,14 @@ struct xtcp_packet_ops {
  *	@key, for which xtcp has none? Softirq, RCU.
  * @steered: has a BPF program of type sk_lookup chosen a socket for a segment with @key, or
  *	refused it? Softirq, RCU. Call xtcp_hook_is_steered().
- * @request_fill: put addresses, device and operations into a request of the kernel's TCP;
+ * @request_fill: put addresses and operations into a request of the kernel's TCP;
  *	@request_free: free what a security module has added. For open/permit.c; softirq.
  */
 struct xtcp_kernel_tcp_ops {
 	struct sock *(*connection)(struct net *net, const struct xtcp_key *key);
 	bool	(*wants)(struct net *net, const struct xtcp_key *key);
 	bool	(*steered)(struct net *net, const struct xtcp_key *key);
-	void	(*request_fill)(struct inet_request_sock *ireq, const struct sock *lsk,
-				struct sk_buff *skb, const struct xtcp_key *key);
+	void	(*request_fill)(struct inet_request_sock *ireq, const struct xtcp_key *key);
 	void	(*request_free)(struct inet_request_sock *ireq, struct sock *lsk);
 };
 

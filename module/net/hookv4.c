@@ -62,11 +62,9 @@ static bool hookv4_steered(struct net *net, const struct xtcp_key *key)
 static const struct request_sock_ops hookv4_request_ops = { .family = PF_INET };
 
 /* As tcp_v4_init_req(): of a listener for both families the addresses are mapped, too. */
-static void hookv4_request_fill(struct inet_request_sock *ireq, const struct sock *lsk,
-				struct sk_buff *skb, const struct xtcp_key *key)
+static void hookv4_request_fill(struct inet_request_sock *ireq, const struct xtcp_key *key)
 {
 	ireq->req.rsk_ops = &hookv4_request_ops;
-	ireq->ir_iif = inet_request_bound_dev_if(lsk, skb);
 	sk_rcv_saddr_set(req_to_sk(&ireq->req), key->laddr);
 	sk_daddr_set(req_to_sk(&ireq->req), key->raddr);
 }

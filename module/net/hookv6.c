@@ -206,15 +206,11 @@ static bool hookv6_steered(struct net *net, const struct xtcp_key *key)
 static const struct request_sock_ops hookv6_request_ops = { .family = PF_INET6 };
 
 /* As tcp_v6_init_req(). */
-static void hookv6_request_fill(struct inet_request_sock *ireq, const struct sock *lsk,
-				struct sk_buff *skb, const struct xtcp_key *key)
+static void hookv6_request_fill(struct inet_request_sock *ireq, const struct xtcp_key *key)
 {
 	ireq->req.rsk_ops = &hookv6_request_ops;
 	ireq->ir_v6_loc_addr = key->v6.laddr;
 	ireq->ir_v6_rmt_addr = key->v6.raddr;
-	ireq->ir_iif = inet_request_bound_dev_if(lsk, skb);
-	if (!ireq->ir_iif && ipv6_addr_type(&key->v6.raddr) & IPV6_ADDR_LINKLOCAL)
-		ireq->ir_iif = key->dif;
 }
 
 /* CALIPSO charges its options to the listener; the kernel's TCP forgets to give that back. */

@@ -24,6 +24,8 @@
 static void permit_fill(struct inet_request_sock *ireq, struct sock *lsk,
 			struct sk_buff *skb, const struct xtcp_key *key)
 {
+	const struct xtcp_family *af = xtcp_family_get(key->family);
+
 	ireq->ireq_family = lsk->sk_family;
 	ireq->ireq_state = TCP_NEW_SYN_RECV;
 	ireq->ireq_net = lsk->__sk_common.skc_net;
@@ -32,7 +34,9 @@ static void permit_fill(struct inet_request_sock *ireq, struct sock *lsk,
 	ireq->ir_num = ntohs(key->lport);
 	ireq->ir_rmt_port = key->rport;
 	ireq->ir_mark = inet_request_mark(lsk, skb);
-	xtcp_family_get(key->family)->kernel_tcp->request_fill(ireq, lsk, skb, key);
+	/* By the knob xtcp_l3mdev_accept, as for the connection. */
+	ireq->ir_iif = af->addr->device(key, READ_ONCE(lsk->sk_bound_dev_if));
+	af->kernel_tcp->request_fill(ireq, key);
 }
 #endif
 

@@ -204,6 +204,40 @@ TEST_F(lsm, a_module_sees_who_connects_to_whom)
 	expect_request(_metadata, map, &c);
 }
 
+/* A listener without a device, because xtcp_l3mdev_accept allows it: the child is the VRF's. */
+TEST_F(lsm, a_module_sees_the_vrf_of_the_child)
+{
+	struct peer *p = &self->peer;
+	uint8_t request[REQUEST_SIZE];
+	int map, module, lfd;
+	struct conn c;
+
+	module = watch_requests(_metadata, &map);
+	if (module < 0) {
+		TH_LOG(NO_MODULES);
+		return;
+	}
+	shell_run(WHERE(_metadata), "ip link add red type vrf table 10 && ip link set red up && "
+		  "ip link set tun0 master red");
+	/* One of IPv6 is lost when its device joins a VRF. */
+	if (p->family == AF_INET6)
+		shell_run(WHERE(_metadata), "ip addr add fd00:a::1/64 dev tun0 nodad");
+	ASSERT_EQ(0, knob_set("l3mdev_accept", 1));
+	/* On the TCP wire both knobs must allow it. */
+	if (stream_wire() == XTCP_WIRE_TCP)
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/tcp_l3mdev_accept", "1"));
+	/* The address is in the VRF, where only a socket bound to it could bind to it. */
+	lfd = socket_new(-1);
+	ASSERT_EQ(0, socket_bind(lfd, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	conn_start(p, &c, .lfd = lfd);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	request_take(_metadata, map, request);
+	EXPECT_EQ(if_nametoindex("red"),
+		  *(uint32_t *)(request + bpf_offset(_metadata, "sock_common", "skc_bound_dev_if")));
+}
+
 /* Once for the SYN, and once for the ACK that returns the cookie. */
 TEST_F(lsm, a_module_sees_who_brings_a_cookie)
 {
