@@ -845,11 +845,14 @@ TEST_F(path, rfc9768_3_2_both_ends_count_the_same)
 		pair_enter(pr, side);
 		ASSERT_EQ(0, knob_set("ecn", 3));
 	}
-	pair_connected(pr, 5001, &client, &server);
-	pair_netem(pr, CLIENT, &marks);
-	/* One in four of some 350 segments; of ten large ones none might be marked. */
+	/*
+	 * One in four of some 350 segments; of ten large ones none might be marked. Before connect(): a
+	 * connection keeps what its device could do.
+	 */
 	pair_enter(pr, CLIENT);
 	link_set_single_segments(WHERE(_metadata), "veth0");
+	pair_connected(pr, 5001, &client, &server);
+	pair_netem(pr, CLIENT, &marks);
 	stream_transfer(_metadata, client, server, 500000, 20000);
 	/* The last ACK may be delayed. */
 	sleep_ms(500);
