@@ -404,7 +404,8 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	if (xtcp_cb(skb)->flags & XTCP_FIN)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN_OUT_OF_ORDER);
 	xtcp_ack_ahead(sk);
-	if (xs->ecn.ok && skb->len)
+	/* Also of a FIN alone, as in Linux. */
+	if (xs->ecn.ok)
 		xtcp_ecn_payload_received(sk, skb);
 	/* A fast-open child that was closed early: the space of @sacks is in use. */
 	if (unlikely(xs->fast_held) || !xtcp_prune_reserve(sk, skb)) {

@@ -438,6 +438,16 @@ TEST_F(ecn, rfc3168_6_1_3_ce_out_of_order)
 }
 
 /* Marks on old data do not count: RFC 3168 6.1.5. */
+/* As in Linux. */
+TEST_F(ecn, rfc3168_6_1_3_ce_of_a_fin_above_a_hole)
+{
+	struct conn c;
+
+	open_asked(&self->peer, &c);
+	conn_send(&c, .flags = FIN | ACK, .seq = 1 + MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .ack = 1, .sacks = 1, .sack = {{ 1 + MSS, 2 + MSS }});
+}
+
 TEST_F(ecn, rfc3168_6_1_5_ce_on_a_duplicate_is_ignored)
 {
 	struct peer *p = &self->peer;
