@@ -11,7 +11,7 @@
  *	XTCP_DIFFER_UNDECIDED=1	take also those for differences that are not there with all pauses
  *	XTCP_DIFFER_EXPLAIN=TEXT	show also those whose heading has this text
  *
- * vm: uml timeout=900 append=thash_entries=64 grows=XTCP_FUZZ_ROUNDS:2
+ * vm: uml v6 timeout=900 append=thash_entries=64 grows=XTCP_FUZZ_ROUNDS:2
  */
 #include "lib/xtcp_test.h"
 
@@ -187,6 +187,11 @@ static const struct {
 	    "echoed timestamp" },
 	  is_opened_beside },
 	{ "A SYN-ACK for a half-open connection", { "state" }, is_opened_behind_socket },
+	{ "The numbers of the ACK of a cookie", { NULL }, has_cookie_of_other_numbers },
+	{ "The numbers of the ACK of a cookie",
+	  { "PassiveOpens", "SyncookiesRecv", "CurrEstab", "EstabResets" }, has_cookie_of_other_numbers },
+	{ "The window after the first one", { "window" }, has_cookie },
+	{ "ICMPv6 errors for a half-open connection", { NULL }, has_icmpv6_error },
 	{ "A repeated SYN", { "time", "number of segments" }, is_syn_repeated },
 	{ "A half-open connection and a segment with two faults",
 	  { "flags", "sequence number", "number of segments", "an ACK", "TCPACKSkippedSynRecv" },
@@ -204,6 +209,7 @@ static const struct {
 	  { "errno", "result of the call", "data read", "SIOCINQ", "poll" },
 	  is_urgent_before_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "time" }, is_timed_before_the_ack },
+	{ "ACK of a small pushed segment, ACK of a FIN", { "ECE" }, is_before_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "SACK blocks", "an ACK" }, has_other_dsack },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "an ACK" }, is_old_after_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "TCPDSACKOldSent" },
@@ -227,7 +233,7 @@ static const struct {
 	{ "ICMP errors", { "OutOfWindowIcmps" }, quotes_what_has_arrived },
 	{ "ICMP errors",
 	  { "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious", "RetransSegs", "TCPLossFailures",
-	    "TCPSlowStartRetrans", "TCPTimeouts", "TCPSackRecoveryFail" },
+	    "TCPSlowStartRetrans", "TCPTimeouts", "TCPSackRecoveryFail", "TCPDeliveredCE" },
 	  keeps_mtu },
 	{ "ICMP errors", { "time", "TCPLossUndo", "TCPDelivered" }, has_too_big },
 	{ "ICMP errors",
@@ -256,6 +262,7 @@ static const struct {
 	{ "A late ACK with an old timestamp",
 	  { "PAWSEstab", "an ACK", "TCPACKSkippedPAWS", "SACK blocks", "time", "echoed timestamp" },
 	  has_late_ack },
+	{ "A late ACK with an old timestamp", { "time" }, has_had_late_ack },
 	{ "SYN-RECEIVED of a simultaneous open", { NULL }, acts_in_syn_received },
 	{ "SYN-RECEIVED of a simultaneous open",
 	  { "TCPSYNChallenge", "TCPLossUndo", "errno", "TCPKeepAlive" },
@@ -267,6 +274,9 @@ static const struct {
 	{ "TIME-WAIT behind a half-open connection", { "state" }, is_time_wait_again },
 	{ "TIME-WAIT behind a half-open connection", { "flags", "number of segments" },
 	  answers_from_time_wait },
+	{ "close() while an ACK waits",
+	  { "an ACK", "acknowledgement number", "SACK blocks", "echoed timestamp" },
+	  is_closed_while_ack_waits },
 	{ "A SYN with FIN for TIME-WAIT", { "flags", "number of segments", "an ACK" },
 	  has_syn_fin_in_time_wait },
 	{ "Old payload with the ACK of the FIN after close()",
@@ -512,7 +522,7 @@ static void print_difference(FIXTURE_DATA(differ) *self, const struct episode *e
 {
 	const struct transcript *stock = &self->theatre->stage[0].transcript;
 	const struct transcript *ours = &self->theatre->stage[stack].transcript;
-	char text[120];
+	char text[200];
 
 	printf("# --- seed %llu, %s: %s (%s)\n", (unsigned long long)e->seed,
 	       stacks[stack].name, d.what, episode_text(e, text, sizeof(text)));
@@ -583,7 +593,7 @@ static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self
 		print_difference(self, e, d, stack);
 }
 
-TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
+static void compare_episodes(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self, bool wide)
 {
 	int first = draw_from_environment("XTCP_FUZZ_SEED", 1);
 	int rounds = draw_from_environment("XTCP_FUZZ_ROUNDS", 300);
@@ -595,7 +605,7 @@ TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
 		bool may_be;
 		int on;
 
-		episode_draw(&e, seed, ACTS);
+		episode_draw(&e, seed, ACTS, wide);
 		/* So that the counters are compared, too. */
 		e.act[e.acts - 1].pause_ms += 260;
 		play(_metadata, self, &e);
@@ -633,6 +643,16 @@ TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
 		EXPECT_LE(rounds * (STACKS - 1) / 2, to_the_end);
 		EXPECT_GE(rounds / 100 + 10, undecided);
 	}
+}
+
+TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
+{
+	compare_episodes(_metadata, self, false);
+}
+
+TEST_F_TIMEOUT(differ, with_ecn_cookies_later_knobs_and_queued_errors, 100000000)
+{
+	compare_episodes(_metadata, self, true);
 }
 
 TEST_HARNESS_MAIN

@@ -39,10 +39,14 @@ static bool is_stamped(const struct episode *e)
 	return e->syn >= 2 && !episode_has_knob(e, "timestamps");
 }
 
-/* Does the peer offer SACK, and the kernel accept it? Rows of episode_syn_options(). */
+/*
+ * Does the peer offer SACK, and the kernel accept it? Rows of episode_syn_options(). A cookie keeps
+ * it in a timestamp only.
+ */
 static bool has_sack(const struct episode *e)
 {
-	return (e->syn == 1 || e->syn == 2) && !episode_has_knob(e, "sack");
+	return (e->syn == 1 || e->syn == 2) && !episode_has_knob(e, "sack") &&
+	       (!e->cookies || is_stamped(e));
 }
 
 /* Has the program set an option, as episode_act_text() says it, before the end of a scene? */

@@ -396,6 +396,9 @@ static bool is_before_the_ack(const struct episode *e, const struct difference *
 		return true;
 	if (!strcmp(d->what, "DelayedACKLost") && any_recent(e, d, act_is_old))
 		return true;
+	/* CWR came behind it, which ends ECE. */
+	if (!strcmp(d->what, "ECE") && any_recent(e, d, act_is_fin))
+		return true;
 	if (!strcmp(d->what, "TCPChallengeACK") && any_recent(e, d, act_is_old))
 		return true;
 	for (int i = d->scene; !strcmp(d->what, "OutOfWindowIcmps") && i > 0; i--)
@@ -571,6 +574,18 @@ static bool has_late_ack(const struct episode *e, const struct difference *d,
 		if (!is_recent(e, d, i))
 			break;
 	}
+	return false;
+}
+
+/* Some time ago, so that Linux's answer gave the next round trip time another length. */
+static bool has_had_late_ack(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	struct difference then = { .what = d->what };
+
+	for (then.scene = d->scene; then.scene >= 0; then.scene--)
+		if (has_late_ack(e, &then, stock, ours))
+			return true;
 	return false;
 }
 

@@ -225,4 +225,18 @@ static bool has_old_rst(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* Payload came just before close(), which left a record. */
+static bool is_closed_while_ack_waits(const struct episode *e, const struct difference *d,
+				      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0 && ours->scene[d->scene].state == ST_ORPHAN_FIN_WAIT_2; i--) {
+		for (int j = i - 1; e->act[i].kind == ACT_CLOSE && j >= 0 && pause_between(e, j, i) < 250; j--)
+			if (e->act[j].kind == ACT_SEGMENT && e->act[j].len)
+				return true;
+		if (!is_recent(e, d, i))
+			break;
+	}
+	return false;
+}
+
 #endif

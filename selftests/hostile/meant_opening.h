@@ -51,6 +51,37 @@ static bool is_half_open_beside(const struct episode *e, const struct transcript
 	return false;
 }
 
+/* A cookie comes back in a segment that does not follow the SYN. */
+static bool has_cookie_of_other_numbers(const struct episode *e, const struct difference *d,
+					const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; e->cookies && i >= 0; i--) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind == ACT_SEGMENT && (a->flags & (ACK | SYN | RST)) == ACK &&
+		    (ours->scene[i].seq != last_syn_ack(ours, i)->ack || ours->scene[i].ack != 1))
+			return true;
+	}
+	return false;
+}
+
+/* One came in HALF-OPEN, and may have ended that for one of the stacks. */
+static bool has_icmpv6_error(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; test_family() == AF_INET6 && !e->active && i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && !ours->scene[i - 1].accepted)
+			return true;
+	return false;
+}
+
+/* The first ACK of a connection that a cookie has opened. */
+static bool has_cookie(const struct episode *e, const struct difference *d,
+		       const struct transcript *stock, const struct transcript *ours)
+{
+	return e->cookies;
+}
+
 static bool is_half_open(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {

@@ -12,6 +12,7 @@
 
 #include "draw.h"
 #include "proc.h"
+#include "socket.h"
 #include "stream.h"
 
 #define LENGTH(a) ((int)(sizeof(a) / sizeof((a)[0])))
@@ -56,6 +57,7 @@ static const struct {
 };
 
 #define SET_LINGER LENGTH(settings)	/* beside the table: struct linger */
+#define SET_RECVERR (SET_LINGER + 1)	/* and one of IP or IPv6 */
 
 /* What a namespace may have in place of the default. */
 static const struct {
@@ -77,8 +79,18 @@ void episode_set_knobs(const struct episode *e, long long before[EPISODE_KNOBS],
 
 		if (on)
 			before[i] = knob_get(knobs[row].name);
-		knob_set(knobs[row].name, on ? knobs[row].value : before[i]);
+		if (!on || !e->knob_act[i])
+			knob_set(knobs[row].name, on ? knobs[row].value : before[i]);
 	}
+	if (e->cookies)
+		knob_set("syncookies", on ? 2 : 1);
+}
+
+void episode_set_later(const struct episode *e, int act)
+{
+	for (int i = 0; i < e->knobs; i++)
+		if (act && e->knob_act[i] == act)
+			knob_set(knobs[e->knob[i]].name, knobs[e->knob[i]].value);
 }
 
 bool episode_has_knob(const struct episode *e, const char *name)
@@ -91,13 +103,17 @@ bool episode_has_knob(const struct episode *e, const char *name)
 
 const char *episode_text(const struct episode *e, char *buf, size_t size)
 {
-	size_t n = snprintf(buf, size, "%s, SYN options %d%s%s", e->active ? "connect" : "listen",
+	size_t n = snprintf(buf, size, "%s, SYN options %d%s%s%s%s", e->active ? "connect" : "listen",
 			    e->syn, e->still_listens ? ", still listens" : "",
-			    e->cubic ? ", cubic" : "");
+			    e->cubic ? ", cubic" : "", e->cookies ? ", cookies" : "",
+			    e->ecn ? ", ECN" : "");
 
-	for (int i = 0; i < e->knobs && n < size; i++)
+	for (int i = 0; i < e->knobs && n < size; i++) {
 		n += snprintf(buf + n, size - n, ", %s=%d", knobs[e->knob[i]].name,
 			      knobs[e->knob[i]].value);
+		if (e->knob_act[i] && n < size)
+			n += snprintf(buf + n, size - n, " before act %d", e->knob_act[i]);
+	}
 	return buf;
 }
 
@@ -285,7 +301,63 @@ static void end_at_fin(struct act *a, struct fin_place *fin)
 		fin->end -= used(a);
 }
 
-void episode_draw(struct episode *e, uint64_t seed, int acts)
+/* ECN of one segment: RFC 3168's flags, and the field of the IP header. */
+static void draw_ecn(struct act *a)
+{
+	static const int fields[] = { 2, 2, 2, 3, 3, 1, 0 };
+
+	if (a->flags & SYN) {
+		if (chance(85))
+			a->flags |= a->flags & ACK ? ECE : ECE | CWR;
+		return;
+	}
+	a->tos = PICK(fields);
+	if (chance(12))
+		a->flags |= ECE;
+	if (chance(20))
+		a->flags |= CWR;
+}
+
+static void widen_act(struct episode *e, struct act *a)
+{
+	static const int back[] = { 1, 500, MSS, 2 * MSS, 5 * MSS, 100000, -1, -MSS, -100000 };
+
+	switch (a->kind) {
+	case ACT_SEGMENT:
+		if (e->ecn)
+			draw_ecn(a);
+		break;
+	case ACT_ICMP:
+		if (chance(50))
+			a->back = PICK(back);
+		break;
+	case ACT_SET:
+		if (chance(20)) {
+			a->what = SET_RECVERR;
+			a->value = chance(85);
+		}
+		break;
+	case ACT_GET_ERROR:
+	case ACT_PEEK:
+		if (chance(50))
+			a->kind = ACT_READ_ERRORS;
+		break;
+	default:
+		break;
+	}
+}
+
+static void widen(struct episode *e)
+{
+	e->cookies = !e->active && chance(25);
+	e->ecn = chance(40);
+	for (int i = 0; i < e->acts; i++)
+		widen_act(e, &e->act[i]);
+	for (int i = 0; i < e->knobs; i++)
+		e->knob_act[i] = chance(50) ? 1 + draw(e->acts - 1) : 0;
+}
+
+void episode_draw(struct episode *e, uint64_t seed, int acts, bool wide)
 {
 	struct fin_place fin = { 0 };
 	bool holes, ends;
@@ -320,6 +392,8 @@ void episode_draw(struct episode *e, uint64_t seed, int acts)
 				.kind = ACT_SEGMENT, .wnd = -1, .flags = ACK, .pause_ms = 60,
 			};
 	}
+	if (wide)
+		widen(e);
 }
 
 static struct optbytes stamp(struct conn *c, enum act_stamp how)
@@ -359,7 +433,8 @@ static void add_sacks(struct conn *c, const struct act *a, struct optbytes *o)
 
 static void send_segment(struct conn *c, const struct act *a)
 {
-	struct segment_spec spec = SEGMENT_SPEC(.flags = a->flags, .urg = a->urg, .len = a->len);
+	struct segment_spec spec = SEGMENT_SPEC(.flags = a->flags, .urg = a->urg, .len = a->len,
+						.tos = a->tos);
 
 	if (a->seq)
 		spec.seq = conn_peer_nxt(c) + a->seq;
@@ -379,6 +454,8 @@ static long set(int fd, const struct act *a)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
+	if (a->what == SET_RECVERR)
+		return socket_set_ip(fd, IP_RECVERR, a->value);
 	if (a->what == SET_LINGER) {
 		linger.l_onoff = a->value;
 		return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
@@ -412,6 +489,7 @@ static long read_hashed(int fd, int len, int flags, struct episode_bytes *bytes)
 static long call(struct conn *c, const struct act *a, struct episode_bytes *bytes)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	uint8_t quoted[200];
 	int fd = c->fd;
 
 	switch (a->kind) {
@@ -439,6 +517,9 @@ static long call(struct conn *c, const struct act *a, struct episode_bytes *byte
 		return set(fd, a);
 	case ACT_GET_ERROR:
 		return socket_error(fd);
+	case ACT_READ_ERRORS:
+		/* What an error quotes has numbers of its own in each stack. */
+		return recv(fd, quoted, sizeof(quoted), MSG_ERRQUEUE);
 	case ACT_CONNECT_NONE:
 		return connect(fd, &none, sizeof(none));
 	default:
@@ -457,7 +538,8 @@ long episode_act(struct conn *c, const struct act *a, const struct segment *hear
 	if (a->kind == ACT_ICMP) {
 		if (heard->is_tcp)
 			peer_send_icmp(c->peer, .type = a->type, .code = a->code, .rest = a->mtu,
-				       .quote = heard);
+				       .quote = heard, .quote_seq = a->back ?
+				       (uint32_t)(heard->seq - a->back) : UNSET);
 		return 0;
 	}
 	return c->fd >= 0 ? call(c, a, bytes) : 0;
@@ -488,6 +570,8 @@ static const char *segment_act_text(const struct act *a, char *buf, size_t size)
 		n += snprintf(buf + n, size - n, " win %d", a->wnd);
 	if (a->urg)
 		n += snprintf(buf + n, size - n, " urg %d", a->urg);
+	if (a->tos)
+		n += snprintf(buf + n, size - n, " tos %d", a->tos);
 	for (int i = 0; i < a->sacks; i++)
 		n += snprintf(buf + n, size - n, " sack all%+d:all%+d", (int)a->sack[i].first,
 			      (int)a->sack[i].end);
@@ -502,6 +586,7 @@ const char *episode_act_text(const struct act *a, char *buf, size_t size)
 		[ACT_WRITE_MORE] = "send MSG_MORE",
 		[ACT_READ] = "read", [ACT_SKIP] = "recv MSG_TRUNC", [ACT_PEEK] = "recv MSG_PEEK", [ACT_READ_URGENT] = "recv MSG_OOB",
 		[ACT_SHUTDOWN] = "shutdown", [ACT_CLOSE] = "close", [ACT_GET_ERROR] = "SO_ERROR",
+		[ACT_READ_ERRORS] = "recv MSG_ERRQUEUE",
 		[ACT_CONNECT_NONE] = "connect AF_UNSPEC",
 	};
 
@@ -509,11 +594,13 @@ const char *episode_act_text(const struct act *a, char *buf, size_t size)
 	case ACT_SEGMENT:
 		return segment_act_text(a, buf, size);
 	case ACT_ICMP:
-		snprintf(buf, size, "< icmp type %d code %d mtu %d", a->type, a->code, a->mtu);
+		snprintf(buf, size, "< icmp type %d code %d mtu %d quotes last%+d", a->type, a->code,
+			 a->mtu, -a->back);
 		return buf;
 	case ACT_SET:
 		snprintf(buf, size, "setsockopt %s %d",
-			 a->what == SET_LINGER ? "SO_LINGER 0 s" : settings[a->what].name, a->value);
+			 a->what == SET_LINGER ? "SO_LINGER 0 s" : a->what == SET_RECVERR ?
+			 "IP_RECVERR" : settings[a->what].name, a->value);
 		return buf;
 	default:
 		snprintf(buf, size, "%s %d", calls[a->kind], a->what);
@@ -553,6 +640,8 @@ const char *episode_call_text(const struct act *a, int fd, char *buf, size_t siz
 		if (a->what == SET_LINGER)
 			snprintf(buf, size, "setsockopt(%d, SOL_SOCKET, SO_LINGER, [%d, 0], 8)", fd,
 				 a->value);
+		else if (a->what == SET_RECVERR)
+			snprintf(buf, size, "setsockopt(%d, SOL_IP, IP_RECVERR, [%d], 4)", fd, a->value);
 		else
 			snprintf(buf, size, "setsockopt(%d, %s, %s, [%d], 4)", fd,
 				 settings[a->what].level == SOL_SOCKET ? "SOL_SOCKET" : "IPPROTO_TCP",
@@ -561,6 +650,9 @@ const char *episode_call_text(const struct act *a, int fd, char *buf, size_t siz
 	case ACT_GET_ERROR:
 		snprintf(buf, size, "getsockopt(%d, SOL_SOCKET, SO_ERROR, ..., ...)", fd);
 		break;
+	case ACT_READ_ERRORS:
+		snprintf(buf, size, "recv(%d, ..., %d, MSG_ERRQUEUE)", fd, MSS);
+		break;
 	default:
 		snprintf(buf, size, "close(%d)", fd);
 		break;
@@ -568,10 +660,13 @@ const char *episode_call_text(const struct act *a, int fd, char *buf, size_t siz
 	return buf;
 }
 
-void episode_print_commands(const struct episode *e)
+void episode_print_commands(const struct episode *e, int act, double at_s)
 {
-	printf("0 `sysctl -q net.ipv4.tcp_congestion_control=%s`\n", e->cubic ? "cubic" : "reno");
+	if (!act)
+		printf("0 `sysctl -q net.ipv4.tcp_congestion_control=%s net.ipv4.tcp_syncookies=%d`\n",
+		       e->cubic ? "cubic" : "reno", e->cookies ? 2 : 1);
 	for (int i = 0; i < e->knobs; i++)
-		printf("0 `sysctl -q net.ipv4.tcp_%s=%d`\n", knobs[e->knob[i]].name,
-		       knobs[e->knob[i]].value);
+		if (e->knob_act[i] == act)
+			printf("%.6f `sysctl -q net.ipv4.tcp_%s=%d`\n", at_s, knobs[e->knob[i]].name,
+			       knobs[e->knob[i]].value);
 }

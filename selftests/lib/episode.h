@@ -24,7 +24,7 @@ enum act_kind {
 	ACT_SEGMENT, ACT_ICMP,
 	ACT_WRITE, ACT_WRITE_MORE, ACT_WRITE_URGENT,
 	ACT_READ, ACT_PEEK, ACT_SKIP, ACT_READ_URGENT,
-	ACT_SHUTDOWN, ACT_CLOSE, ACT_SET, ACT_GET_ERROR, ACT_CONNECT_NONE,
+	ACT_SHUTDOWN, ACT_CLOSE, ACT_SET, ACT_GET_ERROR, ACT_READ_ERRORS, ACT_CONNECT_NONE,
 };
 
 enum act_stamp { STAMP_NOW, STAMP_OLD, STAMP_AHEAD, STAMP_NONE };
@@ -35,12 +35,13 @@ struct act {
 	/* ACT_SEGMENT */
 	int flags;
 	int seq, ack;			/* offsets from the next ones */
-	int len, wnd, urg;
+	int len, wnd, urg, tos;
 	enum act_stamp stamp;
 	int sacks;
 	struct range sack[3];		/* below what the peer has received */
 	/* ACT_ICMP */
 	int type, code, mtu;
+	int back;			/* it quotes a number so far below */
 	/* calls: bytes, how, the row of the table of options */
 	int what, value;
 };
@@ -52,17 +53,26 @@ struct episode {
 	bool active;			/* the kernel connects */
 	bool still_listens;		/* the listener stays open beside the connection */
 	bool cubic;			/* the congestion control is cubic, not reno */
+	bool cookies;			/* the listener answers each SYN with a cookie */
+	bool ecn;			/* the peer's SYN or SYN-ACK offers it */
 	int syn;			/* row of the table of options of a SYN */
 	int knobs;
 	int knob[EPISODE_KNOBS];	/* rows of the table of knobs */
+	int knob_act[EPISODE_KNOBS];	/* the act before which it is set; 0: the connection */
 	int acts;
 	struct act act[EPISODE_ACTS];
 };
 
-/* At most @acts, EPISODE_ACTS or less. */
-void episode_draw(struct episode *e, uint64_t seed, int acts);
+/*
+ * At most @acts, EPISODE_ACTS or less. @wide: the episode of the same seed with more: ECN, SYN
+ * cookies, knobs that change later, errors in the socket's queue and ICMP errors that quote
+ * other numbers.
+ */
+void episode_draw(struct episode *e, uint64_t seed, int acts, bool wide);
 /* Sets the episode's knobs in this namespace, or gives them the values of @before. */
 void episode_set_knobs(const struct episode *e, long long before[EPISODE_KNOBS], bool on);
+/* Sets those of the episode's knobs that change before an act. */
+void episode_set_later(const struct episode *e, int act);
 /* Does it give this knob another value than the default? */
 bool episode_has_knob(const struct episode *e, const char *name);
 /* One line that names all that is not an act. */
@@ -83,8 +93,8 @@ long episode_act(struct conn *c, const struct act *a, const struct segment *hear
 		 struct episode_bytes *bytes);
 /* A call in packetdrill's language, on that descriptor of the script. */
 const char *episode_call_text(const struct act *a, int fd, char *buf, size_t size);
-/* Prints the commands that set the episode's knobs, in that language. */
-void episode_print_commands(const struct episode *e);
+/* Prints the commands that set the episode's knobs before an act, in that language. */
+void episode_print_commands(const struct episode *e, int act, double at_s);
 /* One line in the manner of packetdrill. */
 const char *episode_act_text(const struct act *a, char *buf, size_t size);
 

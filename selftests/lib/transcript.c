@@ -38,24 +38,31 @@ static void learn(struct conn *c, const struct segment *seg)
 		c->ts_recent = seg->opt.tsval;
 }
 
-/* All of a segment's options take space of the MSS (RFC 6691). */
-static bool is_too_large(const struct segment *seg)
-{
-	/* Each of both headers has 20 bytes. */
-	int options = seg->len ? seg->data - seg->packet - 40 : 0;
+/* The least MSS that a classic cookie keeps over IPv6, however small the peer's is. */
+#define COOKIE_MSS_V6 1220
 
-	return seg->len + options > EPISODE_MSS;
+/* All of a segment's options take space of the MSS (RFC 6691). */
+static bool is_too_large(const struct player *pl, const struct segment *seg)
+{
+	int mss = pl->e->cookies && seg->src.family == AF_INET6 ? COOKIE_MSS_V6 : EPISODE_MSS;
+	int headers = TCP_HEADER_MIN + (seg->src.family == AF_INET6 ? 40 : 20);
+	int options = seg->len ? seg->data - seg->packet - headers : 0;
+
+	return seg->len + options > mss;
 }
 
 /* How much the clock of a stack's timestamps may differ from time; it may go in ticks. */
 #define TSVAL_SLACK_MS 12
+/* In place of the lowest bits the first one has options, in a SYN-ACK with a cookie. */
+#define TSVAL_COOKIE_MS 64
 
 static bool has_wrong_tsval(const struct player *pl, const struct segment *seg)
 {
 	int64_t ms = (seg->when_ns - pl->first_ns) / NSEC_PER_MSEC;
 	int64_t ahead = (int32_t)(seg->opt.tsval - pl->first_tsval) - ms;
+	int slack_ms = TSVAL_SLACK_MS + (pl->e->cookies ? TSVAL_COOKIE_MS : 0);
 
-	return seg->opt.ts && (ahead < -TSVAL_SLACK_MS || ahead > TSVAL_SLACK_MS);
+	return seg->opt.ts && (ahead < -slack_ms || ahead > slack_ms);
 }
 
 static void note(struct player *pl, struct scene *s, const struct segment *seg)
@@ -79,13 +86,15 @@ static void note(struct player *pl, struct scene *s, const struct segment *seg)
 	h->ack = seg->flags & ACK ? seg->ack - c->peer_iss : 0;
 	h->wnd = seg->flags & SYN ? seg->wnd : seg->wnd << c->kern_wscale;
 	h->urg = seg->flags & URG ? seg->urg : 0;
+	h->tos = seg->tos;
 	h->mss = seg->opt.mss;
 	h->wscale = seg->opt.wscale;
 	h->sackok = seg->opt.sackok;
 	h->ts = seg->opt.ts;
 	h->tsval = seg->opt.tsval - pl->first_tsval + TRANSCRIPT_TSVAL;
 	h->tsecr = seg->opt.tsecr ? seg->opt.tsecr - c->tsval_base : 0;
-	h->broken = seg->opt.malformed || !seg->csum_ok || seg->reserved || is_too_large(seg);
+	h->broken = seg->opt.malformed || !seg->csum_ok || seg->reserved ||
+		    is_too_large(pl, seg);
 	h->wrong_tsval = has_wrong_tsval(pl, seg);
 	h->wrong_data = seg->len && pattern_check(seg->data, seg->len, h->seq - 1) >= 0;
 	h->sacks = seg->opt.sacks;
@@ -234,6 +243,7 @@ static void stage_play(struct stage *st, const struct episode *e, uint16_t port,
 		s->ack = e->act[i].flags & ACK ? conn_kern_nxt(&pl->conn) + e->act[i].ack : 0;
 		s->tsval = (now_ns() - start_ns) / NSEC_PER_MSEC;
 		s->tsecr = pl->conn.ts_recent - pl->first_tsval + TRANSCRIPT_TSVAL;
+		episode_set_later(e, i);
 		s->result = episode_act(&pl->conn, &e->act[i], &pl->last, &pl->bytes);
 		s->error = s->result < 0 ? errno : 0;
 		at_ns += e->act[i].pause_ms * NSEC_PER_MSEC + NSEC_PER_MSEC * 2 * !i;
@@ -282,10 +292,12 @@ struct summary {
 		int64_t act_us;		/* the next act */
 		int64_t again_us;	/* when its number was sent before; -1 if never */
 		uint32_t up;		/* the urgent pointer, with URG */
+		int tos;
 		int mss, wscale;	/* of a SYN */
 		bool sackok, ts;
 	} piece[TRANSCRIPT_HEARD];
 	bool acked, zero_window, broken, wrong_data, wrong_tsval;
+	bool ece;			/* in the last ACK */
 	uint32_t ack, tsecr;
 	int acks;			/* pure ones, and no probes */
 	int arrived;			/* segments of the peer */
@@ -319,6 +331,7 @@ static void summary_next(struct summary *sum)
 	sum->sacks = 0;
 	sum->acked = false;
 	sum->zero_window = false;
+	sum->ece = false;
 	sum->broken = false;
 	sum->wrong_data = false;
 	sum->wrong_tsval = false;
@@ -373,7 +386,7 @@ static void add_piece(struct summary *sum, const struct said *h, int64_t act_us)
 	if (sum->pieces < TRANSCRIPT_HEARD)
 		sum->piece[sum->pieces++] = (struct piece){
 			.flags = flags, .seq = h->seq, .end = end, .at_us = h->at_us, .act_us = act_us,
-			.again_us = again_us, .up = flags & URG ? h->seq + h->urg : 0,
+			.again_us = again_us, .up = flags & URG ? h->seq + h->urg : 0, .tos = h->tos,
 			.mss = h->mss, .wscale = h->wscale, .sackok = h->sackok, .ts = h->ts,
 		};
 }
@@ -387,6 +400,9 @@ static void note_window(struct summary *sum, const struct said *h)
 		sum->unit = h->wscale > 0 ? 1 << h->wscale : 1;
 		sum->syn = h->seq;
 	}
+	/* The next connection may have no SYN-ACK: that of a cookie. */
+	if (h->flags & RST)
+		sum->has_edge = false;
 	/* A number below the last SYN's is one of the connection before, in TIME-WAIT. */
 	if (!(h->flags & ACK) || h->flags & RST || seq_before(h->seq, sum->syn))
 		return;
@@ -420,6 +436,7 @@ static void summarize(struct summary *sum, const struct scene *s, const struct a
 			sum->acked = true;
 			sum->ack = h->ack;
 			sum->zero_window = !h->wnd;
+			sum->ece = h->flags & ECE && !(h->flags & SYN);
 		}
 		/* A probe, which a late timer may send in another scene, has no SACK blocks. */
 		if (h->flags & ACK && !(h->flags & RST) &&
@@ -501,6 +518,8 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 			return "length";
 		if (a->piece[i].up != b->piece[i].up)
 			return "urgent pointer";
+		if (a->piece[i].tos != b->piece[i].tos)
+			return "ECN field";
 		if (!syn_options_match(&a->piece[i], &b->piece[i]))
 			return a->piece[i].flags & ACK ? "options of a SYN-ACK" : "options of a SYN";
 		if (!a->late && !close_in_time(from_us, a, b, i))
@@ -541,6 +560,8 @@ static const char *compare_summaries(int64_t from_us, struct summary *a,
 		return "acknowledgement number";
 	if (a->zero_window != b->zero_window)
 		return "zero window";
+	if (a->ece != b->ece)
+		return "ECE";
 	/* xtcp may allow more, from its first ACK on; its edge moves by a segment, or stays. */
 	if (a->acked && seq_before(b->edge + EPISODE_MSS + b->unit, a->edge))
 		return "window";
@@ -700,6 +721,8 @@ static void print_heard(const struct said *h)
 	       h->seq + h->len, h->len, h->ack, h->wnd);
 	if (h->flags & URG)
 		printf(" urg %d", h->urg);
+	if (h->tos)
+		printf(" tos %d", h->tos);
 	if (h->ts)
 		printf(" val %u ecr %u", h->tsval, h->tsecr);
 	for (int i = 0; i < h->sacks && i < 4; i++)
@@ -840,10 +863,10 @@ static void script_act(const struct episode *e, const struct act *a, const struc
 
 static void script_head(const struct episode *e)
 {
-	char text[120];
+	char text[200];
 
 	printf("// %s\n--tolerance_usecs=40000\n", episode_text(e, text, sizeof(text)));
-	episode_print_commands(e);
+	episode_print_commands(e, 0, 0);
 	printf("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
 	       "+0 setsockopt(3, SOL_SOCKET, SO_SNDBUF, [524288], 4) = 0\n");
 	if (e->active)
@@ -865,6 +888,8 @@ void transcript_print_script(const struct transcript *t, const struct episode *e
 
 		if (before)
 			script_heard(&s->said[0]);
+		if (i)
+			episode_print_commands(e, i, s->begin_us / 1e6);
 		script_act(e, &e->act[i], s, e->active ? 3 : 4);
 		for (int j = before; j < s->said_n; j++)
 			script_heard(&s->said[j]);

@@ -18,6 +18,7 @@ struct said {
 	uint32_t seq, ack;
 	int wnd;			/* bytes, scaled */
 	int urg;			/* with URG */
+	int tos;			/* ECN of the IP header among it */
 	int mss, wscale;
 	bool sackok, ts, wrong_data;
 	bool broken;			/* malformed, or larger than the peer's MSS */
