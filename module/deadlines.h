@@ -142,7 +142,8 @@ static inline void xtcp_deadlines_connected(struct sock *sk)
  * xtcp_deadlines_bad_syn_ack - the answer to our SYN belongs to an old connection of the peer
  * @sk: locked, in SYN-SENT
  * @delay_ns: time until our RST has ended that connection, from now; an earlier deadline stays, so
- *	that whoever sends such answers without end puts off neither the SYN nor the end of connect()
+ *	that a host that sends such answers without end puts off neither the SYN nor the end of
+ *	connect()
  */
 static inline void xtcp_deadlines_bad_syn_ack(struct sock *sk, u64 delay_ns)
 {

@@ -164,8 +164,9 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
  * RFC 6298: the first sample. If the SYN-ACK was acknowledged before (by an ACK that the
  * accept queue or TCP_DEFER_ACCEPT did not take), the time until now, and what the
  * segment echoes, measure how long the peer's program has waited, too (RFC 7323 4.1).
- * Without a sample the timeout is the longer one, as in Linux, also if no timer has sent the SYN-ACK
- * again: after a repeated SYN, or if it had a cookie, which leaves no trace of how often it was sent.
+ * Without a sample the timeout is the longer one, as in Linux, also if no timer has sent the
+ * SYN-ACK again: after a repeated SYN, or if it had a cookie, which leaves no trace of how often it
+ * was sent.
  */
 static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
 		      const struct xtcp_seg *seg)

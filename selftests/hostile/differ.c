@@ -189,7 +189,8 @@ static const struct {
 	{ "A SYN-ACK for a half-open connection", { "state" }, is_opened_behind_socket },
 	{ "The numbers of the ACK of a cookie", { NULL }, has_cookie_of_other_numbers },
 	{ "The numbers of the ACK of a cookie",
-	  { "PassiveOpens", "SyncookiesRecv", "CurrEstab", "EstabResets" }, has_cookie_of_other_numbers },
+	  { "PassiveOpens", "SyncookiesRecv", "CurrEstab", "EstabResets" },
+	  has_cookie_of_other_numbers },
 	{ "The window after the first one", { "window" }, has_cookie },
 	{ "ICMPv6 errors for a half-open connection", { NULL }, has_icmpv6_error },
 	{ "A repeated SYN", { "time", "number of segments" }, is_syn_repeated },
@@ -593,7 +594,8 @@ static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self
 		print_difference(self, e, d, stack);
 }
 
-static void compare_episodes(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self, bool wide)
+static void compare_episodes(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
+			     bool wide)
 {
 	int first = draw_from_environment("XTCP_FUZZ_SEED", 1);
 	int rounds = draw_from_environment("XTCP_FUZZ_ROUNDS", 300);

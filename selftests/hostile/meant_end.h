@@ -225,14 +225,24 @@ static bool has_old_rst(const struct episode *e, const struct difference *d,
 	return false;
 }
 
-/* Payload came just before close(), which left a record. */
+/* Payload came just before this act. */
+static bool follows_payload(const struct episode *e, int act)
+{
+	for (int i = act - 1; i >= 0 && pause_between(e, i, act) < 250; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].len)
+			return true;
+	return false;
+}
+
+/* So it came before close(), which left a record. */
 static bool is_closed_while_ack_waits(const struct episode *e, const struct difference *d,
 				      const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i > 0 && ours->scene[d->scene].state == ST_ORPHAN_FIN_WAIT_2; i--) {
-		for (int j = i - 1; e->act[i].kind == ACT_CLOSE && j >= 0 && pause_between(e, j, i) < 250; j--)
-			if (e->act[j].kind == ACT_SEGMENT && e->act[j].len)
-				return true;
+	if (ours->scene[d->scene].state != ST_ORPHAN_FIN_WAIT_2)
+		return false;
+	for (int i = d->scene; i > 0; i--) {
+		if (e->act[i].kind == ACT_CLOSE && follows_payload(e, i))
+			return true;
 		if (!is_recent(e, d, i))
 			break;
 	}

@@ -53,7 +53,8 @@ static bool is_half_open_beside(const struct episode *e, const struct transcript
 
 /* A cookie comes back in a segment that does not follow the SYN. */
 static bool has_cookie_of_other_numbers(const struct episode *e, const struct difference *d,
-					const struct transcript *stock, const struct transcript *ours)
+					const struct transcript *stock,
+					const struct transcript *ours)
 {
 	for (int i = d->scene; e->cookies && i >= 0; i--) {
 		const struct act *a = &e->act[i];

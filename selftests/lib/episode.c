@@ -103,8 +103,9 @@ bool episode_has_knob(const struct episode *e, const char *name)
 
 const char *episode_text(const struct episode *e, char *buf, size_t size)
 {
-	size_t n = snprintf(buf, size, "%s, SYN options %d%s%s%s%s", e->active ? "connect" : "listen",
-			    e->syn, e->still_listens ? ", still listens" : "",
+	size_t n = snprintf(buf, size, "%s, SYN options %d%s%s%s%s",
+			    e->active ? "connect" : "listen", e->syn,
+			    e->still_listens ? ", still listens" : "",
 			    e->cubic ? ", cubic" : "", e->cookies ? ", cookies" : "",
 			    e->ecn ? ", ECN" : "");
 
@@ -594,8 +595,8 @@ const char *episode_act_text(const struct act *a, char *buf, size_t size)
 	case ACT_SEGMENT:
 		return segment_act_text(a, buf, size);
 	case ACT_ICMP:
-		snprintf(buf, size, "< icmp type %d code %d mtu %d quotes last%+d", a->type, a->code,
-			 a->mtu, -a->back);
+		snprintf(buf, size, "< icmp type %d code %d mtu %d quotes last%+d", a->type,
+			 a->code, a->mtu, -a->back);
 		return buf;
 	case ACT_SET:
 		snprintf(buf, size, "setsockopt %s %d",
@@ -641,7 +642,8 @@ const char *episode_call_text(const struct act *a, int fd, char *buf, size_t siz
 			snprintf(buf, size, "setsockopt(%d, SOL_SOCKET, SO_LINGER, [%d, 0], 8)", fd,
 				 a->value);
 		else if (a->what == SET_RECVERR)
-			snprintf(buf, size, "setsockopt(%d, SOL_IP, IP_RECVERR, [%d], 4)", fd, a->value);
+			snprintf(buf, size, "setsockopt(%d, SOL_IP, IP_RECVERR, [%d], 4)", fd,
+				 a->value);
 		else
 			snprintf(buf, size, "setsockopt(%d, %s, %s, [%d], 4)", fd,
 				 settings[a->what].level == SOL_SOCKET ? "SOL_SOCKET" : "IPPROTO_TCP",
@@ -663,10 +665,11 @@ const char *episode_call_text(const struct act *a, int fd, char *buf, size_t siz
 void episode_print_commands(const struct episode *e, int act, double at_s)
 {
 	if (!act)
-		printf("0 `sysctl -q net.ipv4.tcp_congestion_control=%s net.ipv4.tcp_syncookies=%d`\n",
+		printf("0 `sysctl -q net.ipv4.tcp_congestion_control=%s`\n"
+		       "0 `sysctl -q net.ipv4.tcp_syncookies=%d`\n",
 		       e->cubic ? "cubic" : "reno", e->cookies ? 2 : 1);
 	for (int i = 0; i < e->knobs; i++)
 		if (e->knob_act[i] == act)
-			printf("%.6f `sysctl -q net.ipv4.tcp_%s=%d`\n", at_s, knobs[e->knob[i]].name,
-			       knobs[e->knob[i]].value);
+			printf("%.6f `sysctl -q net.ipv4.tcp_%s=%d`\n", at_s,
+			       knobs[e->knob[i]].name, knobs[e->knob[i]].value);
 }

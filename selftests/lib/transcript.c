@@ -386,7 +386,8 @@ static void add_piece(struct summary *sum, const struct said *h, int64_t act_us)
 	if (sum->pieces < TRANSCRIPT_HEARD)
 		sum->piece[sum->pieces++] = (struct piece){
 			.flags = flags, .seq = h->seq, .end = end, .at_us = h->at_us, .act_us = act_us,
-			.again_us = again_us, .up = flags & URG ? h->seq + h->urg : 0, .tos = h->tos,
+			.again_us = again_us, .up = flags & URG ? h->seq + h->urg : 0,
+			.tos = h->tos,
 			.mss = h->mss, .wscale = h->wscale, .sackok = h->sackok, .ts = h->ts,
 		};
 }

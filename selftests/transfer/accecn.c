@@ -846,8 +846,8 @@ TEST_F(path, rfc9768_3_2_both_ends_count_the_same)
 		ASSERT_EQ(0, knob_set("ecn", 3));
 	}
 	/*
-	 * One in four of some 350 segments; of ten large ones none might be marked. Before connect(): a
-	 * connection keeps what its device could do.
+	 * One in four of some 350 segments; of ten large ones none might be marked. Before
+	 * connect(): a connection keeps what its device could do.
 	 */
 	pair_enter(pr, CLIENT);
 	link_set_single_segments(WHERE(_metadata), "veth0");

@@ -268,7 +268,7 @@ TEST_F(memory, collapsing_takes_no_memory)
 	peer_drain(p, 300);
 }
 
-/* What a FIN without payload takes is reserved, too: see SK_MEMINFO_FWD_ALLOC as a signed number. */
+/* The memory that it takes is reserved. SK_MEMINFO_FWD_ALLOC is a signed number. */
 TEST_F(memory, a_fin_without_payload_is_charged)
 {
 	struct peer *p = &self->peer;

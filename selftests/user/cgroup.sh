@@ -10,8 +10,8 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-# User-mode Linux has no trampolines of BPF, and our small kernels have no types for it. Debian's must
-# not pass for the lack of them.
+# User-mode Linux has no trampolines of BPF, and our small kernels have no types for it. Debian's
+# must not pass for the lack of them.
 if [[ $(uname -r) = 6.[1-5].* ]] || grep -q 'User Mode' /proc/cpuinfo ||
 	{ [ ! -e /sys/kernel/btf/vmlinux ] && [[ $(uname -r) != *-amd64 ]]; }; then
 	program_test cgroup_needs_another_kernel

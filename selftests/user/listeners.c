@@ -364,8 +364,8 @@ static int ascents(const uint64_t *number, int n)
 
 /*
  * The order of the rows, which anybody may read, says nothing of where the sockets are in memory:
- * neither addresses ascend nor what hash_ptr() of the kernel makes of them, which anybody can compute.
- * Root may read addresses, if kptr_restrict is 1.
+ * neither addresses ascend nor what hash_ptr() of the kernel makes of them, which anybody can
+ * compute. Root may read addresses, if kptr_restrict is 1.
  */
 TEST_F(listeners, proc_order_of_rows_does_not_tell_addresses)
 {

@@ -235,7 +235,8 @@ TEST_F(lsm, a_module_sees_the_vrf_of_the_child)
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	request_take(_metadata, map, request);
 	EXPECT_EQ(if_nametoindex("red"),
-		  *(uint32_t *)(request + bpf_offset(_metadata, "sock_common", "skc_bound_dev_if")));
+		  *(uint32_t *)(request +
+				bpf_offset(_metadata, "sock_common", "skc_bound_dev_if")));
 }
 
 /* Once for the SYN, and once for the ACK that returns the cookie. */

@@ -588,7 +588,8 @@ static int attach_filter(int fd, struct sock_filter *filter)
 {
 	struct sock_fprog prog = { .len = 1, .filter = filter };
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) ? errno : 0;
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) ?
+	       errno : 0;
 }
 
 static int attach_chooser(int fd)
