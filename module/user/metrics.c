@@ -205,7 +205,7 @@ static void limits_show(struct seq_file *m, struct metrics_reader *reader)
 		   max(READ_ONCE(xn->knobs.max_tw_buckets), 0));
 	gauge_show(m, "time_wait_records_peak", "The most that there have been.",
 		   atomic_read(&xn->tw_peak));
-	gauge_show(m, "orphans", "Closed sockets that go on, of the whole machine.",
+	gauge_show(m, "orphans", "Orphans of the whole machine.",
 		   xtcp_orphans_count());
 	gauge_show(m, "orphans_limit", "Their limit, xtcp_max_orphans.",
 		   max(READ_ONCE(xtcp_orphans_max), 0));
