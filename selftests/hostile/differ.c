@@ -200,7 +200,7 @@ static const struct {
 	{ "A round trip time behind TCP_DEFER_ACCEPT", { "time" }, is_opened_later },
 	{ "When a connection gives up",
 	  { "number of segments", "state", "poll", "time" }, gives_up_earlier },
-	{ "When a connection gives up", { "result of the call" }, has_given_up },
+	{ "When a connection gives up", { "result of the call", "errno" }, has_given_up },
 	{ "When a connection gives up", { "EstabResets" }, gives_up_before_close },
 	{ "ACK of a small pushed segment, ACK of a FIN",
 	  { "an ACK", "acknowledgement number", "echoed timestamp", "TCPChallengeACK",

@@ -401,9 +401,6 @@ static void note_window(struct summary *sum, const struct said *h)
 		sum->unit = h->wscale > 0 ? 1 << h->wscale : 1;
 		sum->syn = h->seq;
 	}
-	/* The next connection may have no SYN-ACK: that of a cookie. */
-	if (h->flags & RST)
-		sum->has_edge = false;
 	/* A number below the last SYN's is one of the connection before, in TIME-WAIT. */
 	if (!(h->flags & ACK) || h->flags & RST || seq_before(h->seq, sum->syn))
 		return;
@@ -449,6 +446,9 @@ static void summarize(struct summary *sum, const struct scene *s, const struct a
 		if (!(h->flags & RST) && seq_before(sum->nxt, h->seq + said_seqlen(h)))
 			sum->nxt = h->seq + said_seqlen(h);
 	}
+	/* The next connection may begin without a SYN-ACK: by the ACK of a cookie. */
+	if (s->state == ST_CLOSED)
+		sum->has_edge = false;
 }
 
 static bool is_close(int64_t a_us, int64_t b_us)
