@@ -107,7 +107,7 @@ struct xtcp_listener {
  * Its kmalloc() cache, of 192 bytes, aligns it to cache lines. With lock debugging it is
  * larger.
  */
-static_assert(sizeof(spinlock_t) > 4 || BITS_PER_LONG < 64 ||
+static_assert(sizeof(spinlock_t) > 4 ||
 	      (offsetof(struct xtcp_listener, lines) == 64 &&
 	       offsetof(struct xtcp_listener, waits) == 128));
 

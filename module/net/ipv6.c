@@ -50,8 +50,7 @@
  * Key of the address digest, drawn at load. A user can see whether two addresses have the same
  * digest: bind() says so, and the order of rows in /proc. Therefore the digest is a pseudorandom
  * function: pairs that are known do not help to find others. Connections whose addresses have
- * equal digests are in one chain of the flow table, whatever the table's seed. (On 32-bit
- * machines hsiphash() is HalfSipHash, whose key has 64 bits.)
+ * equal digests are in one chain of the flow table, whatever the table's seed.
  */
 static hsiphash_key_t digest_key __ro_after_init;
 

@@ -82,10 +82,8 @@ struct xtcp_port {
 	u8			class;
 };
 
-#if BITS_PER_LONG == 64
 /* With the TIME-WAIT record that keeps it alive: 128 bytes. */
 static_assert(sizeof(struct xtcp_port) == 32);
-#endif
 
 /**
  * struct xtcp_large_port - port bucket of the TCP wire, or of SO_REUSEPORT

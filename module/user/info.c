@@ -184,12 +184,6 @@ static void info_newer(const struct xtcp_sock *xs, union xtcp_info *all)
 		info_accecn(xs, all);
 }
 
-/* ~0UL means no limit, also on 32-bit hosts. */
-static u64 info_rate(unsigned long rate)
-{
-	return rate == ~0UL ? ~0ULL : rate;
-}
-
 /**
  * xtcp_info_fill_locked - fill what TCP_INFO returns
  * @sk: locked
@@ -206,9 +200,9 @@ void xtcp_info_fill_locked(struct sock *sk, union xtcp_info *all)
 	memset(all, 0, sizeof(*all));
 
 	info->tcpi_state = sk->sk_state;
-	info->tcpi_pacing_rate = info_rate(READ_ONCE(sk->sk_pacing_rate));
-	info->tcpi_max_pacing_rate =
-		info_rate(READ_ONCE(sk->sk_max_pacing_rate));
+	/* ~0 means no limit. */
+	info->tcpi_pacing_rate = READ_ONCE(sk->sk_pacing_rate);
+	info->tcpi_max_pacing_rate = READ_ONCE(sk->sk_max_pacing_rate);
 	info->tcpi_reordering = xs->reordering;
 	info->tcpi_snd_cwnd = xs->cwnd;
 	info->tcpi_snd_ssthresh = min_t(u32, xs->ssthresh, INT_MAX);
