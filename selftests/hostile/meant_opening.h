@@ -51,15 +51,23 @@ static bool is_half_open_beside(const struct episode *e, const struct transcript
 	return false;
 }
 
-/* A cookie comes back in a segment that does not follow the SYN. */
+static bool has_no_connection(const struct transcript *t, int scene)
+{
+	int state = t->scene[scene].state;
+
+	return state == ST_CLOSED || state == ST_LISTEN || state == ST_HALF_OPEN;
+}
+
+/* A cookie comes back in a segment that does not follow the SYN, while there is no connection. */
 static bool has_cookie_of_other_numbers(const struct episode *e, const struct difference *d,
 					const struct transcript *stock,
 					const struct transcript *ours)
 {
-	for (int i = d->scene; e->cookies && i >= 0; i--) {
+	for (int i = d->scene; e->cookies && i > 0; i--) {
 		const struct act *a = &e->act[i];
 
 		if (a->kind == ACT_SEGMENT && (a->flags & (ACK | SYN | RST)) == ACK &&
+		    has_no_connection(ours, i - 1) && has_no_connection(stock, i - 1) &&
 		    (ours->scene[i].seq != last_syn_ack(ours, i)->ack || ours->scene[i].ack != 1))
 			return true;
 	}
@@ -71,12 +79,12 @@ static bool has_icmpv6_error(const struct episode *e, const struct difference *d
 			     const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; test_family() == AF_INET6 && !e->active && i > 0; i--)
-		if (e->act[i].kind == ACT_ICMP && !ours->scene[i - 1].accepted)
+		if (e->act[i].kind == ACT_ICMP && ours->scene[i - 1].state == ST_HALF_OPEN)
 			return true;
 	return false;
 }
 
-/* The first ACK of a connection that a cookie has opened. */
+/* Linux's window is larger from the first ACK on of a connection that a cookie has opened. */
 static bool has_cookie(const struct episode *e, const struct difference *d,
 		       const struct transcript *stock, const struct transcript *ours)
 {

@@ -437,8 +437,7 @@ TEST_F(ecn, rfc3168_6_1_3_ce_out_of_order)
 		    .sack = {{ flight_seq(&c, 1), flight_seq(&c, 2) }});
 }
 
-/* Marks on old data do not count: RFC 3168 6.1.5. */
-/* As in Linux. */
+/* That of a FIN alone does, too, as in Linux. */
 TEST_F(ecn, rfc3168_6_1_3_ce_of_a_fin_above_a_hole)
 {
 	struct conn c;
@@ -448,6 +447,7 @@ TEST_F(ecn, rfc3168_6_1_3_ce_of_a_fin_above_a_hole)
 	conn_expect(&c, .flags = ACK | ECE, .ack = 1, .sacks = 1, .sack = {{ 1 + MSS, 2 + MSS }});
 }
 
+/* Marks on old data do not count: RFC 3168 6.1.5. */
 TEST_F(ecn, rfc3168_6_1_5_ce_on_a_duplicate_is_ignored)
 {
 	struct peer *p = &self->peer;
