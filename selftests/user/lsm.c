@@ -14,16 +14,27 @@
 
 PEER_FIXTURE(lsm);
 
-#define NO_MODULES "not tested: the kernel has no BPF security modules"
+/* A BPF program of a hook; -1: this kernel can't have it, which Debian's can. */
+static int lsm_load(struct __test_metadata *_metadata, const char *hook,
+		    const struct bpf_insn *insns, int count)
+{
+	int module = bpf_lsm(_metadata, hook, insns, count);
+
+	if (module < 0) {
+		EXPECT_FALSE(kernel_is_debians());
+		TH_LOG("not tested: the kernel has no BPF security modules");
+	}
+	return module;
+}
 
 /* --- what a module refuses ---------------------------------------------- */
 
-/* A security module without exceptions; -1: this kernel can't have it. */
+/* A security module without exceptions. Returns as lsm_load(). */
 static int refuse_requests(struct __test_metadata *_metadata)
 {
 	const struct bpf_insn insns[] = { BPF_MOV64_IMM(0, -EPERM), BPF_EXIT_INSN() };
 
-	return bpf_lsm(_metadata, "inet_conn_request", insns, ARRAY_SIZE(insns));
+	return lsm_load(_metadata, "inet_conn_request", insns, ARRAY_SIZE(insns));
 }
 
 TEST_F(lsm, refuses_a_syn)
@@ -35,11 +46,8 @@ TEST_F(lsm, refuses_a_syn)
 
 	conn_start(p, &c);
 	module = refuse_requests(_metadata);
-	if (module < 0) {
-		EXPECT_FALSE(kernel_is_debians());
-		TH_LOG(NO_MODULES);
+	if (module < 0)
 		return;
-	}
 	counters_take(&before);
 	conn_send(&c, .flags = SYN);
 	peer_expect_silence(p, 100);
@@ -60,11 +68,8 @@ TEST_F(lsm, refuses_a_cookie)
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	module = refuse_requests(_metadata);
-	if (module < 0) {
-		EXPECT_FALSE(kernel_is_debians());
-		TH_LOG(NO_MODULES);
+	if (module < 0)
 		return;
-	}
 	conn_send(&c, .flags = ACK);
 	peer_expect_silence(p, 100);
 	EXPECT_EQ(0, socket_poll(c.lfd) & POLLIN);
@@ -86,11 +91,8 @@ TEST_F(lsm, a_refused_syn_takes_nothing_from_the_quota)
 	ASSERT_EQ(0, knob_set("synack_ratelimit", 1));
 	second_begin();
 	module = refuse_requests(_metadata);
-	if (module < 0) {
-		EXPECT_FALSE(kernel_is_debians());
-		TH_LOG(NO_MODULES);
+	if (module < 0)
 		return;
-	}
 	conn_send(&c, .flags = SYN);
 	close(module);
 	conn_send(&d, .flags = SYN);
@@ -131,7 +133,7 @@ static int watch_requests(struct __test_metadata *_metadata, int *map)
 		BPF_EXIT_INSN(),
 	};
 
-	return bpf_lsm(_metadata, "inet_conn_request", insns, ARRAY_SIZE(insns));
+	return lsm_load(_metadata, "inet_conn_request", insns, ARRAY_SIZE(insns));
 }
 
 /* Takes the copy out of the map. */
@@ -193,11 +195,8 @@ TEST_F(lsm, a_module_sees_who_connects_to_whom)
 	struct conn c;
 
 	module = watch_requests(_metadata, &map);
-	if (module < 0) {
-		EXPECT_FALSE(kernel_is_debians());
-		TH_LOG(NO_MODULES);
+	if (module < 0)
 		return;
-	}
 	conn_start(p, &c, .prepare = marked_and_bound);
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
@@ -213,10 +212,8 @@ TEST_F(lsm, a_module_sees_the_vrf_of_the_child)
 	struct conn c;
 
 	module = watch_requests(_metadata, &map);
-	if (module < 0) {
-		TH_LOG(NO_MODULES);
+	if (module < 0)
 		return;
-	}
 	shell_run(WHERE(_metadata), "ip link add red type vrf table 10 && ip link set red up && "
 		  "ip link set tun0 master red");
 	/* One of IPv6 is lost when its device joins a VRF. */
@@ -247,11 +244,8 @@ TEST_F(lsm, a_module_sees_who_brings_a_cookie)
 	struct conn c;
 
 	module = watch_requests(_metadata, &map);
-	if (module < 0) {
-		EXPECT_FALSE(kernel_is_debians());
-		TH_LOG(NO_MODULES);
+	if (module < 0)
 		return;
-	}
 	ASSERT_EQ(0, knob_set("syncookies", 2));
 	conn_start(p, &c, .prepare = marked_and_bound);
 	conn_send(&c, .flags = SYN);
